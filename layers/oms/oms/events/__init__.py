@@ -1,0 +1,1 @@
+"""Domain events as pure functions of stored images, and their publishers."""

@@ -1,0 +1,1 @@
+"""Stock: positions, demand, available to sell. Pure."""

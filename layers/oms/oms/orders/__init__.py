@@ -1,0 +1,1 @@
+"""Orders: lines, counters, statuses, money totals, the journal. Pure."""

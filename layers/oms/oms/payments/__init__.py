@@ -1,0 +1,1 @@
+"""Money: shares, spreading, refunds. Pure."""

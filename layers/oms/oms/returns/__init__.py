@@ -1,0 +1,1 @@
+"""Returns: requested, received, disposed. Pure."""

@@ -1,0 +1,1 @@
+"""Choosing locations for order lines. Pure."""

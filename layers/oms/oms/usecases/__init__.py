@@ -1,0 +1,1 @@
+"""One module per command: load, decide in the domain, write in one transaction."""
