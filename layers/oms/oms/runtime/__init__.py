@@ -1,0 +1,1 @@
+"""What every function needs around its use case: settings, clients, secrets, logs, metrics, batches."""

@@ -1,0 +1,130 @@
+"""The one catalogue of our metrics, and their emission as embedded metric format (EMF) log lines.
+
+A metric is added where the thing happens and written by `flush` at the end of the invocation. Dimensions
+never take a value from outside that has not been checked: each new value is a metric to pay for.
+Format: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+"""
+
+import json
+import time
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from oms.runtime import settings
+
+
+class Metric(StrEnum):
+    """Names of our metrics, as CloudWatch has them."""
+
+    WEBHOOKS_ACCEPTED = "WebhooksAccepted"
+    WEBHOOKS_REJECTED = "WebhooksRejected"
+    ORDERS_PLACED = "OrdersPlaced"
+    ORDERS_DUPLICATE = "OrdersDuplicate"
+    ORDERS_CONFLICT = "OrdersConflict"
+    UNITS_ALLOCATED = "UnitsAllocated"
+    UNITS_BACKORDERED = "UnitsBackordered"
+    UNITS_OPEN = "UnitsOpen"
+    STOCK_SHORT = "StockShort"
+    ORDERS_RELEASED = "OrdersReleased"
+    FULFILLMENT_ORDERS_ACCEPTED = "FulfillmentOrdersAccepted"
+    SHIPMENTS_SHIPPED = "ShipmentsShipped"
+    SHIPMENTS_DELIVERED = "ShipmentsDelivered"
+    RETURNS_RECEIVED = "ReturnsReceived"
+    RETURNS_DISPOSED = "ReturnsDisposed"
+    REFUNDS_DUE = "RefundsDue"
+    REFUND_AMOUNT_DUE = "RefundAmountDue"
+    EXCEPTIONS_OPENED = "ExceptionsOpened"
+    BACKLOG_DUE = "BacklogDue"
+    EVENTS_PUBLISHED = "EventsPublished"
+    EVENTS_FAILED = "EventsFailed"
+    RECORDS_FAILED = "RecordsFailed"
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What a metric means.
+
+    Attributes:
+        meaning: what one unit of it counts.
+        dimensions: the sets of dimensions it is kept by; the empty set is its total.
+        unit: CloudWatch's unit.
+    """
+
+    meaning: str
+    dimensions: tuple[tuple[str, ...], ...] = ((),)
+    unit: str = "Count"
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Every dimension that must be given with a value."""
+        return frozenset(name for names in self.dimensions for name in names)
+
+
+_BY_CHANNEL = ((), ("channel",))
+
+CATALOGUE: Mapping[Metric, Definition] = {
+    Metric.WEBHOOKS_ACCEPTED: Definition("webhooks with a good signature, forwarded", _BY_CHANNEL),
+    Metric.WEBHOOKS_REJECTED: Definition("webhooks refused, by problem code", ((), ("reason",))),
+    Metric.ORDERS_PLACED: Definition("orders stored for the first time", _BY_CHANNEL),
+    Metric.ORDERS_DUPLICATE: Definition("deliveries of an order that was there already", _BY_CHANNEL),
+    Metric.ORDERS_CONFLICT: Definition("deliveries of a stored version with other content", _BY_CHANNEL),
+    Metric.UNITS_ALLOCATED: Definition("units promised to an order line at a position"),
+    Metric.UNITS_BACKORDERED: Definition("units sold beyond what was available, within the limit"),
+    Metric.UNITS_OPEN: Definition("units accepted without a source, beyond the limit"),
+    Metric.STOCK_SHORT: Definition("reservations refused because a position had too few units left"),
+    Metric.ORDERS_RELEASED: Definition("orders whose fulfillment orders were created"),
+    Metric.FULFILLMENT_ORDERS_ACCEPTED: Definition("fulfillment orders that a location took on"),
+    Metric.SHIPMENTS_SHIPPED: Definition("parcels handed to a carrier"),
+    Metric.SHIPMENTS_DELIVERED: Definition("parcels delivered"),
+    Metric.RETURNS_RECEIVED: Definition("returned units received"),
+    Metric.RETURNS_DISPOSED: Definition("returned units disposed of, by outcome", ((), ("outcome",))),
+    Metric.REFUNDS_DUE: Definition("refunds that have become due"),
+    Metric.REFUND_AMOUNT_DUE: Definition("their amount in minor units", (("currency",),), "None"),
+    Metric.EXCEPTIONS_OPENED: Definition("records that a person must resolve, by code", ((), ("code",))),
+    Metric.BACKLOG_DUE: Definition("items due, one sample per stage, shard and minute", (("stage",),)),
+    Metric.EVENTS_PUBLISHED: Definition("public events taken by the bus"),
+    Metric.EVENTS_FAILED: Definition("public events that the bus refused"),
+    Metric.RECORDS_FAILED: Definition("queue or stream records that failed", ((), ("service",))),
+}
+
+_pending: defaultdict[tuple[tuple[str, str], ...], defaultdict[Metric, int]] = defaultdict(
+    lambda: defaultdict(int)
+)
+
+
+def add(metric: Metric, value: int = 1, **dimensions: str) -> None:
+    """Add to a metric of this invocation.
+
+    Args:
+        metric: which.
+        value: how much, in the metric's unit.
+        dimensions: a value for each dimension that the catalogue names for it.
+
+    Raises:
+        ValueError: the dimensions are not those of the catalogue.
+    """
+    if dimensions.keys() != CATALOGUE[metric].names:
+        raise ValueError(f"{metric} takes the dimensions {sorted(CATALOGUE[metric].names)}")
+    _pending[tuple(sorted(dimensions.items()))][metric] += value
+
+
+def flush() -> None:
+    """Write what was added since the last flush, one line for each combination of dimensions."""
+    if not _pending:
+        return
+    namespace = settings.read(settings.Process).metrics_namespace
+    timestamp = time.time_ns() // 1_000_000
+    for dimensions, values in _pending.items():
+        directives = [
+            {
+                "Namespace": namespace,
+                "Dimensions": CATALOGUE[metric].dimensions,
+                "Metrics": [{"Name": metric, "Unit": CATALOGUE[metric].unit}],
+            }
+            for metric in values
+        ]
+        line: dict[str, object] = {"_aws": {"Timestamp": timestamp, "CloudWatchMetrics": directives}}
+        print(json.dumps(line | dict(dimensions) | values, separators=(",", ":")))
+    _pending.clear()

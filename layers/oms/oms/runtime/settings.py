@@ -1,0 +1,132 @@
+"""Settings of the functions: one frozen dataclass each, read from the environment and checked when read.
+
+The name of an environment variable is the field's name in capitals. A field with a default is optional.
+"""
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, fields
+from enum import StrEnum
+from typing import Any
+
+
+class SettingsError(Exception):
+    """An environment variable that a function needs is missing or malformed; the message names it."""
+
+
+class StreamFailures(StrEnum):
+    """How a stream consumer tells of a failed record: by report, or by raising where reports are ignored."""
+
+    REPORT = "report"
+    RAISE = "raise"
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """What every function reads, whatever it does."""
+
+    metrics_namespace: str = "oms"
+    log_level: str = "INFO"
+
+
+@dataclass(frozen=True, slots=True)
+class Webhooks:
+    """Settings of `webhooks`; inbound_max_bytes bounds a queued message, attributes included."""
+
+    channel_secret_prefix: str
+    inbound_queue_url: str
+    inbound_max_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """Settings of `api`; keys_secret names the secret that look-up hashes and cursors are keyed with."""
+
+    table_name: str
+    keys_secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Settings of the functions that need the table alone."""
+
+    table_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outbox:
+    """Settings of `outbox`; requests_queue_urls has the queue of each connector to locations."""
+
+    bus_name: str
+    sourcing_queue_url: str
+    requests_queue_urls: Mapping[str, str]
+    stream_failures: StreamFailures
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Settings of `clock`."""
+
+    table_name: str
+    clock_queue_url: str
+    sourcing_queue_url: str
+
+
+FUNCTIONS: Mapping[str, type[Any]] = {
+    "webhooks": Webhooks,
+    "intake": Table,
+    "api": Api,
+    "authorizer": Table,
+    "outbox": Outbox,
+    "sourcing": Table,
+    "fulfillment": Table,
+    "returns": Table,
+    "clock": Clock,
+}
+"""The settings of each function, by the name of its folder."""
+
+
+def read[T](kind: type[T]) -> T:
+    """Read one kind of settings from the environment.
+
+    Args:
+        kind: one of the dataclasses of this module.
+
+    Raises:
+        SettingsError: a variable without default is not set, or its value does not parse.
+    """
+    values: dict[str, object] = {}
+    for field in fields(kind):  # type: ignore[arg-type]  # every kind is a dataclass
+        name = field.name.upper()
+        raw = os.environ.get(name)
+        if raw is None:
+            if field.default is MISSING:
+                raise SettingsError(f"environment variable {name} is not set ({kind.__name__} needs it)")
+            continue
+        try:
+            values[field.name] = _PARSERS[field.type](raw)
+        except ValueError as error:
+            raise SettingsError(f"environment variable {name} cannot be read: {error}") from error
+    return kind(**values)
+
+
+def _text(raw: str) -> str:
+    if not raw:
+        raise ValueError("it is empty")
+    return raw
+
+
+def _text_by_name(raw: str) -> Mapping[str, str]:
+    parsed = json.loads(raw)
+    if not isinstance(parsed, dict) or not all(isinstance(value, str) for value in parsed.values()):
+        raise ValueError("it must be a JSON object of strings")
+    return parsed
+
+
+_PARSERS: Mapping[object, Callable[[str], object]] = {
+    str: _text,
+    int: int,
+    StreamFailures: StreamFailures,
+    Mapping[str, str]: _text_by_name,
+}
