@@ -1,0 +1,106 @@
+"""Stock of a sku: positions, the demand of pools on it, and the vectors by which they change.
+
+Quantities are integers in the sku's smallest unit.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class Block(StrEnum):
+    """Why units that are there cannot be sold."""
+
+    DAMAGED = "damaged"
+    QUALITY_CONTROL = "quality_control"
+    RETURNS = "returns"
+
+
+class CountBasis(StrEnum):
+    """What a location counts: everything there, or only what no order has a claim on."""
+
+    PHYSICAL = "physical"
+    NET = "net"
+
+
+@dataclass(frozen=True, slots=True)
+class Sku:
+    """What is known of a sku. `scale` is how many smallest units one ordered unit has (1000 for kg sold in g)."""
+
+    sku: str
+    title: str = ""
+    unit: str = "each"
+    scale: int = 1
+    weight_g: int = 0
+    tracked: bool = True
+    v: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Quantities of one sku at one location. uncommitted = on_hand - blocked - allocated - reserved."""
+
+    sku: str
+    location: str
+    on_hand: int = 0
+    blocked: Mapping[Block, int] = field(default_factory=dict)
+    allocated: int = 0
+    reserved: int = 0
+    uncommitted: int = 0
+    counted_at: datetime | None = None
+    v: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What a pool still wants of a sku: units waiting, and how many may wait as backorders (None = unlimited)."""
+
+    sku: str
+    pool: str
+    waiting: int = 0
+    backorder_limit: int | None = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """Everything kept under one sku: `sku` is None when the catalogue does not know it."""
+
+    sku: Sku | None
+    positions: tuple[Position, ...] = ()
+    demands: tuple[Demand, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A change of one position, always written as one vector: several lines at one position add up to one."""
+
+    on_hand: int = 0
+    allocated: int = 0
+    reserved: int = 0
+    blocked: Mapping[Block, int] = field(default_factory=dict)
+
+    @property
+    def uncommitted(self) -> int:
+        """What follows for the stored uncommitted units."""
+        return self.on_hand - sum(self.blocked.values()) - self.allocated - self.reserved
+
+    def __add__(self, other: "Delta") -> "Delta":
+        reasons = {*self.blocked, *other.blocked}
+        blocked = {reason: self.blocked.get(reason, 0) + other.blocked.get(reason, 0) for reason in reasons}
+        return Delta(
+            self.on_hand + other.on_hand,
+            self.allocated + other.allocated,
+            self.reserved + other.reserved,
+            blocked,
+        )
+
+
+type Deltas = dict[tuple[str, str], Delta]
+"""Changes by (sku, location)."""
+
+
+def add(deltas: Deltas, sku: str, location: str, delta: Delta) -> None:
+    """Add a change to those already collected for the same position."""
+    key = (sku, location)
+    deltas[key] = deltas.get(key, Delta()) + delta

@@ -1,0 +1,73 @@
+"""The configured network: channels, pools and locations."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from oms.inventory.model import CountBasis
+
+
+class LocationKind(StrEnum):
+    """What kind of place holds the stock."""
+
+    WAREHOUSE = "warehouse"
+    STORE = "store"
+    THIRD_PARTY = "3pl"
+    VENDOR = "vendor"
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A place that holds stock, with one owner (legal entity). Coordinates are decimal degrees (WGS 84).
+
+    `connector` names the queue its requests go out on; None when its staff poll the API instead.
+    `priority` is lower for locations preferred when all else is equal.
+    """
+
+    id: str
+    name: str
+    kind: LocationKind
+    owner: str
+    country: str
+    latitude: float
+    longitude: float
+    active: bool = True
+    priority: int = 100
+    connector: str | None = None
+    safety_stock: int = 0
+    count_basis: CountBasis = CountBasis.PHYSICAL
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Locations that one or more channels sell from."""
+
+    id: str
+    locations: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One configured connection. `locations` maps the channel's own location ids to ours."""
+
+    id: str
+    kind: str
+    pool: str
+    buffer: int = 0
+    grace_minutes: int = 0
+    locations: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A consistent view of the configuration."""
+
+    channels: Mapping[str, Channel]
+    pools: Mapping[str, Pool]
+    locations: Mapping[str, Location]
+
+    def sellable(self, pool_id: str) -> dict[str, Location]:
+        """The active locations of a pool by id; empty when there is no such pool."""
+        pool = self.pools.get(pool_id)
+        members = (self.locations.get(name) for name in (pool.locations if pool else ()))
+        return {location.id: location for location in members if location is not None and location.active}

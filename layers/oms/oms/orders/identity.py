@@ -1,0 +1,50 @@
+"""Identity of an order: its id, the digest of its content, its shard of the work queue."""
+
+import base64
+import hashlib
+import json
+import zlib
+from dataclasses import asdict
+from datetime import datetime
+
+from oms.orders.commands import PlaceOrder
+
+SHARDS = 16
+"""Number of shards of each stage of the work queue."""
+
+_VOLATILE = ("channel_version", "payments", "cancelled", "balanced")
+_VOLATILE_OF_LINE = ("shipped", "cancelled", "refunded")
+
+
+def order_id(channel: str, channel_order_id: str) -> str:
+    """The order's id: base32(sha256(channel, 0, channel's order id))[:26], so that the same order always has it.
+
+    Put-if-absent of the header under this id is the idempotency key of intake.
+    """
+    text = f"{channel}\0{channel_order_id}".encode()
+    return base64.b32encode(hashlib.sha256(text).digest())[:26].decode()
+
+
+def shard(order: str) -> str:
+    """The two-digit shard of the work queue that an order id falls into: crc32 mod 16."""
+    return f"{zlib.crc32(order.encode()) % SHARDS:02d}"
+
+
+def digest(command: PlaceOrder) -> bytes:
+    """12 bytes that are equal exactly when two commands order the same things on the same terms.
+
+    Left out is what a channel changes without changing the order: its version, how far it has been paid,
+    shipped, cancelled or refunded.
+    """
+    content = asdict(command)
+    for name in _VOLATILE:
+        del content[name]
+    for line in content["lines"]:
+        for name in _VOLATILE_OF_LINE:
+            del line[name]
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=_plain)
+    return hashlib.sha256(text.encode()).digest()[:12]
+
+
+def _plain(value: object) -> object:
+    return value.isoformat() if isinstance(value, datetime) else dict(value)  # type: ignore[call-overload]

@@ -1,0 +1,233 @@
+"""The order as it is kept: lines, their counters and allocation entries, totals, exceptions, journal.
+
+Counters are the truth; every status (`oms.orders.status`) is a function of them. All values are immutable: a
+decision returns a new order. Amounts are integer minor units of the order's currency, quantities integers in
+the sku's smallest unit, times aware datetimes in UTC.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+
+from oms.orders.commands import Address, Customer, FulfilledBy, LineKind, Method
+from oms.orders.journal import JournalEntry
+
+
+class Stage(StrEnum):
+    """How far an allocation entry has come."""
+
+    ALLOCATED = "allocated"
+    IN_FULFILLMENT = "in_fulfillment"
+    IN_TRANSFER = "in_transfer"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Units of a line promised at one location.
+
+    `alloc_id` is unique within the order: the version of the write that made it, a dot, a running number.
+    `fulfillment_order` is set from release on; `supply` names the incoming supply the units wait for.
+    """
+
+    alloc_id: str
+    location: str
+    units: int
+    stage: Stage = Stage.ALLOCATED
+    fulfillment_order: str | None = None
+    supply: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderLine:
+    """A line and its counters: ordered = open + backordered + allocated + in_fulfillment + shipped + cancelled.
+
+    `amount` is the gross of all ordered units; `discount` and `tax` are line totals. `tracked` is False when
+    the sku's stock is not counted, so that no position is touched. `sku` is None while the channel's listing
+    is not mapped.
+    """
+
+    line_id: str
+    sku: str | None
+    kind: LineKind
+    fulfilled_by: FulfilledBy
+    delivery_id: str | None
+    amount: int
+    discount: int = 0
+    tax: int = 0
+    open: int = 0
+    backordered: int = 0
+    shipped: int = 0
+    cancelled: int = 0
+    delivered: int = 0
+    returned: int = 0
+    entries: tuple[Entry, ...] = ()
+    tracked: bool = True
+    parent_line_id: str | None = None
+    per_bundle: int = 0
+
+    def units_in(self, *stages: Stage) -> int:
+        """Units of the entries in any of `stages`."""
+        return sum(entry.units for entry in self.entries if entry.stage in stages)
+
+    @property
+    def allocated(self) -> int:
+        """Units promised at a location and not released yet (those in a transfer included)."""
+        return self.units_in(Stage.ALLOCATED, Stage.IN_TRANSFER)
+
+    @property
+    def in_fulfillment(self) -> int:
+        """Units that a location has been asked to ship."""
+        return self.units_in(Stage.IN_FULFILLMENT)
+
+    @property
+    def ordered(self) -> int:
+        """All units ever ordered on this line; never shrinks."""
+        sourced = sum(entry.units for entry in self.entries)
+        return self.open + self.backordered + sourced + self.shipped + self.cancelled
+
+    @property
+    def touches_stock(self) -> bool:
+        """Whether units of this line are taken from positions that we keep."""
+        ours = self.fulfilled_by in (FulfilledBy.US, FulfilledBy.TAKEN)
+        return self.kind is LineKind.PHYSICAL and ours and self.tracked and self.sku is not None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderDelivery:
+    """What the header keeps of a delivery; its address is in the body. `shipping` is net of its discount."""
+
+    id: str
+    method: Method
+    location: str | None = None
+    shipping: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OpenException:
+    """Something that a person or a mapping must resolve before the order can go on.
+
+    `code` is a key of `EXCEPTIONS`; `ref` names what it concerns (a line, a digest, a shipment).
+    """
+
+    code: str
+    ref: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """Who resolves an exception, and by which command."""
+
+    owner: str
+    command: str
+
+
+EXCEPTIONS: dict[str, Resolution] = {
+    "stock_short": Resolution(
+        "merchandising", "receive stock, raise the backorder limit, or cancel the units"
+    ),
+    "sku_unknown": Resolution("catalogue", "PUT /skus/{sku}"),
+    "quantity_unknown": Resolution("catalogue", "PUT /skus/{sku} with the scale of the sku"),
+    "location_unmapped": Resolution(
+        "integration", "PUT /configuration/channel/{id} with the location's mapping"
+    ),
+    "channel_conflict": Resolution("integration", "compare with the channel and edit the order"),
+    "channel_edit": Resolution("customer_service", "compare with the channel and edit the order"),
+    "totals_unbalanced": Resolution("finance", "compare with the channel"),
+    "shipped_beyond_request": Resolution("warehouse", "count the position and correct the order"),
+    "returned_beyond_shipped": Resolution(
+        "customer_service", "compare with the parcel and correct the return"
+    ),
+}
+"""Every exception code with its owner and the command that resolves it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The header of an order: all that is needed to decide about it.
+
+    `authorized`, `captured` and `refunded` are amounts; `total` is what the customer owes for everything
+    ordered, as the channel computed it. `customer_key` is the channel and its own id of the customer, nothing
+    that tells who it is. `closed_at` is set once, so that later returns do not reopen the order. `due_at` is
+    when the clock looks at it next.
+    """
+
+    order_id: str
+    channel: str
+    channel_version: str
+    digest: bytes
+    v: int
+    order_number: str
+    currency: str
+    placed_at: datetime
+    tax_included: bool
+    lines: tuple[OrderLine, ...]
+    deliveries: tuple[OrderDelivery, ...]
+    total: int
+    shipping: int = 0
+    charges: int = 0
+    authorized: int = 0
+    captured: int = 0
+    refunded: int = 0
+    pool: str | None = None
+    customer_key: str | None = None
+    test: bool = False
+    holds: tuple[str, ...] = ()
+    exceptions: tuple[OpenException, ...] = ()
+    journal: tuple[JournalEntry, ...] = ()
+    due_at: datetime | None = None
+    closed_at: datetime | None = None
+
+    def line(self, line_id: str) -> OrderLine | None:
+        """The line of that id, or None."""
+        return next((line for line in self.lines if line.line_id == line_id), None)
+
+    def delivery(self, delivery_id: str | None) -> OrderDelivery | None:
+        """The delivery of that id, or None."""
+        return next((delivery for delivery in self.deliveries if delivery.id == delivery_id), None)
+
+    def with_lines(self, changed: Mapping[str, OrderLine]) -> "Order":
+        """This order with the lines of `changed` (by line id) in place of its own."""
+        return replace(self, lines=tuple(changed.get(line.line_id, line) for line in self.lines))
+
+    def with_exception(self, code: str, ref: str, at: datetime) -> "Order":
+        """This order with an exception opened; the same code for the same thing is opened once."""
+        if any(known.code == code and known.ref == ref for known in self.exceptions):
+            return self
+        return replace(self, exceptions=(*self.exceptions, OpenException(code, ref, at)))
+
+    def written(self, at: datetime, *kinds: str, data: Mapping[str, object] | None = None) -> "Order":
+        """This order at its next version with one more journal entry."""
+        entry = JournalEntry(self.v + 1, at, kinds, data or {})
+        return replace(self, v=self.v + 1, journal=(*self.journal, entry))
+
+
+@dataclass(frozen=True, slots=True)
+class BodyLine:
+    """What a line needs only to be shown or diffed: its id at the channel, title, price, properties."""
+
+    line_id: str
+    channel_line_id: str
+    title: str
+    unit_price: int | str
+    quantity: int | str
+    properties: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderBody:
+    """Everything not needed to decide: addresses, names, titles, notes. Written once with the header."""
+
+    channel_order_id: str
+    adapter: str
+    presentment_currency: str
+    customer: Customer
+    billing: Address | None
+    ship_to: Mapping[str, Address]
+    services: Mapping[str, str]
+    lines: tuple[BodyLine, ...]
+    payments: tuple[Mapping[str, object], ...] = ()
+    source_location: str | None = None
+    purchase_order: str | None = None
+    notes: str | None = None

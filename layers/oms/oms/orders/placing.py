@@ -1,0 +1,321 @@
+"""Placing: from a canonical command and the stock seen to an order with sources, and what that changes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from oms.inventory.availability import free, takeable
+from oms.inventory.model import Delta, Deltas, Demand, Stock, add
+from oms.inventory.network import Channel, Location, Network
+from oms.orders.commands import Delivery, FulfilledBy, Line, LineKind, Method, PaymentState, PlaceOrder
+from oms.orders.identity import digest, order_id
+from oms.orders.model import (
+    BodyLine,
+    Entry,
+    Order,
+    OrderBody,
+    OrderDelivery,
+    OrderLine,
+    Stage,
+)
+from oms.sourcing.choose import Assignment, Shelf, Wanted, by_preference, choose
+
+
+@dataclass(frozen=True, slots=True)
+class DemandChange:
+    """Units of a sku that start to wait in a pool.
+
+    `limit` is the backorder limit seen when units are backordered under one; the write must find it unchanged
+    and at most `limit - backordered` units waiting. None: nothing bounds the write.
+    """
+
+    sku: str
+    pool: str
+    waiting: int
+    backordered: int = 0
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """A placed order with everything that must be written with it in one transaction."""
+
+    order: Order
+    body: OrderBody
+    deltas: Deltas
+    demands: tuple[DemandChange, ...]
+
+
+def enter(command: PlaceOrder, stocks: Mapping[str, Stock], now: datetime) -> Order:
+    """The order as the channel states it, with every unit that we must source `open`.
+
+    Units that the channel ships itself stand in an entry at `@channel` or `@vendor`; units taken at a till
+    and goods that need no shipping enter as shipped and delivered; a test order and a cancelled one enter
+    cancelled, so that neither reserves anything.
+
+    Args:
+        command: what the channel says.
+        stocks: by sku; a sku that is missing or has no catalogue entry is unknown.
+        now: time of exceptions, UTC.
+    """
+    authorized, captured = paid_amounts(command)
+    order = Order(
+        order_id=order_id(command.channel, command.channel_order_id),
+        channel=command.channel,
+        channel_version=command.channel_version,
+        digest=digest(command),
+        v=0,
+        order_number=command.order_number,
+        currency=command.currency,
+        placed_at=command.placed_at,
+        tax_included=command.tax_included,
+        lines=(),
+        deliveries=tuple(_delivery(delivery) for delivery in command.deliveries),
+        total=command.total,
+        shipping=command.shipping,
+        charges=command.duties + command.tip + sum(fee.amount + fee.tax for fee in command.fees),
+        authorized=authorized,
+        captured=captured,
+        customer_key=f"{command.channel}#{command.customer.id}" if command.customer.id else None,
+        test=command.test,
+        holds=_holds(command, authorized + captured),
+    )
+    ids = {line.channel_line_id: str(number) for number, line in enumerate(command.lines, 1)}
+    lines = []
+    for number, line in enumerate(command.lines, 1):
+        stock = stocks.get(line.sku) if line.sku else None
+        parent = ids.get(line.parent_line_id) if line.parent_line_id else None
+        entered = _line(line, str(number), parent, stock, void=command.cancelled or command.test)
+        lines.append(entered)
+        if entered.ordered == 0:
+            order = order.with_exception("quantity_unknown", entered.line_id, now)
+        if entered.open and (stock is None or stock.sku is None):
+            order = order.with_exception("sku_unknown", entered.line_id, now)
+    if not command.balanced:
+        order = order.with_exception("totals_unbalanced", order.order_id, now)
+    return replace(order, lines=tuple(lines))
+
+
+def place(
+    command: PlaceOrder, channel: Channel, network: Network, stocks: Mapping[str, Stock], now: datetime
+) -> Placement:
+    """Enter an order and give its units sources: allocated where stock is free, else backordered, else open.
+
+    Args:
+        command: what the channel says.
+        channel: its configuration; names the pool and the grace before release.
+        network: pools and locations.
+        stocks: stock of every sku of the order, as seen now.
+        now: time of the decision, UTC.
+
+    Returns:
+        The order at version 1, its body, and the changes of positions and demand that belong to it.
+    """
+    order = replace(enter(command, stocks, now), pool=channel.pool)
+    assignments = _source(order, command, network, channel, stocks)
+    order = _allocate(order, assignments)
+    order, demands = _wait(order, channel.pool, stocks, now)
+    order, deltas = _sell_at_till(order, command, channel, now)
+    for assignment in assignments:
+        line = order.line(assignment.line_id)
+        if line is not None and line.touches_stock:
+            add(deltas, assignment.sku, assignment.location, Delta(allocated=assignment.units))
+    order = order.written(now, "placed", data=_outcome(order))
+    due = now + timedelta(minutes=channel.grace_minutes)
+    return Placement(replace(order, due_at=due), body_of(command, order), deltas, demands)
+
+
+def paid_amounts(command: PlaceOrder) -> tuple[int, int]:
+    """Authorized and captured amounts of the payments that a command names, in minor units."""
+    sums = dict.fromkeys(PaymentState, 0)
+    for payment in command.payments:
+        sums[payment.state] += payment.amount
+    return sums[PaymentState.AUTHORIZED], sums[PaymentState.CAPTURED]
+
+
+def body_of(command: PlaceOrder, order: Order) -> OrderBody:
+    """The part of an order that is only shown, never decided on."""
+    return OrderBody(
+        channel_order_id=command.channel_order_id,
+        adapter=command.adapter,
+        presentment_currency=command.presentment_currency,
+        customer=command.customer,
+        billing=command.billing,
+        ship_to={delivery.id: delivery.ship_to for delivery in command.deliveries if delivery.ship_to},
+        services={delivery.id: delivery.service for delivery in command.deliveries if delivery.service},
+        lines=tuple(
+            BodyLine(
+                kept.line_id,
+                line.channel_line_id,
+                line.title,
+                line.unit_price,
+                line.quantity,
+                line.properties,
+            )
+            for kept, line in zip(order.lines, command.lines, strict=True)
+        ),
+        payments=tuple(
+            {"method": payment.method, "amount": payment.amount, "state": str(payment.state)}
+            for payment in command.payments
+        ),
+        source_location=command.source_location,
+        purchase_order=command.purchase_order,
+        notes=command.notes,
+    )
+
+
+def _delivery(delivery: Delivery) -> OrderDelivery:
+    return OrderDelivery(
+        delivery.id, delivery.method, delivery.location, delivery.shipping - delivery.shipping_discount
+    )
+
+
+def _holds(command: PlaceOrder, paid: int) -> tuple[str, ...]:
+    """An order that the channel has not been paid for keeps its allocations but is not released."""
+    return ("payment",) if paid < command.total and not (command.cancelled or command.test) else ()
+
+
+def _line(line: Line, line_id: str, parent: str | None, stock: Stock | None, *, void: bool) -> OrderLine:
+    sku = stock.sku if stock else None
+    scale = sku.scale if sku else 1
+    quantity = _smallest_units(line.quantity, scale)
+    shipped = min(quantity, (line.shipped or 0) * scale)
+    cancelled = quantity - shipped if void else min(quantity - shipped, line.cancelled * scale)
+    rest = quantity - shipped - cancelled
+    entered = OrderLine(
+        line_id=line_id,
+        sku=line.sku,
+        kind=line.kind,
+        fulfilled_by=line.fulfilled_by,
+        delivery_id=line.delivery_id,
+        amount=line.amount,
+        discount=line.discount,
+        tax=line.tax,
+        shipped=shipped,
+        cancelled=cancelled,
+        tracked=sku.tracked if sku else True,
+        parent_line_id=parent,
+    )
+    if not rest:
+        return entered
+    if line.fulfilled_by is FulfilledBy.TAKEN or line.kind is not LineKind.PHYSICAL:
+        return replace(entered, shipped=shipped + rest, delivered=rest)
+    if line.fulfilled_by is FulfilledBy.US:
+        return replace(entered, open=rest)
+    elsewhere = Entry(f"1.{line_id}", f"@{line.fulfilled_by}", rest, Stage.IN_FULFILLMENT)
+    return replace(entered, entries=(elsewhere,))
+
+
+def _smallest_units(quantity: int | str, scale: int) -> int:
+    """A channel's quantity in the sku's smallest units; 0 when the scale does not resolve its fraction."""
+    units = Decimal(quantity) * scale
+    return int(units) if units == units.to_integral_value() else 0
+
+
+def _source(
+    order: Order, command: PlaceOrder, network: Network, channel: Channel, stocks: Mapping[str, Stock]
+) -> list[Assignment]:
+    """Choose locations for all open units, delivery by delivery, from one shelf."""
+    sellable = network.sellable(channel.pool)
+    safety = {location.id: location.safety_stock for location in sellable.values()}
+    known = {sku: stock for sku, stock in stocks.items() if stock.sku is not None}
+    shelf = Shelf(
+        {sku: _by_location(stock, safety) for sku, stock in known.items()},
+        {sku: takeable(stock, sellable, safety) for sku, stock in known.items()},
+    )
+    deliveries = {delivery.id: delivery for delivery in command.deliveries}
+    assignments: list[Assignment] = []
+    for delivery_id in dict.fromkeys(line.delivery_id for line in order.lines):
+        wanted = [
+            Wanted(line.line_id, line.sku, line.open)
+            for line in order.lines
+            if line.open and line.sku in known and line.delivery_id == delivery_id
+        ]
+        delivery = deliveries.get(delivery_id) if delivery_id else None
+        assignments += choose(wanted, _candidates(delivery, channel, sellable), shelf)
+    return assignments
+
+
+def _by_location(stock: Stock, safety: Mapping[str, int]) -> dict[str, int] | None:
+    if stock.sku is not None and not stock.sku.tracked:
+        return None
+    return {
+        position.location: free(position, safety.get(position.location, 0)) for position in stock.positions
+    }
+
+
+def _candidates(
+    delivery: Delivery | None, channel: Channel, sellable: Mapping[str, Location]
+) -> list[Location]:
+    """The pool's locations in order of preference; only the store itself when the customer picks up there."""
+    if delivery is None:
+        return by_preference(sellable.values())
+    if delivery.method is Method.PICKUP:
+        store = channel.locations.get(delivery.location or "", delivery.location)
+        return [location for location in sellable.values() if location.id == store]
+    address = delivery.ship_to
+    if address is None or not (address.latitude and address.longitude):
+        return by_preference(sellable.values())
+    return by_preference(sellable.values(), (float(address.latitude), float(address.longitude)))
+
+
+def _allocate(order: Order, assignments: Sequence[Assignment]) -> Order:
+    """Turn open units into allocation entries."""
+    changed: dict[str, OrderLine] = {}
+    for number, assignment in enumerate(assignments, len(order.lines) + 1):
+        line = changed.get(assignment.line_id) or order.line(assignment.line_id)
+        assert line is not None, "assignments name lines of this order"
+        entry = Entry(f"{order.v + 1}.{number}", assignment.location, assignment.units)
+        changed[line.line_id] = replace(
+            line, open=line.open - assignment.units, entries=(*line.entries, entry)
+        )
+    return order.with_lines(changed)
+
+
+def _wait(
+    order: Order, pool: str, stocks: Mapping[str, Stock], now: datetime
+) -> tuple[Order, tuple[DemandChange, ...]]:
+    """Backorder open units up to each sku's limit; what is beyond stays open, with an exception."""
+    changes: dict[str, DemandChange] = {}
+    changed: dict[str, OrderLine] = {}
+    for line in order.lines:
+        stock = stocks.get(line.sku) if line.sku else None
+        if not line.open or line.sku is None or stock is None or stock.sku is None:
+            continue
+        demand = next((known for known in stock.demands if known.pool == pool), Demand(line.sku, pool))
+        change = changes.get(line.sku, DemandChange(line.sku, pool, 0, 0, demand.backorder_limit))
+        limit = demand.backorder_limit
+        room = line.open if limit is None else max(0, limit - demand.waiting - change.waiting)
+        backordered = min(line.open, room)
+        changed[line.line_id] = replace(line, open=line.open - backordered, backordered=backordered)
+        changes[line.sku] = replace(
+            change, waiting=change.waiting + line.open, backordered=change.backordered + backordered
+        )
+        if line.open > backordered:
+            order = order.with_exception("stock_short", line.line_id, now)
+    return order.with_lines(changed), tuple(changes.values())
+
+
+def _sell_at_till(order: Order, command: PlaceOrder, channel: Channel, now: datetime) -> tuple[Order, Deltas]:
+    """Units taken at a till have left the store's stock already: a fact, whatever the counters say."""
+    deltas: Deltas = {}
+    taken = [line for line in order.lines if line.fulfilled_by is FulfilledBy.TAKEN and line.touches_stock]
+    store = channel.locations.get(command.source_location or "")
+    for line in taken:
+        if store is None:
+            order = order.with_exception("location_unmapped", line.line_id, now)
+        elif line.sku is not None and line.shipped:
+            add(deltas, line.sku, store, Delta(on_hand=-line.shipped))
+    return order, deltas
+
+
+def _outcome(order: Order) -> dict[str, object]:
+    """What the journal keeps of a placement: units by line and location, backordered and open units by line."""
+    return {
+        "allocated": [
+            [line.line_id, entry.location, entry.units] for line in order.lines for entry in line.entries
+        ],
+        "backordered": {line.line_id: line.backordered for line in order.lines if line.backordered},
+        "open": {line.line_id: line.open for line in order.lines if line.open},
+    }
