@@ -1,0 +1,47 @@
+"""What a location tells us: the canonical form of messages on the fulfillment-events queue."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class FactKind(StrEnum):
+    """Types of fulfillment events; all of them are facts, never refused."""
+
+    ACCEPTED = "accepted"
+    PICKING = "picking"
+    PACKED = "packed"
+    READY_FOR_PICKUP = "ready_for_pickup"
+    SHIPPED = "shipped"
+    DELIVERED = "delivered"
+
+
+@dataclass(frozen=True, slots=True)
+class PackedUnits:
+    """Units of a line in a package."""
+
+    line_id: str
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A package as its location names it; empty `lines` means all that remains of the fulfillment order."""
+
+    package_id: str
+    carrier: str | None = None
+    tracking_number: str | None = None
+    weight_g: int | None = None
+    lines: tuple[PackedUnits, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FulfillmentFact:
+    """One message about one fulfillment order. `fulfillment_order` is the id within the order."""
+
+    message_id: str
+    kind: FactKind
+    occurred_at: datetime
+    order_id: str
+    fulfillment_order: str
+    packages: tuple[Package, ...] = ()

@@ -1,0 +1,152 @@
+"""Fulfillment orders and shipments as they are kept.
+
+A fulfillment order is work for one location; a shipment is what a carrier carries. Quantities are integers in
+the sku's smallest unit, weights grams, times aware datetimes in UTC.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from oms.orders.commands import Address, Method
+from oms.orders.journal import JournalEntry
+
+
+class FulfillmentState(StrEnum):
+    """Where a fulfillment order stands; a fact may jump forward along PROGRESS (`oms.fulfillment.progress`)."""
+
+    RELEASED = "released"
+    ACCEPTED = "accepted"
+    PICKING = "picking"
+    PACKED = "packed"
+    READY_FOR_PICKUP = "ready_for_pickup"
+    CLOSED = "closed"
+    ON_HOLD = "on_hold"
+    CANCEL_REQUESTED = "cancel_requested"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestLine:
+    """A line of a fulfillment order: requested = pending + picked + packed + shipped + rejected + withdrawn."""
+
+    line_id: str
+    sku: str
+    requested: int
+    picked: int = 0
+    packed: int = 0
+    shipped: int = 0
+    rejected: int = 0
+    withdrawn: int = 0
+
+    @property
+    def remaining(self) -> int:
+        """Units that the location still has to ship."""
+        return self.requested - self.shipped - self.rejected - self.withdrawn
+
+    @property
+    def pending(self) -> int:
+        """Units that nobody has touched yet."""
+        return self.remaining - self.picked - self.packed
+
+
+@dataclass(frozen=True, slots=True)
+class FulfillmentOrder:
+    """Work for one location. `id` is unique within the order: the releasing version, a dash, a number.
+
+    `connector` names the queue its requests go out on; None when the location polls the API.
+    """
+
+    order_id: str
+    id: str
+    channel: str
+    order_number: str
+    location: str
+    connector: str | None
+    delivery_id: str
+    method: Method
+    service: str | None
+    ship_to: Address | None
+    state: FulfillmentState
+    lines: tuple[RequestLine, ...]
+    due_at: datetime
+    v: int = 0
+    journal: tuple[JournalEntry, ...] = ()
+
+    @property
+    def public_id(self) -> str:
+        """The id that the outside uses: order id, a dash, the id within the order."""
+        return f"{self.order_id}-{self.id}"
+
+    def line(self, line_id: str) -> RequestLine | None:
+        """The line of that id, or None."""
+        return next((line for line in self.lines if line.line_id == line_id), None)
+
+    def with_lines(self, changed: Mapping[str, RequestLine]) -> "FulfillmentOrder":
+        """This fulfillment order with the lines of `changed` (by line id) in place of its own."""
+        return replace(self, lines=tuple(changed.get(line.line_id, line) for line in self.lines))
+
+    def written(
+        self, at: datetime, *kinds: str, data: Mapping[str, object] | None = None
+    ) -> "FulfillmentOrder":
+        """This fulfillment order at its next version with one more journal entry."""
+        entry = JournalEntry(self.v + 1, at, kinds, data or {})
+        return replace(self, v=self.v + 1, journal=(*self.journal, entry))
+
+
+class ShipmentState(StrEnum):
+    """Where a parcel is, by the carrier's word."""
+
+    LABELLED = "labelled"
+    HANDED_OVER = "handed_over"
+    IN_TRANSIT = "in_transit"
+    OUT_FOR_DELIVERY = "out_for_delivery"
+    DELIVERED = "delivered"
+    ATTEMPT_FAILED = "attempt_failed"
+    AT_PICKUP_POINT = "at_pickup_point"
+    EXCEPTION = "exception"
+    RETURNING = "returning"
+    RETURNED_TO_SENDER = "returned_to_sender"
+    LOST = "lost"
+    VOIDED = "voided"
+
+
+@dataclass(frozen=True, slots=True)
+class ShippedLine:
+    """Units of an order line in a parcel."""
+
+    line_id: str
+    sku: str
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shipment:
+    """A parcel. `id` is unique within the order: fulfillment order id, a dot, the location's package id.
+
+    `state_at` is the carrier's time of the latest state, which decides between states that arrive in any order.
+    """
+
+    order_id: str
+    id: str
+    fulfillment_order: str
+    location: str
+    lines: tuple[ShippedLine, ...]
+    state: ShipmentState
+    state_at: datetime
+    carrier: str | None = None
+    tracking_number: str | None = None
+    weight_g: int | None = None
+    v: int = 0
+    journal: tuple[JournalEntry, ...] = ()
+
+    @property
+    def public_id(self) -> str:
+        """The id that the outside uses: order id, a dash, the id within the order."""
+        return f"{self.order_id}-{self.id}"
+
+    def written(self, at: datetime, *kinds: str, data: Mapping[str, object] | None = None) -> "Shipment":
+        """This shipment at its next version with one more journal entry."""
+        entry = JournalEntry(self.v + 1, at, kinds, data or {})
+        return replace(self, v=self.v + 1, journal=(*self.journal, entry))

@@ -1,0 +1,230 @@
+"""Progress: what a fact about a fulfillment order changes in it, its order, its shipments and stock."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from oms.fulfillment.events import FactKind, FulfillmentFact, Package, PackedUnits
+from oms.fulfillment.model import (
+    FulfillmentOrder,
+    FulfillmentState,
+    RequestLine,
+    Shipment,
+    ShipmentState,
+    ShippedLine,
+)
+from oms.inventory.model import Delta, Deltas, Position, add
+from oms.orders.model import Entry, Order, OrderLine
+from oms.orders.status import is_complete
+
+PROGRESS: tuple[FulfillmentState, ...] = (
+    FulfillmentState.RELEASED,
+    FulfillmentState.ACCEPTED,
+    FulfillmentState.PICKING,
+    FulfillmentState.PACKED,
+    FulfillmentState.READY_FOR_PICKUP,
+    FulfillmentState.CLOSED,
+)
+"""The way forward. A fact moves a fulfillment order to its place or leaves it when it is already further."""
+
+REACHED: dict[FactKind, FulfillmentState] = {
+    FactKind.ACCEPTED: FulfillmentState.ACCEPTED,
+    FactKind.PICKING: FulfillmentState.PICKING,
+    FactKind.PACKED: FulfillmentState.PACKED,
+    FactKind.READY_FOR_PICKUP: FulfillmentState.READY_FOR_PICKUP,
+}
+"""The state that each fact without packages leaves a fulfillment order in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shipping:
+    """What a shipped fact writes, all in one transaction; `shipments` holds only the packages that are new."""
+
+    order: Order
+    fulfillment_order: FulfillmentOrder
+    shipments: tuple[Shipment, ...]
+    deltas: Deltas
+
+
+def advance(fulfillment_order: FulfillmentOrder, kind: FactKind, now: datetime) -> FulfillmentOrder:
+    """The fulfillment order after a fact about the work in it; unchanged when it is already that far.
+
+    A repeated or late message changes nothing; an early one jumps over the states that it skips. Only states
+    of PROGRESS move; a cancelled fulfillment order stays cancelled until something is shipped.
+    """
+    target = REACHED[kind]
+    behind = fulfillment_order.state in PROGRESS and PROGRESS.index(fulfillment_order.state) < PROGRESS.index(
+        target
+    )
+    if not behind:
+        return fulfillment_order
+    return replace(fulfillment_order, state=target).written(now, str(kind))
+
+
+def skus_shipped(fulfillment_order: FulfillmentOrder, fact: FulfillmentFact) -> set[str]:
+    """The skus whose positions a shipped fact may touch."""
+    named = {packed.line_id for package in fact.packages for packed in package.lines}
+    everything = any(not package.lines for package in fact.packages)
+    return {line.sku for line in fulfillment_order.lines if everything or line.line_id in named}
+
+
+def ship(
+    order: Order,
+    fulfillment_order: FulfillmentOrder,
+    known: Mapping[str, Shipment],
+    positions: Mapping[str, Position],
+    fact: FulfillmentFact,
+    now: datetime,
+) -> Shipping | None:
+    """Record packages that have left a location; None when every package of the fact is known already.
+
+    On hand and allocated fall together. A count of the position later than the shipment has left the parcel
+    out already, so on hand is not moved again. Units beyond what the fulfillment order still asks for have left
+    all the same: on hand falls, and an exception is opened.
+
+    Args:
+        order: the header.
+        fulfillment_order: the work that the fact is about.
+        known: shipments of the order recorded before, by id.
+        positions: at the location, by sku, as seen now.
+        fact: the message; its packages may be repeated.
+        now: time of the write, UTC.
+    """
+    deltas: Deltas = {}
+    shipments: list[Shipment] = []
+    lines = {line.line_id: line for line in order.lines}
+    requests = {line.line_id: line for line in fulfillment_order.lines}
+    for package in fact.packages:
+        shipment_id = f"{fulfillment_order.id}.{package.package_id}"
+        if shipment_id in known or any(shipment.id == shipment_id for shipment in shipments):
+            continue
+        contents: list[ShippedLine] = []
+        for packed in package.lines or _everything(requests):
+            request = requests.get(packed.line_id)
+            line = lines.get(packed.line_id)
+            if request is None or line is None:
+                order = order.with_exception("shipped_beyond_request", shipment_id, now)
+                continue
+            explained = min(packed.units, request.remaining)
+            if explained < packed.units:
+                order = order.with_exception("shipped_beyond_request", shipment_id, now)
+            requests[packed.line_id] = _shipped(request, explained)
+            lines[packed.line_id] = _consume(line, fulfillment_order.id, explained)
+            contents.append(ShippedLine(packed.line_id, request.sku, packed.units))
+            if line.touches_stock:
+                gone = 0 if _counted_since(positions.get(request.sku), fact.occurred_at) else packed.units
+                add(
+                    deltas,
+                    request.sku,
+                    fulfillment_order.location,
+                    Delta(on_hand=-gone, allocated=-explained),
+                )
+        shipments.append(_shipment(order, fulfillment_order, package, shipment_id, contents, fact, now))
+    if not shipments:
+        return None
+    done = not any(line.remaining for line in requests.values())
+    state = FulfillmentState.CLOSED if done else fulfillment_order.state
+    shipped = replace(fulfillment_order.with_lines(requests), state=state)
+    names = [shipment.id for shipment in shipments]
+    return Shipping(
+        order.with_lines(lines).written(now, "shipped", data={"shipments": names}),
+        shipped.written(now, "shipped", data={"shipments": names}),
+        tuple(shipments),
+        deltas,
+    )
+
+
+def deliver(shipment: Shipment, fact: FulfillmentFact, now: datetime) -> Shipment:
+    """The shipment after a delivered fact; unchanged when it is delivered already, or on its way back later."""
+    gone_back = (ShipmentState.RETURNING, ShipmentState.RETURNED_TO_SENDER)
+    if shipment.state is ShipmentState.DELIVERED or (
+        shipment.state in gone_back and shipment.state_at >= fact.occurred_at
+    ):
+        return shipment
+    return replace(shipment, state=ShipmentState.DELIVERED, state_at=fact.occurred_at).written(
+        now, "delivered"
+    )
+
+
+def record_deliveries(order: Order, shipments: Mapping[str, Shipment], now: datetime) -> Order:
+    """The order with the delivered units of all its shipments counted anew, closed when that completes it.
+
+    Counting anew instead of adding makes the write repeatable after a crash. Unchanged when nothing differs.
+
+    Args:
+        order: the header.
+        shipments: every shipment of the order, by id.
+        now: time of the write, UTC.
+    """
+    delivered: dict[str, int] = {}
+    for shipment in shipments.values():
+        if shipment.state is ShipmentState.DELIVERED:
+            for packed in shipment.lines:
+                delivered[packed.line_id] = delivered.get(packed.line_id, 0) + packed.units
+    changed = {
+        line.line_id: replace(line, delivered=units)
+        for line in order.lines
+        if (units := min(line.shipped, delivered.get(line.line_id, 0))) > line.delivered
+    }
+    if not changed:
+        return order
+    order = order.with_lines(changed)
+    arrived = {line_id: line.delivered for line_id, line in changed.items()}
+    if order.closed_at is None and is_complete(order):
+        return replace(order, closed_at=now).written(now, "delivered", "closed", data={"delivered": arrived})
+    return order.written(now, "delivered", data={"delivered": arrived})
+
+
+def _everything(requests: Mapping[str, RequestLine]) -> list[PackedUnits]:
+    return [PackedUnits(line.line_id, line.remaining) for line in requests.values() if line.remaining]
+
+
+def _shipped(request: RequestLine, units: int) -> RequestLine:
+    """Units leave from those packed first, then those picked, then those nobody had reported."""
+    packed = min(request.packed, units)
+    picked = min(request.picked, units - packed)
+    return replace(
+        request,
+        packed=request.packed - packed,
+        picked=request.picked - picked,
+        shipped=request.shipped + units,
+    )
+
+
+def _consume(line: OrderLine, fulfillment_order: str, units: int) -> OrderLine:
+    """Move units of a line from its entries in a fulfillment order to shipped."""
+    entries: list[Entry] = []
+    left = units
+    for entry in line.entries:
+        used = min(entry.units, left) if entry.fulfillment_order == fulfillment_order else 0
+        left -= used
+        if entry.units > used:
+            entries.append(replace(entry, units=entry.units - used))
+    return replace(line, entries=tuple(entries), shipped=line.shipped + units - left)
+
+
+def _counted_since(position: Position | None, moment: datetime) -> bool:
+    return position is not None and position.counted_at is not None and position.counted_at > moment
+
+
+def _shipment(
+    order: Order,
+    fulfillment_order: FulfillmentOrder,
+    package: Package,
+    shipment_id: str,
+    contents: list[ShippedLine],
+    fact: FulfillmentFact,
+    now: datetime,
+) -> Shipment:
+    return Shipment(
+        order_id=order.order_id,
+        id=shipment_id,
+        fulfillment_order=fulfillment_order.id,
+        location=fulfillment_order.location,
+        lines=tuple(contents),
+        state=ShipmentState.HANDED_OVER,
+        state_at=fact.occurred_at,
+        carrier=package.carrier,
+        tracking_number=package.tracking_number,
+        weight_g=package.weight_g,
+    ).written(now, "shipped")

@@ -1,0 +1,78 @@
+"""Release: allocated units become work for their locations."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from oms.fulfillment.model import FulfillmentOrder, FulfillmentState, RequestLine
+from oms.inventory.network import Network
+from oms.orders.commands import Method
+from oms.orders.model import Entry, Order, OrderBody, OrderLine, Stage
+from oms.orders.work import OPEN_RETRY, releasable
+
+ACCEPT_WITHIN = timedelta(hours=4)
+"""How long a location has to accept a fulfillment order before it counts as late."""
+
+
+def release(
+    order: Order, body: OrderBody, network: Network, now: datetime
+) -> tuple[Order, tuple[FulfillmentOrder, ...]]:
+    """Hand every allocated unit of an order to its location: one fulfillment order per location and delivery.
+
+    A held order, or one with nothing allocated, is returned unchanged with no fulfillment orders, so that a
+    repeated release changes nothing.
+    """
+    if not releasable(order):
+        return order, ()
+    groups: dict[tuple[str, str | None], str] = {}
+    requested: dict[str, dict[str, RequestLine]] = {}
+    changed: dict[str, OrderLine] = {}
+    for line in order.lines:
+        entries: list[Entry] = []
+        for entry in line.entries:
+            if entry.stage is not Stage.ALLOCATED:
+                entries.append(entry)
+                continue
+            place = (entry.location, line.delivery_id)
+            name = groups.setdefault(place, f"{order.v + 1}-{len(groups) + 1}")
+            lines = requested.setdefault(name, {})
+            already = lines[line.line_id].requested if line.line_id in lines else 0
+            lines[line.line_id] = RequestLine(line.line_id, line.sku or "", already + entry.units)
+            entries.append(replace(entry, stage=Stage.IN_FULFILLMENT, fulfillment_order=name))
+        changed[line.line_id] = replace(line, entries=tuple(entries))
+    fulfillment_orders = tuple(
+        _fulfillment_order(order, body, network, name, place, tuple(requested[name].values()), now)
+        for place, name in groups.items()
+    )
+    released = replace(order.with_lines(changed), due_at=now + OPEN_RETRY)
+    return released.written(
+        now, "released", data={"fulfillment_orders": list(groups.values())}
+    ), fulfillment_orders
+
+
+def _fulfillment_order(
+    order: Order,
+    body: OrderBody,
+    network: Network,
+    name: str,
+    place: tuple[str, str | None],
+    lines: tuple[RequestLine, ...],
+    now: datetime,
+) -> FulfillmentOrder:
+    location_id, delivery_id = place
+    delivery = order.delivery(delivery_id)
+    location = network.locations.get(location_id)
+    return FulfillmentOrder(
+        order_id=order.order_id,
+        id=name,
+        channel=order.channel,
+        order_number=order.order_number,
+        location=location_id,
+        connector=location.connector if location else None,
+        delivery_id=delivery_id or "",
+        method=delivery.method if delivery else Method.SHIP,
+        service=body.services.get(delivery_id or ""),
+        ship_to=body.ship_to.get(delivery_id or ""),
+        state=FulfillmentState.RELEASED,
+        lines=lines,
+        due_at=now + ACCEPT_WITHIN,
+    ).written(now, "released")
