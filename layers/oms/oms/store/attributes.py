@@ -1,0 +1,82 @@
+"""Between plain Python values and DynamoDB's typed attribute values.
+
+Numbers are integers only: quantities, money and times are, and a float would be a defect. Absent values are
+absent attributes, so None is refused too.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+
+type Value = str | int | bool | bytes | list["Value"] | dict[str, "Value"]
+"""A value that an attribute may hold."""
+
+type Item = dict[str, Value]
+"""An item: attribute values by name."""
+
+
+def encode(item: Mapping[str, Value]) -> "dict[str, AttributeValueTypeDef]":
+    """An item in DynamoDB's form.
+
+    Raises:
+        TypeError: a value is neither text, integer, boolean, bytes, list nor map.
+    """
+    return {name: encode_value(value) for name, value in item.items()}
+
+
+def decode(item: "Mapping[str, AttributeValueTypeDef]") -> Item:
+    """A plain item from DynamoDB's form."""
+    return {name: decode_value(value) for name, value in item.items()}
+
+
+def encode_value(value: Value) -> "AttributeValueTypeDef":
+    """One value in DynamoDB's form; see `encode`."""
+    match value:
+        case str():
+            return {"S": value}
+        case bool():
+            return {"BOOL": value}
+        case int():
+            return {"N": str(value)}
+        case bytes():
+            return {"B": value}
+        case list() | tuple():
+            return {"L": [encode_value(member) for member in value]}
+        case dict():
+            return {"M": encode(value)}
+    raise TypeError(f"{type(value).__name__} cannot be stored")
+
+
+def decode_value(value: "AttributeValueTypeDef") -> Value:
+    """One plain value from DynamoDB's form.
+
+    Raises:
+        TypeError: an attribute of a type that we never write.
+    """
+    match value:
+        case {"S": str(text)}:
+            return text
+        case {"N": str(number)}:
+            return int(number)
+        case {"BOOL": bool(flag)}:
+            return flag
+        case {"B": bytes(data)}:
+            return data
+        case {"L": list(members)}:
+            return [decode_value(member) for member in members]
+        case {"M": dict(members)}:
+            return decode(members)
+    raise TypeError(f"unknown attribute value {value}")
+
+
+def millis(moment: datetime) -> int:
+    """A time as stored inside an item: milliseconds since 1970, UTC."""
+    return round(moment.timestamp() * 1000)
+
+
+def moment(value: Value) -> datetime:
+    """The time of stored milliseconds."""
+    return datetime.fromtimestamp(int(cast(int, value)) / 1000, UTC)

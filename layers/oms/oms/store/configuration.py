@@ -1,0 +1,106 @@
+"""Configuration: single items, versioned, and the compiled snapshot that readers load and cache."""
+
+import json
+import time
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any, cast
+
+from oms.inventory.model import CountBasis
+from oms.inventory.network import Channel, Location, LocationKind, Network, Pool
+from oms.store import keys
+from oms.store.attributes import Item
+from oms.store.table import Table
+
+KINDS = ("channel", "pool", "location")
+"""What can be configured."""
+
+CACHE_S = 30
+"""How long a process trusts a snapshot."""
+
+
+def encode_document(document: Mapping[str, Any], v: int) -> Item:
+    """A configured thing, or a snapshot of all of a kind, as stored: one compressed JSON document."""
+    text = json.dumps(document, separators=(",", ":"), sort_keys=True)
+    return {"t": "configuration", "sv": 1, "v": v, "doc": zlib.compress(text.encode(), 9)}
+
+
+def decode_document(item: Item) -> dict[str, Any]:
+    """The document of a configured thing or a snapshot."""
+    return cast(dict[str, Any], json.loads(zlib.decompress(cast(bytes, item["doc"]))))
+
+
+def parse(kind: str, name: str, document: Mapping[str, Any]) -> Channel | Pool | Location:
+    """The typed form of a configured thing.
+
+    Raises:
+        TypeError: a field is missing or unknown.
+        ValueError: a field has a value that is not allowed.
+        KeyError: the kind is unknown.
+    """
+    parsers: dict[str, Callable[[str, Mapping[str, Any]], Channel | Pool | Location]] = {
+        "channel": _channel,
+        "pool": _pool,
+        "location": _location,
+    }
+    return parsers[kind](name, document)
+
+
+def document_of(thing: Channel | Pool | Location) -> dict[str, Any]:
+    """The document of a configured thing, without its id."""
+    document = asdict(thing)
+    del document["id"]
+    return document
+
+
+class NetworkReader:
+    """Loads the network, at most once in CACHE_S seconds a process.
+
+    Args:
+        table: where it is kept.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, table: Table, clock: Callable[[], float] = time.monotonic) -> None:
+        self._table = table
+        self._clock = clock
+        self._network: Network | None = None
+        self._loaded_at = 0.0
+
+    def __call__(self) -> Network:
+        """The network as of at most CACHE_S seconds ago."""
+        if self._network is None or self._clock() - self._loaded_at > CACHE_S:
+            self._network = read_network(self._table)
+            self._loaded_at = self._clock()
+        return self._network
+
+
+def read_network(table: Table) -> Network:
+    """The network as stored now."""
+    channels, pools, locations = (_read(table, kind) for kind in KINDS)
+    return Network(
+        channels={name: _channel(name, document) for name, document in channels.items()},
+        pools={name: _pool(name, document) for name, document in pools.items()},
+        locations={name: _location(name, document) for name, document in locations.items()},
+    )
+
+
+def _read(table: Table, kind: str) -> dict[str, Any]:
+    item = table.get(keys.snapshot(kind), consistent=False)
+    return decode_document(item) if item else {}
+
+
+def _channel(name: str, document: Mapping[str, Any]) -> Channel:
+    return Channel(id=name, **document)
+
+
+def _pool(name: str, document: Mapping[str, Any]) -> Pool:
+    return Pool(id=name, **(dict(document) | {"locations": tuple(document["locations"])}))
+
+
+def _location(name: str, document: Mapping[str, Any]) -> Location:
+    typed = dict(document) | {"kind": LocationKind(document["kind"])}
+    if "count_basis" in typed:
+        typed["count_basis"] = CountBasis(typed["count_basis"])
+    return Location(id=name, **typed)

@@ -1,0 +1,150 @@
+"""Key formats of the single table and its two indexes; nowhere else is a key put together.
+
+GSI1 is the work queue (`W#` by stage and shard, `N#` by location and state, `B#` by sku), sorted by due time.
+GSI2 is the look-up (orders by customer or day, shipments by tracking number, returns by number, positions by
+location).
+"""
+
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+
+class Key(NamedTuple):
+    """Partition and sort key of an item."""
+
+    pk: str
+    sk: str
+
+
+ORDER = "O#"
+SKU = "SKU#"
+HEADER_SK = "O"
+BODY_SK = "B"
+FULFILLMENT_ORDER = "F#"
+SHIPMENT = "S#"
+RETURN = "R#"
+REFUND = "M#"
+BACKORDER = "W#"
+POSITION = "P#"
+DEMAND = "D#"
+META_SK = "META"
+
+
+def iso(moment: datetime) -> str:
+    """UTC, ISO 8601 with milliseconds and Z: fixed width, so that it sorts as time does."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def order(order_id: str) -> str:
+    """Partition of an order and everything that belongs to it."""
+    return f"{ORDER}{order_id}"
+
+
+def header(order_id: str) -> Key:
+    """The order's header."""
+    return Key(order(order_id), HEADER_SK)
+
+
+def body(order_id: str) -> Key:
+    """The order's body."""
+    return Key(order(order_id), BODY_SK)
+
+
+def fulfillment_order(order_id: str, name: str) -> Key:
+    """A fulfillment order by its id within the order."""
+    return Key(order(order_id), f"{FULFILLMENT_ORDER}{name}")
+
+
+def shipment(order_id: str, name: str) -> Key:
+    """A shipment by its id within the order."""
+    return Key(order(order_id), f"{SHIPMENT}{name}")
+
+
+def return_(order_id: str, name: str) -> Key:
+    """A return by its id within the order."""
+    return Key(order(order_id), f"{RETURN}{name}")
+
+
+def refund(order_id: str, name: str) -> Key:
+    """A refund by its id within the order."""
+    return Key(order(order_id), f"{REFUND}{name}")
+
+
+def backorder(order_id: str, sku: str) -> Key:
+    """The units of a sku that an order waits for."""
+    return Key(order(order_id), f"{BACKORDER}{sku}")
+
+
+def sku(name: str) -> str:
+    """Partition of a sku: catalogue entry, positions, demand."""
+    return f"{SKU}{name}"
+
+
+def sku_meta(name: str) -> Key:
+    """Catalogue entry of a sku."""
+    return Key(sku(name), META_SK)
+
+
+def position(name: str, location: str) -> Key:
+    """Position of a sku at a location."""
+    return Key(sku(name), f"{POSITION}{location}")
+
+
+def demand(name: str, pool: str) -> Key:
+    """Demand of a pool on a sku."""
+    return Key(sku(name), f"{DEMAND}{pool}")
+
+
+def configuration(kind: str, name: str) -> Key:
+    """One configured thing."""
+    return Key(f"CFG#{kind}", name)
+
+
+def snapshot(kind: str) -> Key:
+    """The compiled snapshot of everything configured of a kind."""
+    return Key(f"CFG#{kind}#ACTIVE", "ACTIVE")
+
+
+def token(digest: str) -> Key:
+    """An API token by the hex SHA-256 of its text."""
+    return Key(f"TOK#{digest}", "T")
+
+
+def work(stage: str, shard: str) -> str:
+    """GSI1 partition of orders due in a stage."""
+    return f"W#{stage}#{shard}"
+
+
+def pick_list(location: str, state: str) -> str:
+    """GSI1 partition of fulfillment orders at a location in a state."""
+    return f"N#{location}#{state}"
+
+
+def backorders(name: str) -> str:
+    """GSI1 partition of everything that waits for a sku."""
+    return f"B#{name}"
+
+
+def customer(key: str) -> str:
+    """GSI2 partition of a customer's orders."""
+    return f"C#{key}"
+
+
+def day(moment: datetime) -> str:
+    """GSI2 partition of the orders placed on a day (UTC)."""
+    return f"DAY#{moment.astimezone(UTC):%Y-%m-%d}"
+
+
+def tracking(number: str) -> str:
+    """GSI2 partition of a tracking number."""
+    return f"T#{number}"
+
+
+def rma(number: str) -> str:
+    """GSI2 partition of a return's number."""
+    return f"RMA#{number}"
+
+
+def location_stock(location: str) -> str:
+    """GSI2 partition of the positions at a location."""
+    return f"PL#{location}"

@@ -1,0 +1,88 @@
+"""Codecs of what stands under a sku: catalogue entry, positions, demand; and the reading of all of it."""
+
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, cast
+
+from oms.inventory.model import Block, Demand, Position, Sku, Stock
+from oms.store import keys
+from oms.store.attributes import Item, moment
+from oms.store.table import Table
+
+UNLIMITED = "unlimited"
+"""Stored in place of a number when a backorder limit is explicitly unlimited."""
+
+
+def read_stock(table: Table, skus: Iterable[str], *, consistent: bool = False) -> dict[str, Stock]:
+    """Stock of every sku, one Query each, in parallel."""
+    names = sorted(set(skus))
+    if len(names) < 2:  # noqa: PLR2004 - a pool of threads for one query costs more than the query
+        return {name: _read_one(table, name, consistent=consistent) for name in names}
+    with ThreadPoolExecutor(max_workers=min(16, len(names))) as pool:
+        stocks = pool.map(lambda name: _read_one(table, name, consistent=consistent), names)
+        return dict(zip(names, stocks, strict=True))
+
+
+def encode_sku(sku: Sku) -> Item:
+    """A catalogue entry's attributes, without its key."""
+    return {
+        "t": "sku",
+        "sv": 1,
+        "v": sku.v,
+        "title": sku.title,
+        "unit": sku.unit,
+        "scale": sku.scale,
+        "weight_g": sku.weight_g,
+        "tracked": sku.tracked,
+    }
+
+
+def decode_sku(item: Item) -> Sku:
+    """A catalogue entry from its item."""
+    stored = cast(dict[str, Any], item)
+    names = ("title", "unit", "scale", "weight_g", "tracked", "v")
+    return Sku(stored["PK"].removeprefix(keys.SKU), **{name: stored[name] for name in names})
+
+
+def decode_position(item: Item) -> Position:
+    """A position from its item."""
+    stored = cast(dict[str, Any], item)
+    return Position(
+        sku=stored["PK"].removeprefix(keys.SKU),
+        location=stored["SK"].removeprefix(keys.POSITION),
+        on_hand=stored.get("on_hand", 0),
+        blocked={reason: units for reason in Block if (units := stored.get(f"blocked_{reason}"))},
+        allocated=stored.get("allocated", 0),
+        reserved=stored.get("reserved", 0),
+        uncommitted=stored.get("uncommitted", 0),
+        counted_at=moment(stored["counted_at"]) if "counted_at" in stored else None,
+        v=stored["v"],
+    )
+
+
+def decode_demand(item: Item) -> Demand:
+    """A pool's demand from its item."""
+    stored = cast(dict[str, Any], item)
+    limit = stored.get("backorder_limit", 0)
+    return Demand(
+        sku=stored["PK"].removeprefix(keys.SKU),
+        pool=stored["SK"].removeprefix(keys.DEMAND),
+        waiting=stored.get("waiting", 0),
+        backorder_limit=None if limit == UNLIMITED else limit,
+    )
+
+
+def decode_stock(items: Iterable[Item]) -> Stock:
+    """The stock of a sku from everything that stands in its partition."""
+    by_type: Mapping[str, list[Item]] = {"sku": [], "position": [], "demand": []}
+    for item in items:
+        by_type.get(cast(str, item["t"]), []).append(item)
+    return Stock(
+        sku=decode_sku(by_type["sku"][0]) if by_type["sku"] else None,
+        positions=tuple(decode_position(item) for item in by_type["position"]),
+        demands=tuple(decode_demand(item) for item in by_type["demand"]),
+    )
+
+
+def _read_one(table: Table, name: str, *, consistent: bool) -> Stock:
+    return decode_stock(table.query(keys.sku(name), consistent=consistent))

@@ -1,0 +1,193 @@
+"""The single table: reads, and writes that either all happen or raise why not."""
+
+import random
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from botocore.exceptions import ClientError
+
+from oms.store.attributes import Item, decode, encode
+from oms.store.errors import CONDITION_FAILED, Busy, Cancelled, Reason
+from oms.store.keys import Key
+from oms.store.writes import Write
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+_PASSING = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
+"""Reasons of a cancelled transaction that go away by themselves; boto3 does not retry for them."""
+
+_PASSING_ERRORS = frozenset(
+    {
+        "TransactionConflictException",
+        "TransactionInProgressException",
+        "ThrottlingException",
+        "ProvisionedThroughputExceededException",
+    }
+)
+_ATTEMPTS = 8
+_FIRST_PAUSE_S = 0.02
+_LONGEST_PAUSE_S = 0.5
+_NAME = re.compile(r"#(\w+)")
+
+
+class Table:
+    """The table behind one low-level client.
+
+    Args:
+        client: a boto3 DynamoDB client, or anything with its methods (the meter, a fault injector).
+        name: the table's name.
+        pause: waits a number of seconds between retries.
+    """
+
+    def __init__(
+        self, client: "DynamoDBClient", name: str, pause: Callable[[float], None] = time.sleep
+    ) -> None:
+        self.client = client
+        self.name = name
+        self._pause = pause
+
+    def get(self, key: Key, *, consistent: bool = True) -> Item | None:
+        """The item of a key, or None."""
+        answer = self.client.get_item(
+            TableName=self.name, Key={"PK": {"S": key.pk}, "SK": {"S": key.sk}}, ConsistentRead=consistent
+        )
+        item = answer.get("Item")
+        return None if item is None else decode(item)
+
+    def query(self, pk: str, prefix: str = "", *, consistent: bool = False) -> list[Item]:
+        """All items of a partition whose sort key starts with `prefix`, in key order."""
+        values = {":pk": {"S": pk}} | ({":prefix": {"S": prefix}} if prefix else {})
+        request: dict[str, Any] = {
+            "TableName": self.name,
+            "KeyConditionExpression": "PK = :pk" + (" AND begins_with(SK, :prefix)" if prefix else ""),
+            "ExpressionAttributeValues": values,
+            "ConsistentRead": consistent,
+        }
+        return list(self._pages(request))
+
+    def keys_in_index(
+        self,
+        index: Literal["GSI1", "GSI2"],
+        pk: str,
+        *,
+        until: str | None = None,
+        after: Item | None = None,
+        limit: int = 100,
+        descending: bool = False,
+    ) -> tuple[list[Key], Item | None]:
+        """Keys that stand under an index partition, ordered by its sort key.
+
+        Args:
+            index: which index.
+            pk: its partition.
+            until: only sort keys up to this one (a time); None for all.
+            after: where the page before ended, as returned.
+            limit: how many keys at most.
+            descending: latest first.
+
+        Returns:
+            The keys, and where the page ended (None on the last).
+        """
+        values = {":pk": {"S": pk}} | ({":until": {"S": until}} if until else {})
+        request: dict[str, Any] = {
+            "TableName": self.name,
+            "IndexName": index,
+            "KeyConditionExpression": f"{index}PK = :pk" + (f" AND {index}SK <= :until" if until else ""),
+            "ExpressionAttributeValues": values,
+            "ScanIndexForward": not descending,
+            "Limit": limit,
+        }
+        if after:
+            request["ExclusiveStartKey"] = encode(after)
+        answer = self.client.query(**request)
+        last = answer.get("LastEvaluatedKey")
+        return [Key(item["PK"]["S"], item["SK"]["S"]) for item in answer["Items"]], decode(
+            last
+        ) if last else None
+
+    def commit(self, *writes: Write) -> None:
+        """Make all writes, or none.
+
+        A single write goes as a plain conditional one, which costs half of a transaction. Conflicts and
+        throttling are retried in place with full jitter.
+
+        Raises:
+            Cancelled: a condition did not hold.
+            Busy: conflicts or throttling outlasted the retries.
+        """
+        for attempt in range(_ATTEMPTS):
+            if attempt:
+                self._pause(random.uniform(0, min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**attempt)))
+            try:
+                self._send(writes)
+                return
+            except ClientError as error:
+                failed = _failed_conditions(error, writes)
+                if failed:
+                    raise Cancelled(failed) from error
+        raise Busy(f"{len(writes)} writes met conflicts or throttling {_ATTEMPTS} times")
+
+    def _send(self, writes: Sequence[Write]) -> None:
+        requests = [self._request(write) for write in writes]
+        if len(writes) == 1:
+            call = self.client.put_item if writes[0].action == "Put" else self.client.update_item
+            call(**requests[0])
+        else:
+            items: list[Any] = [{w.action: r} for w, r in zip(writes, requests, strict=True)]
+            self.client.transact_write_items(TransactItems=items)
+
+    def _request(self, write: Write) -> dict[str, Any]:
+        key: Item = {"PK": write.key.pk, "SK": write.key.sk}
+        request: dict[str, Any] = {"TableName": self.name}
+        if write.item is not None:
+            request["Item"] = encode(key | write.item)
+        else:
+            request |= {"Key": encode(key), "UpdateExpression": write.update}
+        if write.condition:
+            request["ConditionExpression"] = write.condition
+            request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+        names = _NAME.findall(f"{write.update} {write.condition}")
+        if names:
+            request["ExpressionAttributeNames"] = {f"#{name}": name for name in names}
+        if write.values:
+            request["ExpressionAttributeValues"] = encode({f":{name}": v for name, v in write.values.items()})
+        return request
+
+    def _pages(self, request: dict[str, Any]) -> Iterator[Item]:
+        while True:
+            answer = self.client.query(**request)
+            yield from (decode(item) for item in answer["Items"])
+            if "LastEvaluatedKey" not in answer:
+                return
+            request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+
+def _failed_conditions(error: ClientError, writes: Sequence[Write]) -> tuple[Reason, ...]:
+    """The conditions that an error reports; empty when what it reports passes by itself.
+
+    A failed condition outranks a conflict beside it: it will not go away by waiting.
+
+    Raises:
+        ClientError: the error itself, when it is neither.
+    """
+    response: Any = error.response
+    code = response["Error"]["Code"]
+    if code == "ConditionalCheckFailedException":
+        reports = [{"Code": CONDITION_FAILED, "Item": response.get("Item")}]
+    elif code == "TransactionCanceledException":
+        reports = response["CancellationReasons"]
+    elif code in _PASSING_ERRORS:
+        return ()
+    else:
+        raise error
+    failed = tuple(
+        Reason(write, decode(report["Item"]) if report.get("Item") else None)
+        for write, report in zip(writes, reports, strict=True)
+        if report["Code"] == CONDITION_FAILED
+    )
+    if not failed and not any(report["Code"] in _PASSING for report in reports):
+        raise error
+    return failed

@@ -1,0 +1,149 @@
+"""The writes that the system makes, each with the condition that makes it safe to repeat or to race."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from oms.inventory.model import Delta, Position
+from oms.orders.placing import DemandChange
+from oms.store import keys
+from oms.store.attributes import Item, Value, millis
+from oms.store.keys import Key
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One conditional write.
+
+    A put has an `item`, an update an `update` expression. In expressions every attribute is written `#name`
+    and every value `:name`; `values` resolves the latter.
+    """
+
+    action: Literal["Put", "Update"]
+    key: Key
+    item: Item | None = None
+    update: str | None = None
+    condition: str | None = None
+    values: Mapping[str, Value] = field(default_factory=dict)
+
+
+def create(key: Key, item: Item) -> Write:
+    """Put an item that must not be there yet."""
+    return Write("Put", key, item, condition="attribute_not_exists(#PK)")
+
+
+def replace(key: Key, item: Item, seen: int) -> Write:
+    """Put an item over the one whose version was `seen`; anybody else's write in between makes it fail."""
+    return Write("Put", key, item, condition="#v = :seen", values={"seen": seen})
+
+
+def put(key: Key, item: Item) -> Write:
+    """Put an item whatever stands there."""
+    return Write("Put", key, item)
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """Why a position changes: a reason, what it belongs to, who did it (a function or a token), and when (UTC)."""
+
+    reason: str
+    ref: str
+    actor: str
+    at: datetime
+
+    def stored(self) -> Item:
+        """As kept on the position, from where the movement is written."""
+        return {"reason": self.reason, "ref": self.ref, "actor": self.actor, "at": millis(self.at)}
+
+
+def move(
+    sku: str, location: str, delta: Delta, why: Why, *, safety_stock: int = 0, seen: Position | None = None
+) -> Write:
+    """Add a vector of deltas to a position.
+
+    Units newly promised must be uncommitted (beyond the safety stock), units given back or consumed must have
+    been promised, unblocked ones blocked: otherwise the write fails. One that promises nothing and takes
+    nothing back, a receipt, creates the position when there is none.
+
+    Args:
+        sku: whose position.
+        location: where.
+        delta: the change, summed over everything that the transaction does at this position.
+        why: reason, reference and actor of the movement.
+        safety_stock: units that a promise must leave uncommitted.
+        seen: the position that the change was computed from, when it depends on the time of its last count:
+            a count in between makes the write fail.
+    """
+    changes = {"on_hand": delta.on_hand, "allocated": delta.allocated, "reserved": delta.reserved}
+    changes |= {f"blocked_{reason}": units for reason, units in delta.blocked.items()}
+    promised = delta.allocated + delta.reserved
+    minimum = {name: -units for name, units in changes.items() if units < 0 and name != "on_hand"}
+    if promised > 0:
+        minimum["uncommitted"] = promised + safety_stock
+    adds = {name: units for name, units in changes.items() if units} | {
+        "uncommitted": delta.uncommitted,
+        "v": 1,
+    }
+    defaults: dict[str, Value] = {"t": "position", "sv": 1}
+    defaults |= {"GSI2PK": keys.location_stock(location), "GSI2SK": sku}
+    conditions = [f"#{name} >= :least_{name}" for name in minimum]
+    values = adds | defaults | {f"least_{name}": units for name, units in minimum.items()}
+    if seen is not None and seen.counted_at is not None:
+        conditions.append("#counted_at = :counted_at")
+        values["counted_at"] = millis(seen.counted_at)
+    elif seen is not None:
+        conditions.append("attribute_not_exists(#counted_at)")
+    return Write(
+        "Update",
+        keys.position(sku, location),
+        update="ADD "
+        + ", ".join(f"#{name} :{name}" for name in adds)
+        + " SET #why = :why, "
+        + ", ".join(f"#{name} = if_not_exists(#{name}, :{name})" for name in defaults),
+        condition=" AND ".join(f"#{name} >= :least_{name}" for name in minimum) or None,
+        values=adds
+        | defaults
+        | {f"least_{name}": units for name, units in minimum.items()}
+        | {"why": why.stored()},
+    )
+
+
+def wait(change: DemandChange) -> Write:
+    """Add waiting units to a pool's demand; backordered ones only while the limit that was seen leaves room."""
+    defaults: dict[str, Value] = {"t": "demand", "sv": 1}
+    bounded = change.backordered > 0 and change.limit is not None
+    most = (change.limit or 0) - change.backordered
+    return Write(
+        "Update",
+        keys.demand(change.sku, change.pool),
+        update="ADD #waiting :waiting SET "
+        + ", ".join(f"#{name} = if_not_exists(#{name}, :{name})" for name in defaults),
+        condition="#waiting <= :most AND #backorder_limit = :limit" if bounded else None,
+        values={"waiting": change.waiting}
+        | defaults
+        | ({"most": most, "limit": change.limit or 0} if bounded else {}),
+    )
+
+
+def count(seen: Position, on_hand: int, as_of: datetime, why: Why) -> Write:
+    """Set what a count found on hand, moving uncommitted by the difference.
+
+    Args:
+        seen: the position as read (version 0 when there is none yet); anybody's write in between makes it fail.
+        on_hand: units found.
+        as_of: when they were counted, UTC.
+        why: reason, reference and actor of the movement.
+    """
+    values: dict[str, Value] = {"on_hand": on_hand, "difference": on_hand - seen.on_hand, "one": 1}
+    values |= {"counted_at": millis(as_of), "why": why.stored(), "t": "position", "sv": 1}
+    values |= {"GSI2PK": keys.location_stock(seen.location), "GSI2SK": seen.sku}
+    placed = ("on_hand", "counted_at", "why", "t", "sv", "GSI2PK", "GSI2SK")
+    return Write(
+        "Update",
+        keys.position(seen.sku, seen.location),
+        update="ADD #uncommitted :difference, #v :one SET "
+        + ", ".join(f"#{name} = :{name}" for name in placed),
+        condition="#v = :seen" if seen.v else "attribute_not_exists(#PK)",
+        values=values | ({"seen": seen.v} if seen.v else {}),
+    )
