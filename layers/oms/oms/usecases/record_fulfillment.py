@@ -1,0 +1,154 @@
+"""Record what a location or carrier reports about a fulfillment order: accepted, picked, packed, shipped, delivered."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from oms.fulfillment.events import FactKind, FulfillmentFact
+from oms.fulfillment.model import FulfillmentOrder, Shipment
+from oms.fulfillment.progress import REACHED, advance, deliver, record_deliveries, ship, skus_shipped
+from oms.inventory.model import Position
+from oms.orders.model import Order
+from oms.problems import Code, Problem
+from oms.store import keys
+from oms.store.errors import Busy, Cancelled
+from oms.store.fulfillment import (
+    decode_fulfillment_order,
+    decode_shipment,
+    encode_fulfillment_order,
+    encode_shipment,
+)
+from oms.store.orders import decode_order, encode_order
+from oms.store.stock import decode_position
+from oms.store.table import Table
+from oms.store.writes import Why, create, move, replace
+
+_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a fact has changed; a repeated fact changes nothing."""
+
+    accepted: bool = False
+    shipped: int = 0
+    delivered: int = 0
+
+
+def record_fulfillment(table: Table, fact: FulfillmentFact, now: datetime) -> Recorded:
+    """Record a fact, once, in whatever order facts arrive.
+
+    A delivery of packages that nobody has reported as shipped records the shipment first.
+
+    Args:
+        table: the store.
+        fact: the message.
+        now: UTC.
+
+    Returns:
+        What has changed.
+
+    Raises:
+        Problem: there is no such fulfillment order.
+        Busy: somebody else kept writing; hand the message back to its queue.
+    """
+    if fact.kind in REACHED:
+        return _retried(lambda: _advance(table, fact, now), fact)
+    shipped = _retried(lambda: _ship(table, fact, now), fact)
+    if fact.kind is FactKind.SHIPPED:
+        return Recorded(shipped=shipped)
+    delivered = _retried(lambda: _deliver(table, fact, now), fact)
+    return Recorded(shipped=shipped, delivered=delivered)
+
+
+def _retried[T](attempt: Callable[[], T], fact: FulfillmentFact) -> T:
+    """Attempt again from a fresh read while others win the race."""
+    for _ in range(_TRIES):
+        try:
+            return attempt()
+        except Cancelled:
+            continue
+    raise Busy(f"message {fact.message_id} lost {_TRIES} races")
+
+
+def _advance(table: Table, fact: FulfillmentFact, now: datetime) -> Recorded:
+    work = _fulfillment_order(table, fact)
+    moved = advance(work, fact.kind, now)
+    if moved is work:
+        return Recorded()
+    key = keys.fulfillment_order(work.order_id, work.id)
+    table.commit(replace(key, encode_fulfillment_order(moved), work.v))
+    return Recorded(accepted=fact.kind is FactKind.ACCEPTED)
+
+
+def _ship(table: Table, fact: FulfillmentFact, now: datetime) -> int:
+    work = _fulfillment_order(table, fact)
+    order = _order(table, fact.order_id)
+    known = _shipments(table, fact.order_id)
+    positions = {sku: _position(table, sku, work.location) for sku in skus_shipped(work, fact)}
+    shipping = ship(order, work, known, positions, fact, now)
+    if shipping is None:
+        return 0
+    why = Why("shipped", work.public_id, "fulfillment", now)
+    table.commit(
+        replace(keys.header(order.order_id), encode_order(shipping.order), order.v),
+        replace(
+            keys.fulfillment_order(order.order_id, work.id),
+            encode_fulfillment_order(shipping.fulfillment_order),
+            work.v,
+        ),
+        *(
+            create(keys.shipment(order.order_id, shipment.id), encode_shipment(shipment))
+            for shipment in shipping.shipments
+        ),
+        *(
+            move(sku, location, delta, why, seen=positions[sku])
+            for (sku, location), delta in sorted(shipping.deltas.items())
+        ),
+    )
+    return len(shipping.shipments)
+
+
+def _deliver(table: Table, fact: FulfillmentFact, now: datetime) -> int:
+    """Mark the parcels first, then count them on the order: a crash in between is made good by the repetition."""
+    names = {f"{fact.fulfillment_order}.{package.package_id}" for package in fact.packages}
+    shipments = _shipments(table, fact.order_id)
+    delivered = 0
+    for name in sorted(names & shipments.keys()):
+        arrived = deliver(shipments[name], fact, now)
+        if arrived is not shipments[name]:
+            key = keys.shipment(fact.order_id, name)
+            table.commit(replace(key, encode_shipment(arrived), shipments[name].v))
+            shipments[name] = arrived
+            delivered += 1
+    order = _order(table, fact.order_id)
+    counted = record_deliveries(order, shipments, now)
+    if counted is not order:
+        table.commit(replace(keys.header(order.order_id), encode_order(counted), order.v))
+    return delivered
+
+
+def _fulfillment_order(table: Table, fact: FulfillmentFact) -> FulfillmentOrder:
+    item = table.get(keys.fulfillment_order(fact.order_id, fact.fulfillment_order))
+    if item is None:
+        name = f"{fact.order_id}-{fact.fulfillment_order}"
+        raise Problem(Code.NOT_FOUND, f"fulfillment order {name} is not there", "fulfillment_order")
+    return decode_fulfillment_order(item)
+
+
+def _order(table: Table, order_id: str) -> Order:
+    item = table.get(keys.header(order_id))
+    if item is None:
+        raise Problem(Code.NOT_FOUND, f"order {order_id} is not there", "order_id")
+    return decode_order(item)
+
+
+def _shipments(table: Table, order_id: str) -> dict[str, Shipment]:
+    items = table.query(keys.order(order_id), keys.SHIPMENT, consistent=True)
+    shipments = (decode_shipment(item) for item in items)
+    return {shipment.id: shipment for shipment in shipments}
+
+
+def _position(table: Table, sku: str, location: str) -> Position:
+    item = table.get(keys.position(sku, location))
+    return decode_position(item) if item else Position(sku, location)
