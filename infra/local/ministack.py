@@ -1,0 +1,121 @@
+"""MiniStack, the AWS of the local stack: one process on the loopback interface."""
+
+import json
+import os
+import shutil
+import socket
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+
+from infra.local.process import Background
+from infra.local.stack import ROOT, Home
+from oms.problems import Code, Problem
+
+PREFERRED_PORT = 4566
+START_SECONDS = 60.0
+STOP_SECONDS = 120.0
+"""Saving takes a while after long runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class MiniStack:
+    """The MiniStack of one local stack.
+
+    Args:
+        home: the folder it lives in.
+    """
+
+    home: Home
+
+    @property
+    def process(self) -> Background:
+        """Its process."""
+        return Background("MiniStack", self.home.folder / "ministack.pid")
+
+    def start(self, port: int) -> None:
+        """Start it with the state that it saved, on a port of the loopback interface, until it answers.
+
+        Raises:
+            Problem: `unavailable` when the port is taken or it does not answer in time.
+        """
+        if not _is_free(port):
+            raise Problem(
+                Code.UNAVAILABLE,
+                f"Port {port}, where this stack lives, is taken by another program: stop that one,"
+                " or `make clean` and set OMS_LOCAL_PORT",
+            )
+        # Workers leave their folders behind.
+        shutil.rmtree(self.home.temporary, ignore_errors=True)
+        for folder in (self.home.temporary, self.home.state):
+            folder.mkdir(parents=True, exist_ok=True)
+        self._rewind_streams()
+        log = self.home.log("ministack")
+        log.write_bytes(b"")
+        self.process.start(
+            [ROOT / ".tools/ministack/bin/python", "-m", "ministack"], env=self._environment(port), log=log
+        )
+        self._await_answer(port)
+
+    def _environment(self, port: int) -> dict[str, str]:
+        # The functions inherit this, so it is all that they see: nothing of the developer's shell.
+        return {
+            "PATH": os.defpath,
+            "LANG": "C.UTF-8",
+            "TZ": "UTC",
+            "TMPDIR": str(self.home.temporary),
+            "BIND_HOST": "127.0.0.1",
+            "GATEWAY_PORT": str(port),
+            "PERSIST_STATE": "1",
+            "STATE_DIR": str(self.home.state),
+            "S3_DATA_DIR": str(self.home.temporary / "s3"),
+            "IOT_MTLS_ENABLED": "0",
+            "SFTP_ENABLED": "0",
+            # It removes containers of every MiniStack on the machine; ours has none.
+            "DOCKER_HOST": f"unix://{os.devnull}/none",
+            "AUTH": os.environ.get("OMS_LOCAL_AUTH", "false"),
+        }
+
+    def _rewind_streams(self) -> None:
+        """Put the saved positions of stream readers to the start.
+
+        Streams are numbered from 0 again after a restart; with the old positions the readers would skip as
+        many new records as they had read before.
+        """
+        file = self.home.state / "lambda.json"
+        if file.exists():
+            document = json.loads(file.read_text())
+            positions = document["payload"]["dynamodb_stream_positions"]["data"]
+            positions.update(dict.fromkeys(positions, 0))
+            file.write_text(json.dumps(document))
+
+    def _await_answer(self, port: int) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and self.process.pid() is not None:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/_ministack/ready", timeout=5):
+                    return
+            except (urllib.error.URLError, ConnectionError, TimeoutError):
+                time.sleep(0.1)
+        raise Problem(Code.UNAVAILABLE, f"MiniStack does not answer: see {self.home.log('ministack')}")
+
+
+def choose_port(home: Home) -> int:
+    """The port that a stack was deployed on, else OMS_LOCAL_PORT, else the preferred or any free one."""
+    if stack := home.load():
+        return int(stack.endpoint_url.rpartition(":")[2])
+    if configured := os.environ.get("OMS_LOCAL_PORT"):
+        return int(configured)
+    if _is_free(PREFERRED_PORT):
+        return PREFERRED_PORT
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def _is_free(port: int) -> bool:
+    try:
+        with socket.create_server(("127.0.0.1", port)):
+            return True
+    except OSError:
+        return False
