@@ -114,7 +114,7 @@ def _corrected(stocks: dict[str, Stock], reasons: tuple[Reason, ...]) -> dict[st
 
 
 def _judge(table: Table, item: Item, command: PlaceOrder, now: datetime) -> tuple[Verdict, Order]:
-    """Judge a command against the order that is there; again from the start when somebody else writes it first."""
+    """Judge a command against the order that is there; anew whenever somebody else writes it first."""
     while True:
         order = decode_order(item)
         verdict, judged = judge(order, command, now)

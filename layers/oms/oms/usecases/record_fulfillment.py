@@ -1,7 +1,7 @@
-"""Record what a location or carrier reports about a fulfillment order: accepted, picked, packed, shipped, delivered."""
+"""Record what a location or carrier reports about a fulfillment order, from accepted to delivered."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from oms.fulfillment.events import FactKind, FulfillmentFact
@@ -21,24 +21,27 @@ from oms.store.fulfillment import (
 from oms.store.orders import decode_order, encode_order
 from oms.store.stock import decode_position
 from oms.store.table import Table
-from oms.store.writes import Why, create, move, replace
+from oms.store.writes import Why, create, move
+from oms.store.writes import replace as replace_item
 
 _TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What a fact has changed; a repeated fact changes nothing."""
+    """What a fact has changed; a repeated fact changes nothing. `exceptions`: codes of those opened."""
 
     accepted: bool = False
     shipped: int = 0
     delivered: int = 0
+    exceptions: tuple[str, ...] = ()
 
 
 def record_fulfillment(table: Table, fact: FulfillmentFact, now: datetime) -> Recorded:
     """Record a fact, once, in whatever order facts arrive.
 
-    A delivery of packages that nobody has reported as shipped records the shipment first.
+    A delivery of packages that nobody has reported as shipped records the shipment first; one that names no
+    package means all parcels of the fulfillment order.
 
     Args:
         table: the store.
@@ -49,16 +52,16 @@ def record_fulfillment(table: Table, fact: FulfillmentFact, now: datetime) -> Re
         What has changed.
 
     Raises:
-        Problem: there is no such fulfillment order.
+        Problem: there is no such fulfillment order, or nothing is known of what was delivered (the message
+            is worth another try: its shipment may be on the way).
         Busy: somebody else kept writing; hand the message back to its queue.
     """
     if fact.kind in REACHED:
         return _retried(lambda: _advance(table, fact, now), fact)
-    shipped = _retried(lambda: _ship(table, fact, now), fact)
+    recorded = _retried(lambda: _ship(table, fact, now), fact)
     if fact.kind is FactKind.SHIPPED:
-        return Recorded(shipped=shipped)
-    delivered = _retried(lambda: _deliver(table, fact, now), fact)
-    return Recorded(shipped=shipped, delivered=delivered)
+        return recorded
+    return replace(recorded, delivered=_retried(lambda: _deliver(table, fact, now), fact))
 
 
 def _retried[T](attempt: Callable[[], T], fact: FulfillmentFact) -> T:
@@ -77,22 +80,22 @@ def _advance(table: Table, fact: FulfillmentFact, now: datetime) -> Recorded:
     if moved is work:
         return Recorded()
     key = keys.fulfillment_order(work.order_id, work.id)
-    table.commit(replace(key, encode_fulfillment_order(moved), work.v))
+    table.commit(replace_item(key, encode_fulfillment_order(moved), work.v))
     return Recorded(accepted=fact.kind is FactKind.ACCEPTED)
 
 
-def _ship(table: Table, fact: FulfillmentFact, now: datetime) -> int:
+def _ship(table: Table, fact: FulfillmentFact, now: datetime) -> Recorded:
     work = _fulfillment_order(table, fact)
     order = _order(table, fact.order_id)
     known = _shipments(table, fact.order_id)
     positions = {sku: _position(table, sku, work.location) for sku in skus_shipped(work, fact)}
     shipping = ship(order, work, known, positions, fact, now)
     if shipping is None:
-        return 0
+        return Recorded()
     why = Why("shipped", work.public_id, "fulfillment", now)
     table.commit(
-        replace(keys.header(order.order_id), encode_order(shipping.order), order.v),
-        replace(
+        replace_item(keys.header(order.order_id), encode_order(shipping.order), order.v),
+        replace_item(
             keys.fulfillment_order(order.order_id, work.id),
             encode_fulfillment_order(shipping.fulfillment_order),
             work.v,
@@ -106,25 +109,31 @@ def _ship(table: Table, fact: FulfillmentFact, now: datetime) -> int:
             for (sku, location), delta in sorted(shipping.deltas.items())
         ),
     )
-    return len(shipping.shipments)
+    opened = shipping.order.exceptions[len(order.exceptions) :]
+    return Recorded(shipped=len(shipping.shipments), exceptions=tuple(exception.code for exception in opened))
 
 
 def _deliver(table: Table, fact: FulfillmentFact, now: datetime) -> int:
-    """Mark the parcels first, then count them on the order: a crash in between is made good by the repetition."""
-    names = {f"{fact.fulfillment_order}.{package.package_id}" for package in fact.packages}
+    """Mark the parcels first, then count them on the order: the repetition mends a crash in between."""
     shipments = _shipments(table, fact.order_id)
+    named = {f"{fact.fulfillment_order}.{package.package_id}" for package in fact.packages}
+    parcels = named or {
+        name for name, shipment in shipments.items() if shipment.fulfillment_order == fact.fulfillment_order
+    }
+    if not parcels:
+        raise Problem(Code.STATE_REFUSED, "nothing has been shipped, and no package is named", "packages")
     delivered = 0
-    for name in sorted(names & shipments.keys()):
+    for name in sorted(parcels & shipments.keys()):
         arrived = deliver(shipments[name], fact, now)
         if arrived is not shipments[name]:
             key = keys.shipment(fact.order_id, name)
-            table.commit(replace(key, encode_shipment(arrived), shipments[name].v))
+            table.commit(replace_item(key, encode_shipment(arrived), shipments[name].v))
             shipments[name] = arrived
             delivered += 1
     order = _order(table, fact.order_id)
     counted = record_deliveries(order, shipments, now)
     if counted is not order:
-        table.commit(replace(keys.header(order.order_id), encode_order(counted), order.v))
+        table.commit(replace_item(keys.header(order.order_id), encode_order(counted), order.v))
     return delivered
 
 

@@ -1,0 +1,30 @@
+"""The process's table and network: opened when first asked for, shared by everything that runs in it."""
+
+from functools import cache
+
+from oms.inventory.network import Network
+from oms.runtime import clients, settings
+from oms.store.configuration import NetworkReader
+from oms.store.table import Table
+
+
+@cache
+def table() -> Table:
+    """The table named in the environment."""
+    return Table(clients.dynamodb(), settings.read(settings.Table).table_name)
+
+
+@cache
+def _reader() -> NetworkReader:
+    return NetworkReader(table())
+
+
+def network() -> Network:
+    """The configured network, as of at most 30 seconds ago."""
+    return _reader()()
+
+
+def reset() -> None:
+    """Forget both, so that the next use sees the environment as it is then."""
+    table.cache_clear()
+    _reader.cache_clear()

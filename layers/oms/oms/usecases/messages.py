@@ -1,0 +1,92 @@
+"""Messages of our own queues, read into facts of the domain; `events/*.json` has their schemas."""
+
+from enum import StrEnum
+
+from oms.channels.payload import Json, Node
+from oms.fulfillment.events import FactKind, FulfillmentFact, Package, PackedUnits
+from oms.problems import Code, Problem
+
+_ORDER_ID_LENGTH = 26
+
+
+class Work(StrEnum):
+    """Types of messages on the sourcing queue."""
+
+    RELEASE = "release"
+
+
+def parse_fulfillment_event(message: Json) -> FulfillmentFact:
+    """A message of the fulfillment-events queue (`events/fulfillment_event.v1.json`).
+
+    A shipped message without packages means one package, named after the message, with the message's lines.
+
+    Raises:
+        Problem: a field is missing or invalid; names it.
+    """
+    node = Node(message)
+    if not isinstance(message, dict):
+        raise Problem(Code.MESSAGE_INVALID, "the message is not a JSON object")
+    message_id = node.need(Node.text, "message_id")
+    kind = choice(node, "type", FactKind)
+    order_id, name = _public_id(node, "fulfillment_order")
+    packages = tuple(_package(package) for package in node.children("packages"))
+    if kind is FactKind.SHIPPED and not packages:
+        packages = (Package(message_id, lines=_lines(node)),)
+    return FulfillmentFact(
+        message_id=message_id,
+        kind=kind,
+        occurred_at=node.need(Node.time, "occurred_at"),
+        order_id=order_id,
+        fulfillment_order=name,
+        packages=packages,
+    )
+
+
+def choice[E: StrEnum](node: Node, key: str, allowed: type[E]) -> E:
+    """A field that is one of the values of an enumeration.
+
+    Raises:
+        Problem: it is missing, or another value.
+    """
+    value = node.need(Node.text, key)
+    if value not in tuple(allowed):
+        raise node.invalid(key, f"one of {', '.join(allowed)}")
+    return allowed(value)
+
+
+def units(node: Node, key: str) -> int:
+    """A positive whole number of units.
+
+    Raises:
+        Problem: it is missing, or not positive.
+    """
+    number = node.need(Node.integer, key)
+    if number <= 0:
+        raise node.invalid(key, "a positive number of units")
+    return number
+
+
+def _public_id(node: Node, key: str) -> tuple[str, str]:
+    public_id = node.need(Node.text, key)
+    order_id, dash, name = public_id.partition("-")
+    if len(order_id) != _ORDER_ID_LENGTH or not dash or not name:
+        raise node.invalid(key, "the id of a fulfillment order")
+    return order_id, name
+
+
+def _package(node: Node) -> Package:
+    weight = node.integer("weight_g")
+    if weight is not None and weight < 0:
+        raise node.invalid("weight_g", "a weight in grams")
+    return Package(
+        package_id=node.need(Node.text, "package_id"),
+        carrier=node.text("carrier"),
+        tracking_number=node.text("tracking_number"),
+        weight_g=weight,
+        lines=_lines(node),
+    )
+
+
+def _lines(node: Node) -> tuple[PackedUnits, ...]:
+    lines = node.children("lines")
+    return tuple(PackedUnits(line.need(Node.text, "line_id"), units(line, "units")) for line in lines)
