@@ -14,7 +14,7 @@ from oms.orders.journal import JournalEntry
 
 
 class FulfillmentState(StrEnum):
-    """Where a fulfillment order stands; a fact may jump forward along PROGRESS (`oms.fulfillment.progress`)."""
+    """Where a fulfillment order stands; facts may jump forward along `oms.fulfillment.progress.PROGRESS`."""
 
     RELEASED = "released"
     ACCEPTED = "accepted"
@@ -29,7 +29,10 @@ class FulfillmentState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RequestLine:
-    """A line of a fulfillment order: requested = pending + picked + packed + shipped + rejected + withdrawn."""
+    """A line of a fulfillment order.
+
+    requested = pending + picked + packed + shipped + rejected + withdrawn.
+    """
 
     line_id: str
     sku: str
@@ -125,7 +128,7 @@ class ShippedLine:
 class Shipment:
     """A parcel. `id` is unique within the order: fulfillment order id, a dot, the location's package id.
 
-    `state_at` is the carrier's time of the latest state, which decides between states that arrive in any order.
+    `state_at` is the carrier's time of the latest state; it decides between states that arrive in any order.
     """
 
     order_id: str

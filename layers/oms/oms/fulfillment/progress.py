@@ -38,7 +38,7 @@ REACHED: dict[FactKind, FulfillmentState] = {
 
 @dataclass(frozen=True, slots=True)
 class Shipping:
-    """What a shipped fact writes, all in one transaction; `shipments` holds only the packages that are new."""
+    """What a shipped fact writes in one transaction; `shipments` holds only the packages that are new."""
 
     order: Order
     fulfillment_order: FulfillmentOrder
@@ -79,8 +79,8 @@ def ship(
     """Record packages that have left a location; None when every package of the fact is known already.
 
     On hand and allocated fall together. A count of the position later than the shipment has left the parcel
-    out already, so on hand is not moved again. Units beyond what the fulfillment order still asks for have left
-    all the same: on hand falls, and an exception is opened.
+    out already, so on hand is not moved again. Units beyond what the fulfillment order still asks for have
+    left all the same: on hand falls, and an exception is opened.
 
     Args:
         order: the header.
@@ -135,7 +135,7 @@ def ship(
 
 
 def deliver(shipment: Shipment, fact: FulfillmentFact, now: datetime) -> Shipment:
-    """The shipment after a delivered fact; unchanged when it is delivered already, or on its way back later."""
+    """The shipment after a delivered fact; unchanged when it is delivered already, or was sent back later."""
     gone_back = (ShipmentState.RETURNING, ShipmentState.RETURNED_TO_SENDER)
     if shipment.state is ShipmentState.DELIVERED or (
         shipment.state in gone_back and shipment.state_at >= fact.occurred_at

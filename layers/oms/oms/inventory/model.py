@@ -26,7 +26,7 @@ class CountBasis(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sku:
-    """What is known of a sku. `scale` is how many smallest units one ordered unit has (1000 for kg sold in g)."""
+    """What is known of a sku. `scale` is the smallest units in one ordered unit (1000 for kg sold in g)."""
 
     sku: str
     title: str = ""
@@ -54,7 +54,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What a pool still wants of a sku: units waiting, and how many may wait as backorders (None = unlimited)."""
+    """What a pool still wants of a sku: units waiting, and how many may be backordered (None = unlimited)."""
 
     sku: str
     pool: str

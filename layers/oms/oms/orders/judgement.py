@@ -29,7 +29,7 @@ _VERDICTS: dict[tuple[int, bool], Verdict] = {
     (1, True): Verdict.REFRESHED,
     (1, False): Verdict.EDIT_RECEIVED,
 }
-"""By how the version compares with the one we have (-1 older, 0 equal, 1 newer) and whether the content is equal."""
+"""By how the version compares with ours (-1 older, 0 equal, 1 newer) and whether the content is equal."""
 
 _EXCEPTIONS = {Verdict.CONFLICT: "channel_conflict", Verdict.EDIT_RECEIVED: "channel_edit"}
 

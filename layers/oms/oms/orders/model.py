@@ -40,7 +40,9 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class OrderLine:
-    """A line and its counters: ordered = open + backordered + allocated + in_fulfillment + shipped + cancelled.
+    """A line and its counters.
+
+    ordered = open + backordered + allocated + in_fulfillment + shipped + cancelled.
 
     `amount` is the gross of all ordered units; `discount` and `tax` are line totals. `tracked` is False when
     the sku's stock is not counted, so that no position is touched. `sku` is None while the channel's listing

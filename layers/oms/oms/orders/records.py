@@ -54,7 +54,7 @@ class PaymentRecorded:
 class Restock(StrEnum):
     """What the channel says of the goods of a refunded line.
 
-    `cancel`: they never left; `return`: they come back; `none`: they do not; `unknown`: it does not say which.
+    `cancel`: they never left; `return`: they come back; `none`: they do not; `unknown`: it does not say.
     """
 
     CANCEL = "cancel"
@@ -65,7 +65,7 @@ class Restock(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RefundLine:
-    """Units of an order line that a refund pays for; `amount` is net of discounts, `tax` as the channel gives it."""
+    """Units of an order line that a refund pays for; `amount` is net of discounts, `tax` as given."""
 
     channel_line_id: str
     quantity: int
@@ -209,15 +209,11 @@ class ReturnedLine:
     quantity: int
     reason: str | None
     notes: str | None
-    restocking_fee: int
 
 
 @dataclass(frozen=True, slots=True)
 class ReturnRecorded:
-    """A return on the channel's side. Without lines it only changes the status of one that is known.
-
-    `currency` is that of the fees, None when there are none.
-    """
+    """A return on the channel's side. Without lines it only changes the status of one that is known."""
 
     command: ClassVar[str] = "return_recorded"
 
@@ -227,15 +223,13 @@ class ReturnRecorded:
     return_id: str
     status: ReturnStatus
     lines: tuple[ReturnedLine, ...]
-    currency: str | None
-    shipping_fee: int
     reason: str | None
     occurred_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class StockRecorded:
-    """What the channel holds for available at one of its locations; None: it does not track the item there."""
+    """What the channel takes for available at one of its locations; None: it does not count the item there."""
 
     command: ClassVar[str] = "stock_recorded"
 
@@ -249,7 +243,7 @@ class StockRecorded:
 
 @dataclass(frozen=True, slots=True)
 class ListingRecorded:
-    """What the channel sells under one of its ids, and which sku that is; other facts are None when not told."""
+    """What the channel sells under one of its ids, and which sku that is; facts not told are None."""
 
     command: ClassVar[str] = "listing_recorded"
 

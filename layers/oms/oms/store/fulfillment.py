@@ -23,7 +23,7 @@ _ENDED = frozenset({FulfillmentState.CLOSED, FulfillmentState.CANCELLED})
 
 
 def encode_fulfillment_order(work: FulfillmentOrder) -> Item:
-    """A fulfillment order's attributes, without its key; in GSI1 under its location and state until it ends."""
+    """A fulfillment order's attributes, without its key; under location and state in GSI1 until it ends."""
     item: Item = {
         "t": "fulfillment_order",
         "sv": 1,

@@ -1,7 +1,7 @@
 """Codecs of the order's header, body and backorders.
 
-A header is read and rewritten by every command, and DynamoDB charges by the KB, so names are short and what is
-zero or empty is left out: a usual five-line order stays within 1 KB through its whole life.
+A header is read and rewritten by every command, and DynamoDB charges by the KB, so names are short and what
+is zero or empty is left out: a usual five-line order stays within 1 KB through its whole life.
 """
 
 import json

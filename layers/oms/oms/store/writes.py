@@ -45,7 +45,7 @@ def put(key: Key, item: Item) -> Write:
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """Why a position changes: a reason, what it belongs to, who did it (a function or a token), and when (UTC)."""
+    """Why a position changes: a reason, what it belongs to, who did it (a function, a token), when (UTC)."""
 
     reason: str
     ref: str
@@ -110,7 +110,7 @@ def move(
 
 
 def wait(change: DemandChange) -> Write:
-    """Add waiting units to a pool's demand; backordered ones only while the limit that was seen leaves room."""
+    """Add waiting units to a pool's demand; backordered ones only while the limit seen leaves room."""
     defaults: dict[str, Value] = {"t": "demand", "sv": 1}
     bounded = change.backordered > 0 and change.limit is not None
     most = (change.limit or 0) - change.backordered
@@ -130,7 +130,7 @@ def count(seen: Position, on_hand: int, as_of: datetime, why: Why) -> Write:
     """Set what a count found on hand, moving uncommitted by the difference.
 
     Args:
-        seen: the position as read (version 0 when there is none yet); anybody's write in between makes it fail.
+        seen: the position as read (version 0 when there is none yet); any write in between makes it fail.
         on_hand: units found.
         as_of: when they were counted, UTC.
         why: reason, reference and actor of the movement.
