@@ -17,7 +17,7 @@ _VOLATILE_OF_LINE = ("shipped", "cancelled", "refunded")
 
 
 def order_id(channel: str, channel_order_id: str) -> str:
-    """The order's id, always the same for the same order: base32(sha256(channel, 0, channel's order id))[:26].
+    """The order's id, always the same for an order: base32(sha256(channel, 0, channel's order id))[:26].
 
     Put-if-absent of the header under this id is the idempotency key of intake.
     """
