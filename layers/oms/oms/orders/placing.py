@@ -311,7 +311,7 @@ def _sell_at_till(order: Order, command: PlaceOrder, channel: Channel, now: date
 
 
 def _outcome(order: Order) -> dict[str, object]:
-    """What the journal keeps of a placement: units by line and location, backordered and open ones by line."""
+    """What the journal keeps of a placement: units by line and location, backordered and open by line."""
     return {
         "allocated": [
             [line.line_id, entry.location, entry.units] for line in order.lines for entry in line.entries

@@ -229,7 +229,7 @@ class ReturnRecorded:
 
 @dataclass(frozen=True, slots=True)
 class StockRecorded:
-    """What the channel takes for available at one of its locations; None: it does not count the item there."""
+    """What the channel takes for available at one of its locations; None: the item is not counted there."""
 
     command: ClassVar[str] = "stock_recorded"
 

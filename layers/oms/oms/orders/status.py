@@ -96,7 +96,7 @@ def payment_status(order: Order) -> PaymentStatus:
 
 
 def line_total(order: Order, line: OrderLine) -> int:
-    """What the customer pays for all units of a line in minor units: gross - discount + tax unless included."""
+    """What the customer pays for a whole line, minor units: gross less discount, plus tax unless included."""
     return line.amount - line.discount + (0 if order.tax_included else line.tax)
 
 
