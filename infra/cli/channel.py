@@ -1,0 +1,134 @@
+"""`oms channel verify` and `oms channel parse`: an adapter tried on its own, without a stack."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+from oms.channels.canonical import to_document
+from oms.channels.headers import Headers
+from oms.channels.payload import Json, Node, loads
+from oms.channels.protocol import Adapter, Inbound
+from oms.channels.registry import KINDS, adapter
+from oms.problems import Code, Problem
+
+
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the `channel` group to the `oms` command."""
+    group = subparsers.add_parser("channel", help="verify and parse what a channel sends")
+    commands = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    verify = commands.add_parser("verify", help="check a delivery's signature; exit status 0 = genuine")
+    verify.set_defaults(run=run_verify)
+    verify.add_argument("--channel", required=True, choices=KINDS, metavar="KIND", help=", ".join(KINDS))
+    verify.add_argument(
+        "--secret", action="append", default=[], help="a secret that may sign; repeat while one is rotated"
+    )
+    verify.add_argument(
+        "--public-key",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a key that verifies, PEM",
+    )
+    verify.add_argument("--headers", required=True, type=Path, metavar="H.json", help="header fields, JSON")
+    verify.add_argument("--body", required=True, type=Path, metavar="B.bin", help="the body, byte for byte")
+    verify.add_argument("--url", default="", help="the address the channel was given, where it is signed")
+    verify.add_argument(
+        "--now", type=_time, default=None, metavar="TIME", help="Unix or ISO 8601 time to take for now"
+    )
+
+    parse = commands.add_parser("parse", help="print the canonical commands of a payload, one JSON line each")
+    parse.set_defaults(run=run_parse)
+    parse.add_argument("--channel", required=True, choices=KINDS, metavar="KIND", help=", ".join(KINDS))
+    parse.add_argument(
+        "--topic", help="the vendor's topic, or the name of a stored shape; by default as the headers say"
+    )
+    parse.add_argument("--channel-id", help="id of the channel in the commands; its kind by default")
+    parse.add_argument(
+        "payload", type=Path, metavar="PAYLOAD.json", help="a body, or a capture {headers, body}"
+    )
+
+
+def run_verify(args: argparse.Namespace) -> None:
+    """Exit status 0 when the delivery is genuine; raises the problem otherwise."""
+    keys = [*args.secret, *(path.read_text() for path in args.public_key)]
+    adapter(args.channel).verify(
+        _headers(json.loads(args.headers.read_bytes(), object_pairs_hook=list)),
+        args.body.read_bytes(),
+        keys,
+        url=args.url,
+        now=args.now or datetime.now(UTC),
+    )
+    print(json.dumps({"channel": args.channel, "genuine": True}))
+
+
+def run_parse(args: argparse.Namespace) -> None:
+    """Print what a payload means."""
+    message = _inbound(adapter(args.channel), args.topic, args.channel_id, args.payload.read_bytes())
+    for command in adapter(args.channel).parse(message):
+        print(json.dumps(to_document(command), ensure_ascii=False, separators=(",", ":")))
+
+
+def _inbound(kind: Adapter, topic: str | None, channel_id: str | None, content: bytes) -> Inbound:
+    headers = Headers()
+    capture = _capture(content)
+    if capture is not None:
+        fields = capture.child("headers") or Node({})
+        headers = Headers((name, fields.plain(name)) for name in fields.names())
+        body = capture.get("body")
+        content = (body if isinstance(body, str) else _exactly(body)).encode()
+    return Inbound(
+        channel=channel_id or kind.kind,
+        adapter=kind.kind,
+        topic=topic or kind.topic_of(headers, content),
+        headers=headers,
+        body=content,
+        received_at=datetime.now(UTC),
+    )
+
+
+def _capture(content: bytes) -> Node | None:
+    """A stored delivery, if that is what a file holds; a payload of any other form is left to its adapter."""
+    try:
+        document = Node(loads(content))
+    except Problem:
+        return None
+    return document if isinstance(document.get("headers"), dict) and "body" in document.names() else None
+
+
+def _exactly(value: Json) -> str:
+    """JSON text of a decoded value, its numbers as they were read."""
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{json.dumps(key)}:{_exactly(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_exactly, value)) + "]"
+    return str(value) if isinstance(value, Decimal) else json.dumps(value)
+
+
+def _headers(fields: object) -> Headers:
+    """Header fields from an object (repeated names kept) of texts or lists of texts, or from pairs."""
+    if not isinstance(fields, list):
+        raise Problem(Code.BAD_REQUEST, "the headers are not an object of header fields", "headers")
+    pairs = [pair for field in fields if (pair := _pair(field))]
+    return Headers((name, value) for name, values in pairs for value in values)
+
+
+def _pair(field: object) -> tuple[str, Sequence[str]]:
+    match field:
+        case (str(name), str(value)) | [str(name), str(value)]:
+            return name, [value]
+        case (str(name), list(values)) | [str(name), list(values)] if all(isinstance(v, str) for v in values):
+            return name, values
+    raise Problem(Code.BAD_REQUEST, "a header field is not a name with a text or a list of texts", "headers")
+
+
+def _time(text: str) -> datetime:
+    try:
+        return datetime.fromtimestamp(float(text), UTC)
+    except ValueError:
+        time = datetime.fromisoformat(text)
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time

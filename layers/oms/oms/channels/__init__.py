@@ -1,0 +1,1 @@
+"""Channels: one module per kind, each of which verifies and parses what that kind of channel sends."""

@@ -1,0 +1,220 @@
+"""Reading JSON that others wrote: numbers exact, ids as strings, and every complaint names its field.
+
+Vendors send the same value as a number or as a string, null for nothing, an empty string for null, and leave
+keys out. `Node` reads a value by the type it should have and treats null, absent and blank alike.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+
+from oms.problems import Code, Problem
+
+type Json = None | bool | int | str | Decimal | list[Json] | dict[str, Json]
+
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
+_MAX_DIGITS = 24
+"""Digits of the largest number taken: far above any id or amount, and within decimal's default precision."""
+
+
+def loads(body: bytes) -> Json:
+    """Decode JSON with its numbers exact: integers of any size, fractions as `Decimal`.
+
+    Raises:
+        Problem: the body is not JSON.
+    """
+    try:
+        document: Json = json.loads(body, parse_float=Decimal, parse_constant=_not_a_number)
+    except (ValueError, InvalidOperation, RecursionError) as error:
+        raise Problem(Code.BAD_REQUEST, f"the body is not JSON: {error}") from None
+    return document
+
+
+def _not_a_number(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+class Node:
+    """A value in a payload together with its path, read field by field.
+
+    Args:
+        value: the decoded JSON value.
+        path: where it stands, as `line_items[0]`; empty for the whole payload.
+    """
+
+    __slots__ = ("path", "value")
+
+    def __init__(self, value: Json, path: str = "") -> None:
+        self.value = value
+        self.path = path
+
+    def at(self, key: str) -> str:
+        """The path of one of this node's fields."""
+        return f"{self.path}.{key}" if self.path else key
+
+    def get(self, key: str) -> Json:
+        """The raw value of a field; None when it is absent or this node is no object."""
+        return self.value.get(key) if isinstance(self.value, dict) else None
+
+    def has(self, key: str) -> bool:
+        """Whether the field is there and not null."""
+        return self.get(key) is not None
+
+    def invalid(self, key: str, expected: str) -> Problem:
+        """The problem of a field that is not `expected`."""
+        return Problem(Code.FIELD_INVALID, f"{_shown(self.get(key))} is not {expected}", self.at(key))
+
+    def need[T](self, read: Callable[["Node", str], T | None], *keys: str) -> T:
+        """The first of the fields `keys` that is there, read by `read` (as `Node.text`).
+
+        Raises:
+            Problem: none of them is there; names the first.
+        """
+        for key in keys:
+            value = read(self, key)
+            if value is not None:
+                return value
+        raise Problem(Code.FIELD_MISSING, f"{self.at(keys[0])} is required", self.at(keys[0]))
+
+    def text(self, key: str) -> str | None:
+        """A string, or a number as it was written; None when blank."""
+        value = self.get(key)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+            raise self.invalid(key, "a text")
+        # A lone surrogate is valid in JSON and in no encoding: it must not reach the store.
+        return str(value).encode("utf-8", "replace").decode() if str(value).strip() else None
+
+    def plain(self, key: str) -> str:
+        """What a shop attaches freely, as text: strings as they are, nothing as "", the rest as JSON."""
+        value = self.get(key)
+        if value is None or isinstance(value, str):
+            return self.text(key) or ""
+        return json.dumps(value, default=str)
+
+    def identifier(self, key: str) -> str | None:
+        """An id as a string, exact; of `gid://shopify/Order/12?..` the last part. None when blank."""
+        value = self.get(key)
+        if isinstance(value, bool | Decimal):
+            raise self.invalid(key, "an id")
+        text = self.text(key)
+        if text is not None and text.startswith("gid://"):
+            text = text.partition("?")[0].rpartition("/")[2]
+        return text
+
+    def decimal(self, key: str) -> Decimal | None:
+        """A number, or a string that is one; None when blank."""
+        value = self.get(key)
+        if value is None or (isinstance(value, str) and not value.strip()):
+            return None
+        if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
+            value = Decimal(value.strip())
+        if isinstance(value, bool) or not isinstance(value, int | Decimal):
+            raise self.invalid(key, "a number")
+        number = Decimal(value)
+        _, digits, exponent = number.as_tuple()
+        if len(digits) > _MAX_DIGITS or not isinstance(exponent, int) or abs(exponent) > _MAX_DIGITS:
+            raise self.invalid(key, "a number of reasonable size")
+        return number
+
+    def integer(self, key: str) -> int | None:
+        """A whole number; None when blank."""
+        number = self.decimal(key)
+        if number is not None and number != number.to_integral_value():
+            raise self.invalid(key, "a whole number")
+        return None if number is None else int(number)
+
+    def quantity(self, key: str) -> int | str:
+        """A quantity, never negative: an integer, or a decimal string ("1.5") when it is not whole.
+
+        Raises:
+            Problem: it is missing, or no quantity.
+        """
+        number = self.need(Node.decimal, key)
+        if number < 0:
+            raise self.invalid(key, "a quantity")
+        whole = number == number.to_integral_value()
+        return int(number) if whole else f"{number.normalize():f}"
+
+    def flag(self, key: str) -> bool:
+        """A boolean, also one written as a string; null and absent are False."""
+        value = self.get(key)
+        if value is None or isinstance(value, bool):
+            return bool(value)
+        if value in ("true", "false", ""):
+            return value == "true"
+        raise self.invalid(key, "a boolean")
+
+    def time(self, key: str) -> datetime | None:
+        """A time in ISO 8601, in UTC; one without an offset is taken as UTC. None when blank."""
+        text = self.text(key)
+        if text is None:
+            return None
+        try:
+            time = datetime.fromisoformat(text.strip())
+            return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+        except (ValueError, OverflowError):
+            raise self.invalid(key, "a time in ISO 8601") from None
+
+    def child(self, key: str) -> "Node | None":
+        """An object; None when it is null or absent."""
+        value = self.get(key)
+        if value is None:
+            return None
+        if not isinstance(value, dict):
+            raise self.invalid(key, "an object")
+        return Node(value, self.at(key))
+
+    def children(self, key: str) -> tuple["Node", ...]:
+        """The objects of a list; none when it is null or absent."""
+        value = self.get(key)
+        if value is None:
+            return ()
+        if not isinstance(value, list):
+            raise self.invalid(key, "a list")
+        return Node(value, self.at(key)).items()
+
+    def names(self) -> tuple[str, ...]:
+        """The names of this object's fields."""
+        return tuple(self.value) if isinstance(self.value, dict) else ()
+
+    def objects(self) -> Iterator["Node"]:
+        """Every object in this value, itself included, in document order."""
+        pending = [self]
+        while pending:
+            node = pending.pop()
+            if isinstance(node.value, dict):
+                yield node
+                inner = [Node(value, node.at(key)) for key, value in node.value.items()]
+            elif isinstance(node.value, list):
+                inner = [Node(value, f"{node.path}[{index}]") for index, value in enumerate(node.value)]
+            else:
+                continue
+            pending.extend(reversed(inner))
+
+    def items(self) -> tuple["Node", ...]:
+        """The objects of this list, or this object itself as the only one.
+
+        Raises:
+            Problem: something in it is no object.
+        """
+        values = self.value if isinstance(self.value, list) else [self.value]
+        paths = [f"{self.path}[{index}]" for index in range(len(values))]
+        nodes = tuple(Node(value, path) for value, path in zip(values, paths, strict=True))
+        if not isinstance(self.value, list):
+            nodes = (self,)
+        for node in nodes:
+            if not isinstance(node.value, dict):
+                path = node.path or "body"
+                raise Problem(Code.FIELD_INVALID, f"{_shown(node.value)} is not an object", path)
+        return nodes
+
+
+def _shown(value: Json) -> str:
+    """A value in an error message: containers by their type alone, texts cut short."""
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else "a list"
+    return repr(str(value)[:40]) if isinstance(value, str) else str(value)[:40]

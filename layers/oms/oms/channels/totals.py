@@ -1,0 +1,61 @@
+"""Making an order's money add up: what is stated for the whole order is spread over its lines, once.
+
+Everything is integer minor units. Spreading is by largest remainder, so the parts come to the whole exactly.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from oms.orders.commands import Line, PlaceOrder
+from oms.payments.money import spread
+
+
+def with_discount(lines: Sequence[Line], rest: int) -> tuple[Line, ...]:
+    """Spread an order's discount that no line carries yet, in proportion to what the lines still cost.
+
+    A rest that is more than the lines cost is left out: no line may cost less than nothing.
+    """
+    net = _net(lines)
+    if not 0 < rest <= sum(net):
+        return tuple(lines)
+    parts = spread(rest, net)
+    return tuple(
+        replace(line, discount=line.discount + part) for line, part in zip(lines, parts, strict=True)
+    )
+
+
+def with_tax(lines: Sequence[Line], rest: int, taxable: Sequence[bool]) -> tuple[Line, ...]:
+    """Spread an order's tax that no line carries yet over the `taxable` lines, in proportion to their net."""
+    if rest <= 0 or not lines:
+        return tuple(lines)
+    weights = [net if taxed else 0 for net, taxed in zip(_net(lines), taxable, strict=True)]
+    parts = spread(rest, weights)
+    return tuple(replace(line, tax=line.tax + part) for line, part in zip(lines, parts, strict=True))
+
+
+def flagged(order: PlaceOrder) -> PlaceOrder:
+    """The order with `balanced` saying whether its parts come to its total and its taxes to its tax.
+
+    Sum of (amount - discount) + shipping - shipping discount + fees + duties + tip, plus tax unless prices
+    include it, is the total.
+    """
+    shipping_discount = sum(delivery.shipping_discount for delivery in order.deliveries)
+    total = (
+        sum(line.amount - line.discount for line in order.lines)
+        + order.shipping
+        - shipping_discount
+        + sum(fee.amount for fee in order.fees)
+        + order.duties
+        + order.tip
+        + (0 if order.tax_included else order.tax)
+    )
+    taxes = (
+        sum(line.tax for line in order.lines)
+        + sum(delivery.shipping_tax for delivery in order.deliveries)
+        + sum(fee.tax for fee in order.fees)
+    )
+    return replace(order, balanced=(total, taxes) == (order.total, order.tax))
+
+
+def _net(lines: Sequence[Line]) -> list[int]:
+    return [max(0, line.amount - line.discount) for line in lines]
