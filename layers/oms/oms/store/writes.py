@@ -89,6 +89,7 @@ def move(
     defaults |= {"GSI2PK": keys.location_stock(location), "GSI2SK": sku}
     conditions = [f"#{name} >= :least_{name}" for name in minimum]
     values = adds | defaults | {f"least_{name}": units for name, units in minimum.items()}
+    values["why"] = why.stored()
     if seen is not None and seen.counted_at is not None:
         conditions.append("#counted_at = :counted_at")
         values["counted_at"] = millis(seen.counted_at)
@@ -101,11 +102,8 @@ def move(
         + ", ".join(f"#{name} :{name}" for name in adds)
         + " SET #why = :why, "
         + ", ".join(f"#{name} = if_not_exists(#{name}, :{name})" for name in defaults),
-        condition=" AND ".join(f"#{name} >= :least_{name}" for name in minimum) or None,
-        values=adds
-        | defaults
-        | {f"least_{name}": units for name, units in minimum.items()}
-        | {"why": why.stored()},
+        condition=" AND ".join(conditions) or None,
+        values=values,
     )
 
 
