@@ -4,6 +4,9 @@
 # fills .venv (development and tests), .tools/sam (SAM CLI) and .tools/ministack (the local AWS) from the locks.
 # Each environment has a stamp, so a target sets up only what has changed.
 
+# Tools that may not keep their bytecode start some seconds later each time.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTHON ?= python3
 ENV ?= dev
 

@@ -56,7 +56,7 @@ def down(home: Home) -> None:
     with _alone(home):
         _forwarder(home).stop(STOP_SECONDS)
         with _step("MiniStack saves its state and stops"):
-            MiniStack(home).process.stop(STOP_SECONDS)
+            MiniStack(home).stop()
 
 
 def logs(home: Home) -> None:

@@ -105,7 +105,8 @@ def _sam(home: Home, command: str, environment: dict[str, str], *arguments: str 
     with log.open("wb") as output:
         result = subprocess.run(
             [
-                *(ROOT / ".tools/sam/bin/sam", command, "--config-env", "local"),
+                *(ROOT / ".tools/sam/bin/sam", command),
+                *("--config-file", ROOT / "samconfig.toml", "--config-env", "local"),
                 *("--parameter-overrides", f"Architecture={architecture}", "Environment=local", *arguments),
             ],
             cwd=ROOT,

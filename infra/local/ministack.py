@@ -1,5 +1,6 @@
 """MiniStack, the AWS of the local stack: one process on the loopback interface."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -8,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from pathlib import Path
 
 from infra.local.process import Background
 from infra.local.stack import ROOT, Home
@@ -17,6 +19,10 @@ PREFERRED_PORT = 4566
 START_SECONDS = 60.0
 STOP_SECONDS = 120.0
 """Saving takes a while after long runs."""
+
+MEMORY_NEEDED = 4 * 1024**3
+"""Room in bytes that a memory file system must have to be used for temporary files. Every worker unpacks
+the layers into 1,700 files, which is up to five times faster there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,30 +52,51 @@ class MiniStack:
                 f"Port {port}, where this stack lives, is taken by another program: stop that one,"
                 " or `make clean` and set OMS_LOCAL_PORT",
             )
-        # Workers leave their folders behind.
-        shutil.rmtree(self.home.temporary, ignore_errors=True)
-        for folder in (self.home.temporary, self.home.state):
+        self._clear()
+        temporary = self._in_memory if _has_room(self._in_memory.parent) else self.home.temporary
+        for folder in (temporary, self.home.state):
             folder.mkdir(parents=True, exist_ok=True)
         self._rewind_streams()
         log = self.home.log("ministack")
         log.write_bytes(b"")
         self.process.start(
-            [ROOT / ".tools/ministack/bin/python", "-m", "ministack"], env=self._environment(port), log=log
+            [ROOT / ".tools/ministack/bin/python", "-m", "ministack"],
+            env=self._environment(port, temporary),
+            log=log,
         )
         self._await_answer(port)
 
-    def _environment(self, port: int) -> dict[str, str]:
+    def stop(self) -> None:
+        """Let it save its state and end.
+
+        Raises:
+            Problem: `unavailable` when it does not end in time.
+        """
+        self.process.stop(STOP_SECONDS)
+        self._clear()
+
+    @property
+    def _in_memory(self) -> Path:
+        name = hashlib.sha256(bytes(self.home.folder)).hexdigest()[:12]
+        return Path("/dev/shm") / f"oms-local-{name}"
+
+    def _clear(self) -> None:
+        """Remove the folders that workers leave behind."""
+        for folder in (self._in_memory, self.home.temporary):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _environment(self, port: int, temporary: Path) -> dict[str, str]:
         # The functions inherit this, so it is all that they see: nothing of the developer's shell.
         return {
             "PATH": os.defpath,
             "LANG": "C.UTF-8",
             "TZ": "UTC",
-            "TMPDIR": str(self.home.temporary),
+            "TMPDIR": str(temporary),
             "BIND_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(port),
             "PERSIST_STATE": "1",
             "STATE_DIR": str(self.home.state),
-            "S3_DATA_DIR": str(self.home.temporary / "s3"),
+            "S3_DATA_DIR": str(temporary / "s3"),
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
             # It removes containers of every MiniStack on the machine; ours has none.
@@ -102,15 +129,22 @@ class MiniStack:
 
 
 def choose_port(home: Home) -> int:
-    """The port that a stack was deployed on, else OMS_LOCAL_PORT, else the preferred or any free one."""
-    if stack := home.load():
-        return int(stack.endpoint_url.rpartition(":")[2])
-    if configured := os.environ.get("OMS_LOCAL_PORT"):
-        return int(configured)
+    """The port of a stack for good: OMS_LOCAL_PORT at first, else the preferred or any free one."""
+    file = home.folder / "port"
+    if not file.exists():
+        file.write_text(os.environ.get("OMS_LOCAL_PORT") or str(_free_port()))
+    return int(file.read_text())
+
+
+def _free_port() -> int:
     if _is_free(PREFERRED_PORT):
         return PREFERRED_PORT
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
+
+
+def _has_room(folder: Path) -> bool:
+    return folder.is_dir() and shutil.disk_usage(folder).free > MEMORY_NEEDED
 
 
 def _is_free(port: int) -> bool:
