@@ -27,6 +27,7 @@ class Code(StrEnum):
     TOKEN_INVALID = "token_invalid"
     TOPIC_UNKNOWN = "topic_unknown"
     UNAVAILABLE = "unavailable"
+    UNSUPPORTED = "unsupported"
     VERSION_MISMATCH = "version_mismatch"
 
 
@@ -48,6 +49,7 @@ STATUSES: dict[Code, tuple[int, str]] = {
     Code.TOKEN_INVALID: (401, "The token is missing, unknown or expired"),
     Code.TOPIC_UNKNOWN: (422, "The topic is not one of this kind of channel"),
     Code.UNAVAILABLE: (503, "Busy: try again"),
+    Code.UNSUPPORTED: (422, "This version does not act on that"),
     Code.VERSION_MISMATCH: (412, "The thing has changed since it was read"),
 }
 """HTTP status and title of every code."""

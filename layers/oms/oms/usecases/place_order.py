@@ -1,6 +1,6 @@
 """Place an order: read stock, choose sources, and commit order and allocations in one transaction."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from oms.inventory.model import Stock
@@ -26,7 +26,20 @@ _QUICK_TRIES = 3
 _TRIES = 8
 
 
-def place_order(table: Table, network: Network, command: PlaceOrder, now: datetime) -> tuple[Verdict, Order]:
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of a command: the verdict, the order as it stands, and how often a position refused it.
+
+    `opened` are the codes of exceptions that this command has opened.
+    """
+
+    verdict: Verdict
+    order: Order
+    refused: int = 0
+    opened: tuple[str, ...] = ()
+
+
+def place_order(table: Table, network: Network, command: PlaceOrder, now: datetime) -> Result:
     """Place an order that a channel has taken, once, however often the command arrives.
 
     Args:
@@ -34,9 +47,6 @@ def place_order(table: Table, network: Network, command: PlaceOrder, now: dateti
         network: channels, pools and locations.
         command: the order.
         now: UTC.
-
-    Returns:
-        What became of the command, and the order as it stands.
 
     Raises:
         Problem: the channel is not configured.
@@ -57,7 +67,8 @@ def place_order(table: Table, network: Network, command: PlaceOrder, now: dateti
             placement = place(command, channel, network, stocks, now)
         try:
             table.commit(*_writes(placement, network, now))
-            return Verdict.PLACED, placement.order
+            opened = tuple(exception.code for exception in placement.order.exceptions)
+            return Result(Verdict.PLACED, placement.order, refused=attempt, opened=opened)
         except Cancelled as cancelled:
             existing = _header(cancelled.reasons)
             if existing is not None:
@@ -113,16 +124,17 @@ def _corrected(stocks: dict[str, Stock], reasons: tuple[Reason, ...]) -> dict[st
     return corrected
 
 
-def _judge(table: Table, item: Item, command: PlaceOrder, now: datetime) -> tuple[Verdict, Order]:
+def _judge(table: Table, item: Item, command: PlaceOrder, now: datetime) -> Result:
     """Judge a command against the order that is there; anew whenever somebody else writes it first."""
     while True:
         order = decode_order(item)
         verdict, judged = judge(order, command, now)
         if judged is order:
-            return verdict, order
+            return Result(verdict, order)
         try:
             table.commit(replace_item(keys.header(order.order_id), encode_order(judged), order.v))
-            return verdict, judged
+            opened = tuple(exception.code for exception in judged.exceptions[len(order.exceptions) :])
+            return Result(verdict, judged, opened=opened)
         except Cancelled as cancelled:
             moved = cancelled.reasons[0].item
             assert moved is not None, "orders are never deleted"
