@@ -1,15 +1,28 @@
-"""The single table as tests need it: one definition for moto and for DynamoDB Local."""
+"""The single table as tests need it: the template's own definition, for moto and for DynamoDB Local."""
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]  # it ships no types
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-INDEXES = {"GSI1": ("GSI1PK", "GSI1SK"), "GSI2": ("GSI2PK", "GSI2SK")}
+TEMPLATE = Path(__file__).parent.parent / "template.yaml"
+
+_properties: dict[str, Any] = yaml_parse(TEMPLATE.read_text())["Resources"]["Table"]["Properties"]
+
+
+def _names(key_schema: list[dict[str, str]]) -> tuple[str, ...]:
+    return tuple(element["AttributeName"] for element in key_schema)
+
+
+KEY = _names(_properties["KeySchema"])
+INDEXES = {index["IndexName"]: _names(index["KeySchema"]) for index in _properties["GlobalSecondaryIndexes"]}
 
 
 def create_table(client: "DynamoDBClient", name: str) -> str:
-    """Create an empty table with the project's keys, indexes and stream.
+    """Create an empty table with the keys, indexes and stream of the template's.
 
     Args:
         client: a low-level client of moto, DynamoDB Local or the local stack.
@@ -18,27 +31,9 @@ def create_table(client: "DynamoDBClient", name: str) -> str:
     Returns:
         The name, ready for use.
     """
+    same = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
+    stream = _properties["StreamSpecification"] | {"StreamEnabled": True}  # implied in a template
     client.create_table(
-        TableName=name,
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[
-            {"AttributeName": key, "AttributeType": "S"} for key in ("PK", "SK", *sum(INDEXES.values(), ()))
-        ],
-        KeySchema=[
-            {"AttributeName": "PK", "KeyType": "HASH"},
-            {"AttributeName": "SK", "KeyType": "RANGE"},
-        ],
-        GlobalSecondaryIndexes=[
-            {
-                "IndexName": index,
-                "KeySchema": [
-                    {"AttributeName": partition, "KeyType": "HASH"},
-                    {"AttributeName": sort, "KeyType": "RANGE"},
-                ],
-                "Projection": {"ProjectionType": "KEYS_ONLY"},
-            }
-            for index, (partition, sort) in INDEXES.items()
-        ],
-        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+        TableName=name, StreamSpecification=stream, **{part: _properties[part] for part in same}
     )
     return name
