@@ -46,12 +46,15 @@ def availability(
     """ATS of one sku for a channel: max(0, s - buffer) + max(0, backorder_limit - max(0, -s)).
 
     `ats` is None when the sku is not tracked or the pool's backorder limit is unlimited: no number bounds it.
+    It is 0 for a sku that the catalogue does not know, since orders of it are not given sources.
     """
     owed = waiting(stock)
     net = _sum_free(stock, locations, safety) - owed
     demand = next((demand for demand in stock.demands if demand.pool == pool), None)
     limit = demand.backorder_limit if demand else 0
-    if limit is None or (stock.sku is not None and not stock.sku.tracked):
+    if stock.sku is None:
+        return Availability(0, net, owed)
+    if limit is None or not stock.sku.tracked:
         return Availability(None, net, owed)
     return Availability(max(0, net - channel_buffer) + max(0, limit - max(0, -net)), net, owed)
 

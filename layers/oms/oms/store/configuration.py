@@ -76,9 +76,9 @@ class NetworkReader:
         return self._network
 
 
-def read_network(table: Table) -> Network:
+def read_network(table: Table, *, consistent: bool = False) -> Network:
     """The network as stored now."""
-    channels, pools, locations = (_read(table, kind) for kind in KINDS)
+    channels, pools, locations = (_read(table, kind, consistent) for kind in KINDS)
     return Network(
         channels={name: _channel(name, document) for name, document in channels.items()},
         pools={name: _pool(name, document) for name, document in pools.items()},
@@ -86,8 +86,8 @@ def read_network(table: Table) -> Network:
     )
 
 
-def _read(table: Table, kind: str) -> dict[str, Any]:
-    item = table.get(keys.snapshot(kind), consistent=False)
+def _read(table: Table, kind: str, consistent: bool) -> dict[str, Any]:
+    item = table.get(keys.snapshot(kind), consistent=consistent)
     return decode_document(item) if item else {}
 
 

@@ -28,6 +28,9 @@ BACKORDER = "W#"
 POSITION = "P#"
 DEMAND = "D#"
 META_SK = "META"
+TOKEN = "TOK#"
+TOKENS = "TOKENS"
+"""GSI2 partition of the API tokens."""
 
 
 def iso(moment: datetime) -> str:
@@ -107,7 +110,7 @@ def snapshot(kind: str) -> Key:
 
 def token(digest: str) -> Key:
     """An API token by the hex SHA-256 of its text."""
-    return Key(f"TOK#{digest}", "T")
+    return Key(f"{TOKEN}{digest}", "T")
 
 
 def work(stage: str, shard: str) -> str:

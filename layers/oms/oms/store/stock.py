@@ -8,9 +8,7 @@ from oms.inventory.model import Block, Demand, Position, Sku, Stock
 from oms.store import keys
 from oms.store.attributes import Item, moment
 from oms.store.table import Table
-
-UNLIMITED = "unlimited"
-"""Stored in place of a number when a backorder limit is explicitly unlimited."""
+from oms.store.writes import UNLIMITED
 
 
 def read_stock(table: Table, skus: Iterable[str], *, consistent: bool = False) -> dict[str, Stock]:

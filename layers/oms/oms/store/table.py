@@ -3,7 +3,7 @@
 import random
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import ClientError
@@ -30,6 +30,8 @@ _PASSING_ERRORS = frozenset(
 _ATTEMPTS = 8
 _FIRST_PAUSE_S = 0.02
 _LONGEST_PAUSE_S = 0.5
+_BATCH = 100
+"""Keys that DynamoDB takes in one BatchGetItem."""
 _NAME = re.compile(r"#(\w+)")
 
 
@@ -56,6 +58,19 @@ class Table:
         )
         item = answer.get("Item")
         return None if item is None else decode(item)
+
+    def get_many(self, wanted: Iterable[Key], *, consistent: bool = False) -> list[Item]:
+        """The items of the keys, in their order; those that are not there are left out.
+
+        Raises:
+            Busy: throttling outlasted the retries.
+        """
+        names = list(dict.fromkeys(wanted))
+        found: dict[Key, Item] = {}
+        for start in range(0, len(names), _BATCH):
+            for item in self._batch(names[start : start + _BATCH], consistent):
+                found[Key(str(item["PK"]), str(item["SK"]))] = item
+        return [found[key] for key in names if key in found]
 
     def query(self, pk: str, prefix: str = "", *, consistent: bool = False) -> list[Item]:
         """All items of a partition whose sort key starts with `prefix`, in key order."""
@@ -119,8 +134,7 @@ class Table:
             Busy: conflicts or throttling outlasted the retries.
         """
         for attempt in range(_ATTEMPTS):
-            if attempt:
-                self._pause(random.uniform(0, min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**attempt)))
+            self._back_off(attempt)
             try:
                 self._send(writes)
                 return
@@ -155,6 +169,23 @@ class Table:
         if write.values:
             request["ExpressionAttributeValues"] = encode({f":{name}": v for name, v in write.values.items()})
         return request
+
+    def _batch(self, names: Sequence[Key], consistent: bool) -> Iterator[Item]:
+        wanted: Any = [{"PK": {"S": key.pk}, "SK": {"S": key.sk}} for key in names]
+        request: Any = {self.name: {"Keys": wanted, "ConsistentRead": consistent}}
+        for attempt in range(_ATTEMPTS):
+            self._back_off(attempt)
+            answer = self.client.batch_get_item(RequestItems=request)
+            yield from map(decode, answer["Responses"].get(self.name, ()))
+            request = answer["UnprocessedKeys"]
+            if not request:
+                return
+        raise Busy(f"{len(names)} reads were throttled {_ATTEMPTS} times")
+
+    def _back_off(self, attempt: int) -> None:
+        """Wait before another attempt, with full jitter."""
+        if attempt:
+            self._pause(random.uniform(0, min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**attempt)))
 
     def _pages(self, request: dict[str, Any]) -> Iterator[Item]:
         while True:

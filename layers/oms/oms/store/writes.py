@@ -11,6 +11,9 @@ from oms.store import keys
 from oms.store.attributes import Item, Value, millis
 from oms.store.keys import Key
 
+UNLIMITED = "unlimited"
+"""Stored in place of a number when a backorder limit is explicitly unlimited."""
+
 
 @dataclass(frozen=True, slots=True)
 class Write:
@@ -121,6 +124,19 @@ def wait(change: DemandChange) -> Write:
         values={"waiting": change.waiting}
         | defaults
         | ({"most": most, "limit": change.limit or 0} if bounded else {}),
+    )
+
+
+def limit(sku: str, pool: str, most: int | None) -> Write:
+    """Set how many units of a sku may wait in a pool as backorders; None for any number."""
+    values: dict[str, Value] = {"backorder_limit": UNLIMITED if most is None else most}
+    values |= {"waiting": 0, "t": "demand", "sv": 1}
+    return Write(
+        "Update",
+        keys.demand(sku, pool),
+        update="SET #backorder_limit = :backorder_limit, "
+        + ", ".join(f"#{name} = if_not_exists(#{name}, :{name})" for name in ("waiting", "t", "sv")),
+        values=values,
     )
 
 

@@ -1,0 +1,96 @@
+"""Configure: write a channel, pool or location together with the snapshot that all functions read."""
+
+from collections.abc import Container, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from oms.channels.registry import KINDS as CHANNEL_KINDS
+from oms.inventory.network import Channel, Location, Network, Pool
+from oms.problems import Code, Problem
+from oms.store import keys
+from oms.store.attributes import Item
+from oms.store.configuration import decode_document, document_of, encode_document, read_network
+from oms.store.errors import Busy, Cancelled
+from oms.store.keys import Key
+from oms.store.table import Table
+from oms.store.writes import Write, create, replace
+from oms.usecases.preconditions import check_id, check_version
+
+_TRIES = 8
+
+_KIND: Mapping[type, str] = {Channel: "channel", Pool: "pool", Location: "location"}
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """A configured thing as it stands."""
+
+    document: Mapping[str, Any]
+    v: int
+
+
+def configure(table: Table, thing: Channel | Pool | Location, expected: int | None = None) -> Configured:
+    """Write a thing and its kind's snapshot in one transaction; what is the same already is left as it is.
+
+    What it names must be configured before: a pool's locations, a channel's pool and locations. Nothing is
+    ever deleted (a location is made inactive), so a reference that holds now holds for good.
+
+    Args:
+        table: the store.
+        thing: a channel, pool or location.
+        expected: the version that it replaces, 0 for none yet; None for any.
+
+    Raises:
+        Problem: `version_mismatch`, or `field_invalid` for a reference to what is not there.
+        Busy: somebody else kept configuring; try again.
+    """
+    kind = _KIND[type(thing)]
+    check_id(thing.id, "id")
+    check_references(thing, read_network(table, consistent=True))
+    key, snapshot_key = keys.configuration(kind, thing.id), keys.snapshot(kind)
+    for _ in range(_TRIES):
+        item, snapshot = table.get(key), table.get(snapshot_key)
+        v = version(item)
+        document = decode_document(encode_document(document_of(thing), v + 1))
+        if item is not None and decode_document(item) == document:
+            return Configured(document, v)
+        check_version(expected, v)
+        everything = (decode_document(snapshot) if snapshot else {}) | {thing.id: document}
+        try:
+            table.commit(_write(key, document, v), _write(snapshot_key, everything, version(snapshot)))
+        except Cancelled:
+            continue
+        return Configured(document, v + 1)
+    raise Busy(f"configuration changed {_TRIES} times while {kind} {thing.id} was written")
+
+
+def check_references(thing: Channel | Pool | Location, network: Network) -> None:
+    """Refuse a thing that names something that is not configured.
+
+    Raises:
+        Problem: `field_invalid`, naming the field.
+    """
+    match thing:
+        case Pool():
+            for index, location in enumerate(thing.locations):
+                _known("location", location, network.locations, f"locations[{index}]")
+        case Channel():
+            _known("channel kind", thing.kind, CHANNEL_KINDS, "kind")
+            _known("pool", thing.pool, network.pools, "pool")
+            for theirs, ours in thing.locations.items():
+                _known("location", ours, network.locations, f"locations.{theirs}")
+
+
+def version(item: Item | None) -> int:
+    """The version of a stored thing; 0 when it is not there."""
+    return int(str(item["v"])) if item else 0
+
+
+def _known(what: str, name: str, there: Container[str], field: str) -> None:
+    if name not in there:
+        raise Problem(Code.FIELD_INVALID, f"{what} {name} is not configured", field)
+
+
+def _write(key: Key, document: Mapping[str, Any], v: int) -> Write:
+    item = encode_document(document, v + 1)
+    return replace(key, item, v) if v else create(key, item)

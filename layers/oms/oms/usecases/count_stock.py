@@ -1,0 +1,77 @@
+"""Count stock: set what is on hand at a position to what was found there."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from oms.inventory.model import CountBasis, Position
+from oms.inventory.network import Network
+from oms.problems import Code, Problem
+from oms.store import keys
+from oms.store.attributes import millis, moment
+from oms.store.errors import Busy, Cancelled
+from oms.store.stock import decode_position
+from oms.store.table import Table
+from oms.store.writes import Why, count
+
+_TRIES = 8
+_CLOCK_SKEW = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """What was found. `as_of` is when (UTC); `units` are counted on the location's basis."""
+
+    sku: str
+    location: str
+    units: int
+    as_of: datetime
+    reason: str
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """The position after a count; `applied` is False when a count at least as late was there already."""
+
+    position: Position
+    applied: bool
+
+
+def count_stock(table: Table, network: Network, found: Count, now: datetime) -> Counted:
+    """Record a count, once: its time is its idempotency key, and an older count changes nothing.
+
+    A location that counts net of orders leaves promised units out: they are added back. Unknown skus can be
+    counted too: a count is a fact.
+
+    Args:
+        table: the store.
+        network: names the location's count basis.
+        found: the count.
+        now: UTC.
+
+    Raises:
+        Problem: the location is not configured, or the count comes from the future.
+        Busy: the position kept changing; try again.
+    """
+    location = network.locations.get(found.location)
+    if location is None:
+        raise Problem(Code.NOT_FOUND, f"location {found.location} is not configured", "location")
+    if found.as_of > now + _CLOCK_SKEW:
+        raise Problem(Code.FIELD_INVALID, "nothing can be counted in the future", "as_of")
+    as_of = moment(millis(found.as_of))  # as stored: else a repetition would look later than the first
+    why = Why(found.reason, keys.iso(as_of), found.actor, now)
+    item = table.get(keys.position(found.sku, found.location))
+    for _ in range(_TRIES):
+        seen = decode_position(item) if item else Position(found.sku, found.location)
+        if seen.counted_at is not None and as_of <= seen.counted_at:
+            return Counted(seen, applied=False)
+        on_hand = found.units + (seen.allocated if location.count_basis is CountBasis.NET else 0)
+        try:
+            table.commit(count(seen, on_hand, as_of, why))
+        except Cancelled as cancelled:
+            item = cancelled.reasons[0].item
+            continue
+        uncommitted = seen.uncommitted + on_hand - seen.on_hand
+        counted = replace(seen, on_hand=on_hand, uncommitted=uncommitted, counted_at=as_of, v=seen.v + 1)
+        return Counted(counted, applied=True)
+    raise Busy(f"position {found.sku} at {found.location} changed {_TRIES} times while it was counted")

@@ -1,0 +1,47 @@
+"""Describe a sku: enter it into the catalogue, or change its entry."""
+
+from dataclasses import replace
+
+from oms.inventory.model import Sku
+from oms.store import keys
+from oms.store.errors import Busy, Cancelled
+from oms.store.stock import decode_sku, encode_sku
+from oms.store.table import Table
+from oms.store.writes import create
+from oms.store.writes import replace as replace_item
+from oms.usecases.preconditions import check_version
+
+_TRIES = 5
+
+
+def describe_sku(table: Table, sku: Sku, expected: int | None = None) -> Sku:
+    """Write a catalogue entry; one that says the same already is left as it is, whatever was expected.
+
+    Args:
+        table: the store.
+        sku: the entry; its version is ignored.
+        expected: the version that it replaces, 0 for none yet; None for any.
+
+    Returns:
+        The entry as it stands, with its version.
+
+    Raises:
+        Problem: `version_mismatch`.
+        Busy: somebody else kept writing; try again.
+    """
+    key = keys.sku_meta(sku.sku)
+    for _ in range(_TRIES):
+        item = table.get(key)
+        seen = decode_sku(item) if item else None
+        if seen is not None and replace(sku, v=seen.v) == seen:
+            return seen
+        v = seen.v if seen else 0
+        check_version(expected, v)
+        described = replace(sku, v=v + 1)
+        entry = encode_sku(described)
+        try:
+            table.commit(replace_item(key, entry, v) if item else create(key, entry))
+        except Cancelled:
+            continue
+        return described
+    raise Busy(f"sku {sku.sku} changed {_TRIES} times while it was described")

@@ -1,0 +1,32 @@
+"""What must hold of a request before it may write."""
+
+import re
+
+from oms.problems import Code, Problem
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+
+
+def check_version(expected: int | None, v: int) -> None:
+    """Refuse a write whose caller has seen another version.
+
+    Args:
+        expected: the version seen; 0 for a thing that is not there yet; None when the caller does not mind.
+        v: the version that stands.
+
+    Raises:
+        Problem: `version_mismatch`.
+    """
+    if expected is not None and expected != v:
+        raise Problem(Code.VERSION_MISMATCH, f"version {v} stands, {expected} was expected", "If-Match")
+
+
+def check_id(value: str, field: str) -> None:
+    """Refuse an id that cannot stand in keys, paths and queue names.
+
+    Raises:
+        Problem: `field_invalid`, naming `field`.
+    """
+    if not _ID.fullmatch(value):
+        detail = "an id has up to 64 letters, digits, '.', '_' and '-', a letter or digit first"
+        raise Problem(Code.FIELD_INVALID, detail, field)
