@@ -12,12 +12,15 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
 
-# A call that hangs must leave time to try again within the function's timeout; keep-alive saves the TLS
-# handshake after a pause; the pool fits the parallel queries of one order.
+READ_TIMEOUT_S = 5
+TRIES = 3
+"""Calls that hang: their tries together fit into the timeout of every function."""
+
+# Keep-alive saves the TLS handshake after a pause; the pool fits the parallel queries of one order.
 _CONFIG = Config(
-    connect_timeout=2,
-    read_timeout=5,
-    retries={"mode": "standard", "total_max_attempts": 3},
+    connect_timeout=1,
+    read_timeout=READ_TIMEOUT_S,
+    retries={"mode": "standard", "total_max_attempts": TRIES},
     tcp_keepalive=True,
     max_pool_connections=32,
 )

@@ -99,7 +99,7 @@ def add(metric: Metric, value: int = 1, **dimensions: str) -> None:
 
     Args:
         metric: which.
-        value: how much, in the metric's unit.
+        value: how much, in the metric's unit; of 0 nothing is written.
         dimensions: a value for each dimension that the catalogue names for it.
 
     Raises:
@@ -107,7 +107,8 @@ def add(metric: Metric, value: int = 1, **dimensions: str) -> None:
     """
     if dimensions.keys() != CATALOGUE[metric].names:
         raise ValueError(f"{metric} takes the dimensions {sorted(CATALOGUE[metric].names)}")
-    _pending[tuple(sorted(dimensions.items()))][metric] += value
+    if value:
+        _pending[tuple(sorted(dimensions.items()))][metric] += value
 
 
 def flush() -> None:

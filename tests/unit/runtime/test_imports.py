@@ -1,0 +1,41 @@
+"""What the runtime loads at every cold start. Counts are stable; times are for the benchmark."""
+
+import subprocess
+import sys
+
+import pytest
+
+RUNTIME = "import oms.runtime.batch, oms.runtime.clients, oms.runtime.secrets, oms.runtime.settings"
+BUDGET = 360
+"""Modules; botocore's session alone is 296, Powertools' logger 41."""
+
+
+def loaded(statement: str) -> set[str]:
+    """Names of the modules that a fresh interpreter has after a statement."""
+    script = f"import sys; {statement}; print(*sys.modules)"
+    command = [sys.executable, "-c", script]
+    return set(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split())
+
+
+@pytest.fixture(scope="module")
+def modules() -> set[str]:
+    return loaded(RUNTIME) - loaded("pass")
+
+
+@pytest.mark.parametrize(
+    "unwanted",
+    [
+        "boto3",
+        "pydantic",
+        "aws_xray_sdk",
+        "aws_lambda_powertools.utilities.batch",
+        "aws_lambda_powertools.utilities.parameters",
+        "asyncio",
+    ],
+)
+def test_nothing_heavy_is_loaded(unwanted: str, modules: set[str]) -> None:
+    assert unwanted not in modules
+
+
+def test_the_runtime_stays_within_its_budget_of_modules(modules: set[str]) -> None:
+    assert len(modules) <= BUDGET
