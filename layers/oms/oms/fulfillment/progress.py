@@ -112,7 +112,8 @@ def ship(
             lines[packed.line_id] = _consume(line, fulfillment_order.id, explained)
             contents.append(ShippedLine(packed.line_id, request.sku, packed.units))
             if line.touches_stock:
-                gone = 0 if _counted_since(positions.get(request.sku), fact.occurred_at) else packed.units
+                seen = positions.get(request.sku, Position(request.sku, fulfillment_order.location))
+                gone = 0 if seen.counted_since(fact.occurred_at) else packed.units
                 add(
                     deltas,
                     request.sku,
@@ -201,10 +202,6 @@ def _consume(line: OrderLine, fulfillment_order: str, units: int) -> OrderLine:
         if entry.units > used:
             entries.append(replace(entry, units=entry.units - used))
     return replace(line, entries=tuple(entries), shipped=line.shipped + units - left)
-
-
-def _counted_since(position: Position | None, moment: datetime) -> bool:
-    return position is not None and position.counted_at is not None and position.counted_at > moment
 
 
 def _shipment(

@@ -51,6 +51,10 @@ class Position:
     counted_at: datetime | None = None
     v: int = 0
 
+    def counted_since(self, moment: datetime) -> bool:
+        """Whether the last count came after `moment`, so that it has seen what happened then."""
+        return self.counted_at is not None and self.counted_at > moment
+
 
 @dataclass(frozen=True, slots=True)
 class Demand:

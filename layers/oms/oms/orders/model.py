@@ -199,6 +199,11 @@ class Order:
             return self
         return replace(self, exceptions=(*self.exceptions, OpenException(code, ref, at)))
 
+    def without_exception(self, code: str, ref: str) -> "Order":
+        """This order without that exception: what it was opened for has been resolved."""
+        kept = tuple(known for known in self.exceptions if (known.code, known.ref) != (code, ref))
+        return self if kept == self.exceptions else replace(self, exceptions=kept)
+
     def written(self, at: datetime, *kinds: str, data: Mapping[str, object] | None = None) -> "Order":
         """This order at its next version with one more journal entry."""
         entry = JournalEntry(self.v + 1, at, kinds, data or {})

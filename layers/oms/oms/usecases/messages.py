@@ -5,8 +5,18 @@ from enum import StrEnum
 from oms.channels.payload import Json, Node
 from oms.fulfillment.events import FactKind, FulfillmentFact, Package, PackedUnits
 from oms.problems import Code, Problem
+from oms.returns.events import RequestedUnits, ReturnedUnits, ReturnFact, ReturnRequest
+from oms.returns.model import Outcome
 
 _ORDER_ID_LENGTH = 26
+
+
+class ReturnEvent(StrEnum):
+    """Types of messages on the return-events queue."""
+
+    REQUESTED = "requested"
+    RECEIVED = "received"
+    DISPOSED = "disposed"
 
 
 class Work(StrEnum):
@@ -40,6 +50,43 @@ def parse_fulfillment_event(message: Json) -> FulfillmentFact:
         fulfillment_order=name,
         packages=packages,
     )
+
+
+def parse_return_event(message: Json) -> ReturnRequest | ReturnFact:
+    """A message of the return-events queue (`events/return_event.v1.json`).
+
+    A receipt without reference is one that nobody announced: its own message id is the reference.
+
+    Raises:
+        Problem: a field is missing or invalid; names it.
+    """
+    node = Node(message)
+    if not isinstance(message, dict):
+        raise Problem(Code.MESSAGE_INVALID, "the message is not a JSON object")
+    message_id = node.need(Node.text, "message_id")
+    kind = choice(node, "type", ReturnEvent)
+    occurred_at = node.need(Node.time, "occurred_at")
+    order_id = node.need(Node.text, "order_id")
+    reference = node.text("reference") if kind is ReturnEvent.RECEIVED else node.need(Node.text, "reference")
+    lines = node.children("lines")
+    if not lines:
+        raise Problem(Code.FIELD_MISSING, "lines has to name at least one line", "lines")
+    if kind is ReturnEvent.REQUESTED:
+        asked = tuple(
+            RequestedUnits(line.need(Node.text, "line_id"), units(line, "units"), line.text("reason"))
+            for line in lines
+        )
+        return ReturnRequest(message_id, occurred_at, order_id, reference or message_id, asked)
+    came = tuple(
+        ReturnedUnits(
+            line.need(Node.text, "line_id"),
+            units(line, "units"),
+            choice(line, "outcome", Outcome) if kind is ReturnEvent.DISPOSED else None,
+        )
+        for line in lines
+    )
+    location = node.need(Node.text, "location")
+    return ReturnFact(message_id, occurred_at, order_id, reference or message_id, location, came)
 
 
 def choice[E: StrEnum](node: Node, key: str, allowed: type[E]) -> E:

@@ -1,0 +1,119 @@
+"""Refunds: what returned units are worth, to the cent, and what is due.
+
+All amounts are integers in the minor unit of the order's currency.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from oms.orders.journal import JournalEntry
+from oms.orders.model import Order
+from oms.orders.status import line_total
+from oms.payments.money import share
+
+
+class RefundState(StrEnum):
+    """How far the money has gone back."""
+
+    DUE = "due"
+    SUBMITTED = "submitted"
+    SETTLED = "settled"
+    FAILED = "failed"
+    IN_DOUBT = "in_doubt"
+
+
+@dataclass(frozen=True, slots=True)
+class RefundLine:
+    """What returned units of a line are worth: `amount` is net of discounts and has `tax` in it."""
+
+    line_id: str
+    units: int
+    amount: int
+    tax: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """Money to be given back. `id` is the return's, a dot, the version of the return that made it due.
+
+    `amount` is less than the lines come to when the order has not been paid that far.
+    """
+
+    order_id: str
+    id: str
+    return_id: str
+    currency: str
+    amount: int
+    lines: tuple[RefundLine, ...]
+    state: RefundState = RefundState.DUE
+    v: int = 0
+    journal: tuple[JournalEntry, ...] = ()
+
+    @property
+    def public_id(self) -> str:
+        """The id that the outside uses: order id, a dash, the id within the order."""
+        return f"{self.order_id}-{self.id}"
+
+    def written(self, at: datetime, *kinds: str, data: Mapping[str, object] | None = None) -> "Refund":
+        """This refund at its next version with one more journal entry."""
+        entry = JournalEntry(self.v + 1, at, kinds, data or {})
+        return replace(self, v=self.v + 1, journal=(*self.journal, entry))
+
+
+def refundable(order: Order, refunds: Iterable[Refund]) -> int:
+    """What was paid and neither given back nor on its way: captured - refunded - refunds not settled."""
+    owed = sum(refund.amount for refund in refunds if refund.state is not RefundState.SETTLED)
+    return order.captured - order.refunded - owed
+
+
+def worth(order: Order, returned: Mapping[str, int]) -> tuple[RefundLine, ...]:
+    """What more returned units are worth: how the value of the units kept falls, with its part of the tax.
+
+    Shipping is not in it.
+
+    Args:
+        order: the header, before the units are counted as returned.
+        returned: units by line id, at most those that are left of each line.
+    """
+    lines = []
+    for line in order.lines:
+        units = returned.get(line.line_id, 0)
+        if units:
+            kept = line.ordered - line.cancelled - line.returned
+            amount, tax = (
+                share(total, kept, line.ordered) - share(total, kept - units, line.ordered)
+                for total in (line_total(order, line), line.tax)
+            )
+            lines.append(RefundLine(line.line_id, units, amount, tax))
+    return tuple(lines)
+
+
+def refund_due(
+    order: Order,
+    refunds: Iterable[Refund],
+    return_id: str,
+    v: int,
+    returned: Mapping[str, int],
+    now: datetime,
+) -> Refund | None:
+    """The refund that becomes due for returned units, never above what is left of the money paid.
+
+    Args:
+        order: the header, before the units are counted as returned.
+        refunds: every refund of the order.
+        return_id: the return's id within the order.
+        v: the version of the return that counts the units.
+        returned: units by line id.
+        now: time of the write, UTC.
+
+    Returns:
+        The refund, or None when there is nothing to give back.
+    """
+    lines = worth(order, returned)
+    amount = min(sum(line.amount for line in lines), refundable(order, refunds))
+    if amount <= 0:
+        return None
+    refund = Refund(order.order_id, f"{return_id}.{v}", return_id, order.currency, amount, lines)
+    return refund.written(now, "due", data={"amount": amount, "currency": order.currency})
