@@ -65,17 +65,26 @@ def deployed_digest(settings: ClientSettings) -> str | None:
 
 
 def build(home: Home) -> None:
-    """Run `sam build` for this machine; what has not changed comes from its cache.
+    """Run `sam build` for this machine, unless these very sources were built last.
 
     Raises:
         Problem: `bad_request` when the build fails.
     """
-    builders = home.build_cache / "builders"
-    if not builders.exists() or builders.read_text() != source_digest(BUILDERS):
+    sources, builders = source_digest(), source_digest(BUILDERS)
+    built, cached = home.folder / "built", home.build_cache / "builders"
+    if _text(built) == sources:
+        return
+    built.unlink(missing_ok=True)
+    if _text(cached) != builders:
         shutil.rmtree(home.build_cache, ignore_errors=True)
         home.build_cache.mkdir(parents=True)
     _sam(home, "build", {}, "--build-dir", home.build, "--cache-dir", home.build_cache)
-    builders.write_text(source_digest(BUILDERS))
+    cached.write_text(builders)
+    built.write_text(sources)
+
+
+def _text(file: Path) -> str | None:
+    return file.read_text() if file.exists() else None
 
 
 def deploy(home: Home, endpoint_url: str, sources: str) -> Stack:

@@ -1,4 +1,4 @@
-"""What CloudWatch does on AWS and MiniStack does not: metrics out of log lines, and the depth of queues.
+"""What CloudWatch does on AWS and MiniStack does not: metrics out of log lines, depths of queues, alarms.
 
 It runs beside MiniStack and ends with it: `python -m infra.local.forwarder`.
 """
@@ -7,12 +7,14 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from infra.local.alarms import evaluate
 from infra.local.logs import LogLine, LogTail
 from infra.local.ministack import MiniStack
 from infra.local.stack import Home, default_home, load_stack
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.literals import QueueAttributeNameType
 
-POLL_SECONDS = 5.0
+POLL_SECONDS = 10.0
 DATA_PER_CALL = 1000
 """Limit of PutMetricData."""
 
@@ -40,10 +42,14 @@ def embedded_metrics(line: str) -> Iterator[tuple[str, "MetricDatumTypeDef"]]:
 
     Format: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
     """
-    if '"CloudWatchMetrics"' not in line:
+    if not (line.startswith("{") and '"CloudWatchMetrics"' in line):
         return
-    document: dict[str, Any] = json.loads(line)
-    for directive in document["_aws"]["CloudWatchMetrics"]:
+    try:
+        document: dict[str, Any] = json.loads(line)
+        directives = document["_aws"]["CloudWatchMetrics"]
+    except (ValueError, KeyError):
+        return
+    for directive in directives:
         for names in directive.get("Dimensions", [[]]):
             dimensions: list[DimensionTypeDef] = [
                 {"Name": name, "Value": str(document[name])} for name in names
@@ -96,6 +102,7 @@ def run(home: Home) -> None:
         try:
             forward(cloudwatch, tail.poll())
             cloudwatch.put_metric_data(Namespace="AWS/SQS", MetricData=list(queue_depths(sqs)))
+            evaluate(cloudwatch, datetime.now(UTC))
         except (BotoCoreError, ClientError) as error:
             # Busy, or about to end; the next poll reads from where this one began.
             print(f"{type(error).__name__}: {error}", file=sys.stderr)

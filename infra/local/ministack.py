@@ -56,7 +56,7 @@ class MiniStack:
         temporary = self._in_memory if _has_room(self._in_memory.parent) else self.home.temporary
         for folder in (temporary, self.home.state):
             folder.mkdir(parents=True, exist_ok=True)
-        self._rewind_streams()
+        self.rewind_streams()
         log = self.home.log("ministack")
         log.write_bytes(b"")
         self.process.start(
@@ -104,7 +104,7 @@ class MiniStack:
             "AUTH": os.environ.get("OMS_LOCAL_AUTH", "false"),
         }
 
-    def _rewind_streams(self) -> None:
+    def rewind_streams(self) -> None:
         """Put the saved positions of stream readers to the start.
 
         Streams are numbered from 0 again after a restart; with the old positions the readers would skip as

@@ -1,0 +1,141 @@
+"""The artefacts of `sam build` hold bytecode that Lambda uses as it is, and all that the functions import."""
+
+import importlib.util
+import json
+import marshal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import CodeType
+
+import pytest
+import yaml
+
+from infra.artifacts import AWS_SERVICES, FUNCTION_ROOT, LAYER_ROOT
+from infra.local.stack import ROOT
+
+UNCHECKED_HASH = 0b01
+"""Flags of a .pyc file (PEP 552): by hash, not checked against the source."""
+
+HEADER_BYTES = 16
+
+FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/handler.py"))
+
+
+def roots(artifacts: Path) -> Iterator[tuple[Path, str]]:
+    """Every built function and layer, with the folder that Lambda unpacks it into."""
+    template = yaml.safe_load((artifacts / "template.yaml").read_text())
+    for resource in template["Resources"].values():
+        match resource["Type"]:
+            case "AWS::Serverless::Function":
+                yield artifacts / resource["Properties"]["CodeUri"], FUNCTION_ROOT
+            case "AWS::Serverless::LayerVersion":
+                yield artifacts / resource["Properties"]["ContentUri"], LAYER_ROOT
+
+
+def code_objects(code: CodeType) -> Iterator[CodeType]:
+    """A code object and all that it contains."""
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from code_objects(constant)
+
+
+def test_every_function_and_both_layers_are_built(artifacts: Path) -> None:
+    built = {path.name for path, _ in roots(artifacts)}
+    assert {"DependenciesLayer", "OmsLayer"} < built
+    handlers = {
+        handler.parent.name for path, _ in roots(artifacts) for handler in path.glob("functions/*/handler.py")
+    }
+    assert handlers == set(FUNCTIONS)
+
+
+def test_every_source_has_bytecode_and_every_bytecode_its_source(artifacts: Path) -> None:
+    for root, _ in roots(artifacts):
+        sources = set(root.rglob("*.py"))
+        assert sources
+        bytecode = {Path(importlib.util.source_from_cache(str(file))) for file in root.rglob("*.pyc")}
+        assert bytecode == sources
+
+
+def test_bytecode_is_of_the_runtime_and_never_checked_against_the_source(artifacts: Path) -> None:
+    for root, _ in roots(artifacts):
+        for file in root.rglob("*.pyc"):
+            content = file.read_bytes()
+            assert content[:4] == importlib.util.MAGIC_NUMBER, file
+            assert int.from_bytes(content[4:8], "little") == UNCHECKED_HASH, file
+    assert sys.version_info[:2] == (3, 13)  # the magic number above is that of the runtime
+
+
+def test_bytecode_names_files_where_lambda_has_them(artifacts: Path) -> None:
+    for root, unpacked in roots(artifacts):
+        for file in root.rglob("*.pyc"):
+            source = Path(importlib.util.source_from_cache(str(file.relative_to(root))))
+            for code in code_objects(marshal.loads(file.read_bytes()[HEADER_BYTES:])):
+                assert code.co_filename == str(Path(unpacked) / source)
+
+
+def test_nothing_names_a_folder_of_the_machine_that_built_it(artifacts: Path) -> None:
+    for root, _ in roots(artifacts):
+        for file in root.rglob("*"):
+            assert not (file.is_file() and bytes(ROOT) in file.read_bytes()), file
+
+
+def test_only_what_functions_read_is_shipped(artifacts: Path) -> None:
+    packages = artifacts / "DependenciesLayer" / "python"
+    assert not (packages / ".lock").exists()
+    assert not (packages / "bin").exists()
+    models = {path.name for path in (packages / "botocore" / "data").iterdir() if path.is_dir()}
+    assert models == AWS_SERVICES
+
+
+def run_bare(artifacts: Path, *functions: Path, program: str) -> dict[str, str]:
+    """Run a program that sees the standard library, the layers and these functions; returns its JSON."""
+    paths = [*functions, artifacts / "DependenciesLayer" / "python", artifacts / "OmsLayer" / "python"]
+    prelude = f"import sys; sys.path[:0] = {[str(path) for path in paths]!r}\n"
+    result = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", prelude + program],
+        env={"AWS_DEFAULT_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    document: dict[str, str] = json.loads(result.stdout)
+    return document
+
+
+def test_the_layers_alone_give_what_functions_import(artifacts: Path) -> None:
+    program = f"""
+import importlib.metadata, json, pkgutil, zoneinfo
+import boto3, pydantic, aws_lambda_powertools.logging, aws_lambda_powertools.event_handler, oms
+session = boto3.Session()
+for service in {sorted(AWS_SERVICES)!r}:
+    session.client(service)
+for module in pkgutil.walk_packages(oms.__path__, "oms."):
+    importlib.import_module(module.name)
+zoneinfo.reset_tzpath([])
+zoneinfo.ZoneInfo("Europe/Madrid")
+importlib.metadata.version("pydantic")
+print(json.dumps({{name: module.__file__ for name, module in sys.modules.items()
+                  if getattr(module, "__file__", None)}}))
+"""
+    files = run_bare(artifacts, program=program)
+    shipped = [file for file in files.values() if "site-packages" not in file]
+    assert len(shipped) == len(files)
+    assert files["boto3"].startswith(str(artifacts / "DependenciesLayer"))
+    assert files["oms.problems"].startswith(str(artifacts / "OmsLayer"))
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_imports_its_bytecode_and_nothing_from_outside(artifacts: Path, function: str) -> None:
+    (root,) = [path for path, _ in roots(artifacts) if (path / "functions" / function).exists()]
+    program = f"""
+import importlib.util, json
+spec = importlib.util.find_spec("functions.{function}.handler")
+print(json.dumps({{"origin": spec.origin, "cached": spec.cached}}))
+"""
+    found = run_bare(artifacts, root, program=program)
+    assert found["origin"] == str(root / "functions" / function / "handler.py")
+    assert Path(found["cached"]).exists()
