@@ -85,9 +85,11 @@ def _advance(table: Table, fact: FulfillmentFact, now: datetime) -> Recorded:
 
 
 def _ship(table: Table, fact: FulfillmentFact, now: datetime) -> Recorded:
+    known = _shipments(table, fact.order_id)
+    if known.keys() >= {f"{fact.fulfillment_order}.{package.package_id}" for package in fact.packages}:
+        return Recorded()
     work = _fulfillment_order(table, fact)
     order = _order(table, fact.order_id)
-    known = _shipments(table, fact.order_id)
     positions = {sku: _position(table, sku, work.location) for sku in skus_shipped(work, fact)}
     shipping = ship(order, work, known, positions, fact, now)
     if shipping is None:

@@ -1,0 +1,208 @@
+"""Placing an order on the table: duplicates, lost races, crashes, contention."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, ReadTimeoutError
+
+from oms.inventory.model import Delta
+from oms.orders.commands import FulfilledBy
+from oms.orders.identity import order_id
+from oms.orders.judgement import Verdict
+from oms.problems import Code, Problem
+from oms.store import keys
+from oms.store.errors import Busy
+from oms.store.table import Table
+from oms.store.writes import Why, limit, move
+from oms.usecases.place_order import place_order
+from tests.builders import NOW, command, line, network
+from tests.conflicts import Faults
+from tests.shelves import assert_balanced, fill, order_of, position, shelves
+
+WHY = Why("test", "rival", "test", NOW)
+
+
+class Rival:
+    """A client that lets a rival write just before some of the transactions."""
+
+    def __init__(self, client: Any, moves: dict[int, Callable[[], object]]) -> None:
+        self._client = client
+        self._moves = moves
+        self.transactions = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def transact_write_items(self, **request: Any) -> Any:
+        self.transactions += 1
+        if self.transactions in self._moves:
+            self._moves[self.transactions]()
+        return self._client.transact_write_items(**request)
+
+
+def against(table: Table, **moves: Callable[[], object]) -> Table:
+    """The table with a rival who makes `before_1=..` just before the first transaction, and so on."""
+    by_number = {int(name.removeprefix("before_")): act for name, act in moves.items()}
+    return Table(Rival(table.client, by_number), table.name, pause=lambda seconds: None)  # type: ignore[arg-type]
+
+
+def steal(table: Table, sku: str, location: str, units: int) -> Callable[[], object]:
+    return lambda: table.commit(move(sku, location, Delta(allocated=units), WHY))
+
+
+def test_a_delivery_of_the_same_order_is_a_duplicate_and_takes_nothing(table: Table) -> None:
+    fill(table, "A", wh_madrid=5)
+    order = command(line("A", 2))
+    assert place_order(table, network(), order, NOW).verdict is Verdict.PLACED
+    assert place_order(table, network(), order, NOW).verdict is Verdict.DUPLICATE
+    assert shelves(table, "A") == {"wh-madrid": (5, 2, 3)}
+
+
+def test_a_duplicate_that_would_find_its_line_short_is_still_a_duplicate(table: Table) -> None:
+    fill(table, "A", wh_madrid=2)
+    order = command(line("A", 2))
+    place_order(table, network(), order, NOW)
+    assert place_order(table, network(), order, NOW).verdict is Verdict.DUPLICATE
+    assert order_of(table, order_id("shop-es", "5001")).v == 1
+    assert table.get(keys.demand("A", "iberia")) is None
+
+
+def test_the_same_version_with_other_content_is_a_conflict_and_never_a_second_order(table: Table) -> None:
+    fill(table, "A", wh_madrid=9)
+    place_order(table, network(), command(line("A", 2)), NOW)
+    result = place_order(table, network(), command(line("A", 3)), NOW)
+    assert (result.verdict, result.opened) == (Verdict.CONFLICT, ("channel_conflict",))
+    again = place_order(table, network(), command(line("A", 3)), NOW)
+    assert (again.verdict, again.opened) == (Verdict.CONFLICT, ())
+    stored = order_of(table, result.order.order_id)
+    assert (stored.lines[0].ordered, stored.v, stored.journal[-1].kinds) == (2, 2, ("conflict",))
+    assert shelves(table, "A") == {"wh-madrid": (9, 2, 7)}
+
+
+def test_a_lost_race_takes_the_next_location_by_what_the_refusal_shows(table: Table) -> None:
+    fill(table, "A", st_gracia=1, wh_madrid=1)
+    rival = against(table, before_1=steal(table, "A", "st-gracia", 1))
+    result = place_order(rival, network(), command(line("A")), NOW)
+    assert [entry.location for entry in result.order.lines[0].entries] == ["wh-madrid"]
+    assert result.refused == 1
+    assert shelves(table, "A") == {"st-gracia": (1, 1, 0), "wh-madrid": (1, 1, 0)}
+
+
+def test_a_lost_race_for_the_last_unit_leaves_a_durable_open_order_and_no_trace_of_the_loss(
+    table: Table,
+) -> None:
+    fill(table, "A", wh_madrid=1)
+    fill(table, "B", wh_madrid=5)
+    rival = against(table, before_1=steal(table, "A", "wh-madrid", 1))
+    result = place_order(rival, network(), command(line("A"), line("B", 2, number=2)), NOW)
+    assert (result.order.lines[0].open, result.order.lines[1].allocated) == (1, 2)
+    assert shelves(table, "A") == {"wh-madrid": (1, 1, 0)}
+    assert shelves(table, "B") == {"wh-madrid": (5, 2, 3)}
+    demand = table.get(keys.demand("A", "iberia"))
+    assert demand is not None
+    assert demand["waiting"] == 1
+
+
+def test_the_order_that_is_there_outranks_the_stock_that_is_not(table: Table) -> None:
+    fill(table, "A", wh_madrid=2)
+    order = command(line("A", 2))
+    rival = against(table, before_1=lambda: place_order(table, network(), order, NOW))
+    assert place_order(rival, network(), order, NOW).verdict is Verdict.DUPLICATE
+    assert shelves(table, "A") == {"wh-madrid": (2, 2, 0)}
+
+
+def test_a_race_for_the_backorder_limit_is_judged_again(table: Table) -> None:
+    fill(table, "A")
+    table.commit(limit("A", "iberia", 3))
+    other = command(line("A", 2), channel_order_id="rival")
+    rival = against(table, before_1=lambda: place_order(table, network(), other, NOW))
+    (one,) = place_order(rival, network(), command(line("A", 2)), NOW).order.lines
+    assert (one.backordered, one.open) == (1, 1)
+    demand = table.get(keys.demand("A", "iberia"))
+    assert demand is not None
+    assert demand["waiting"] == 4
+    backorder = table.get(keys.backorder(order_id("shop-es", "5001"), "A"))
+    assert backorder is not None
+    assert (backorder["units"], backorder["GSI1PK"]) == (1, "B#A")
+
+
+def test_stock_that_moves_at_every_try_hands_the_command_back(table: Table) -> None:
+    fill(table, "A", wh_madrid=100)
+    moves = {f"before_{number}": steal(table, "A", "wh-madrid", 12) for number in range(1, 9)}
+    with pytest.raises(Busy):
+        place_order(against(table, **moves), network(), command(line("A", 100)), NOW)
+    assert table.get(keys.header(order_id("shop-es", "5001"))) is None
+
+
+def test_a_lost_answer_is_made_good_by_the_next_delivery(table: Table) -> None:
+    fill(table, "A", wh_madrid=5)
+    faulty = Table(Faults(lose_response=2).wrap(table.client), table.name)
+    with pytest.raises(ReadTimeoutError):
+        place_order(faulty, network(), command(line("A", 2)), NOW)
+    assert place_order(table, network(), command(line("A", 2)), NOW).verdict is Verdict.DUPLICATE
+    assert shelves(table, "A") == {"wh-madrid": (5, 2, 3)}
+
+
+def conflicts(code: str = "TransactionConflict") -> Callable[[], object]:
+    def refuse() -> None:
+        reasons = [{"Code": code}, {"Code": "None"}, {"Code": "None"}]
+        answer: Any = {"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": reasons}
+        raise ClientError(answer, "TransactWriteItems")
+
+    return refuse
+
+
+@pytest.mark.parametrize("code", ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"])
+def test_conflicts_and_throttling_are_waited_out_in_place(table: Table, code: str) -> None:
+    fill(table, "A", wh_madrid=5)
+    rival = against(table, **{f"before_{number}": conflicts(code) for number in range(1, 8)})
+    assert place_order(rival, network(), command(line("A")), NOW).verdict is Verdict.PLACED
+
+
+def test_conflicts_that_do_not_end_hand_the_command_back(table: Table) -> None:
+    fill(table, "A", wh_madrid=5)
+    rival = against(table, **{f"before_{number}": conflicts() for number in range(1, 9)})
+    with pytest.raises(Busy):
+        place_order(rival, network(), command(line("A")), NOW)
+
+
+def test_a_bug_in_a_request_is_not_retried(table: Table) -> None:
+    fill(table, "A", wh_madrid=5)
+    rival = against(table, before_1=conflicts("ValidationError"))
+    with pytest.raises(ClientError):
+        place_order(rival, network(), command(line("A")), NOW)
+
+
+def test_a_channel_that_is_not_configured_is_refused_by_name(table: Table) -> None:
+    with pytest.raises(Problem) as refused:
+        place_order(table, network(), command(line("A"), channel="ghost"), NOW)
+    assert (refused.value.code, refused.value.field) == (Code.CHANNEL_UNKNOWN, "channel")
+
+
+def test_units_sold_at_a_till_leave_a_shelf_that_was_never_counted(table: Table) -> None:
+    fill(table, "A")
+    till = replace(line("A", 2), fulfilled_by=FulfilledBy.TAKEN)
+    place_order(table, network(), command(till, source_location="905684977"), NOW)
+    assert shelves(table, "A") == {"st-gracia": (-2, 0, -2)}
+
+
+def test_safety_stock_is_not_taken_even_under_a_race(table: Table) -> None:
+    fill(table, "A", wh_madrid=5)
+    configured = network()
+    safe = replace(configured.locations["wh-madrid"], safety_stock=3)
+    careful = replace(configured, locations={**configured.locations, "wh-madrid": safe})
+    rival = against(table, before_1=steal(table, "A", "wh-madrid", 1))
+    (one,) = place_order(rival, careful, command(line("A", 2)), NOW).order.lines
+    assert (one.allocated, one.open) == (1, 1)
+    assert position(table, "A", "wh-madrid").uncommitted == 3
+
+
+def test_what_is_stored_is_what_was_decided(table: Table) -> None:
+    fill(table, "A", wh_madrid=1, wh_lyon=1)
+    fill(table, "B", wh_lyon=1)
+    order = command(line("A", 3), line("B", 1, number=2), line(None, 1, number=3))
+    result = place_order(table, network(), order, NOW)
+    assert order_of(table, result.order.order_id) == result.order
+    assert_balanced(table, [result.order.order_id], "AB")
