@@ -143,7 +143,7 @@ def deliver(shipment: Shipment, fact: FulfillmentFact, now: datetime) -> Shipmen
     ):
         return shipment
     return replace(shipment, state=ShipmentState.DELIVERED, state_at=fact.occurred_at).written(
-        now, "delivered"
+        now, "delivered", data=_occurred(fact)
     )
 
 
@@ -224,4 +224,9 @@ def _shipment(
         carrier=package.carrier,
         tracking_number=package.tracking_number,
         weight_g=package.weight_g,
-    ).written(now, "shipped")
+    ).written(now, "shipped", data=_occurred(fact))
+
+
+def _occurred(fact: FulfillmentFact) -> dict[str, str]:
+    """What the journal of a shipment keeps of a fact: `state_at` is overwritten by the next."""
+    return {"occurred_at": fact.occurred_at.isoformat()}

@@ -4,6 +4,7 @@ Numbers are integers only: quantities, money and times are, and a float would be
 absent attributes, so None is refused too.
 """
 
+import base64
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
@@ -65,6 +66,8 @@ def decode_value(value: "AttributeValueTypeDef") -> Value:
             return flag
         case {"B": bytes(data)}:
             return data
+        case {"B": str(text)}:  # as Lambda delivers the images of a stream
+            return base64.b64decode(text)
         case {"L": list(members)}:
             return [decode_value(member) for member in members]
         case {"M": dict(members)}:
