@@ -44,9 +44,8 @@ def up(home: Home) -> None:
             forwarder.start(command, environment, home.log("forwarder"))
     stack = load_stack(home)
     print(f"API       {stack.api_url}")
-    for name, value in sorted(stack.outputs.items()):
-        print(f"{name:<9} {value}")
-    print(f"endpoint  {stack.endpoint_url}   (AWS_ENDPOINT_URL; any credentials, region {stack.region})")
+    print(f"endpoint  {stack.endpoint_url} (AWS_ENDPOINT_URL; any credentials; region {stack.region})")
+    print(f"the rest  {home.stack_file}")
 
 
 def down(home: Home) -> None:
