@@ -57,7 +57,7 @@ def run_verify(args: argparse.Namespace) -> None:
     """Exit status 0 when the delivery is genuine; raises the problem otherwise."""
     keys = [*args.secret, *(path.read_text() for path in args.public_key)]
     adapter(args.channel).verify(
-        _headers(json.loads(args.headers.read_bytes(), object_pairs_hook=list)),
+        _headers(args.headers.read_bytes()),
         args.body.read_bytes(),
         keys,
         url=args.url,
@@ -109,12 +109,15 @@ def _exactly(value: Json) -> str:
     return str(value) if isinstance(value, Decimal) else json.dumps(value)
 
 
-def _headers(fields: object) -> Headers:
+def _headers(content: bytes) -> Headers:
     """Header fields from an object (repeated names kept) of texts or lists of texts, or from pairs."""
+    try:
+        fields = json.loads(content, object_pairs_hook=list)
+    except ValueError as error:
+        raise Problem(Code.BAD_REQUEST, f"the headers are not JSON: {error}", "headers") from None
     if not isinstance(fields, list):
         raise Problem(Code.BAD_REQUEST, "the headers are not an object of header fields", "headers")
-    pairs = [pair for field in fields if (pair := _pair(field))]
-    return Headers((name, value) for name, values in pairs for value in values)
+    return Headers((name, value) for name, values in map(_pair, fields) for value in values)
 
 
 def _pair(field: object) -> tuple[str, Sequence[str]]:

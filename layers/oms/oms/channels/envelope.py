@@ -32,14 +32,13 @@ def unseal(text: str) -> Inbound:
     """The delivery in a message, its topic resolved; `adapter(inbound.adapter).parse` reads it.
 
     Raises:
-        Problem: `message_invalid` when `seal` did not write it, `channel_unknown` when its kind is not
-            known, `topic_unknown` when it names no topic.
+        Problem: `seal` did not write it, or `topic_unknown`: the delivery names no topic.
     """
     try:
         envelope = Node(loads(text.encode()))
         kind = adapter(envelope.need(Node.text, "kind"))
         fields = envelope.need(Node.child, "headers")
-        headers = Headers((name, fields.need(Node.text, name)) for name in fields.names())
+        headers = Headers((name, fields.plain(name)) for name in fields.names())
         body = zlib.decompress(base64.b64decode(envelope.need(Node.text, "body"), validate=True))
     except (binascii.Error, zlib.error) as error:
         raise Problem(Code.MESSAGE_INVALID, f"the body cannot be decoded: {error}", "body") from None

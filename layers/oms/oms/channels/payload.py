@@ -91,9 +91,9 @@ class Node:
     def plain(self, key: str) -> str:
         """What a shop attaches freely, as text: strings as they are, nothing as "", the rest as JSON."""
         value = self.get(key)
-        if value is None or isinstance(value, str):
-            return self.text(key) or ""
-        return json.dumps(value, default=str)
+        if isinstance(value, bool | list | dict):
+            return json.dumps(value, default=str)
+        return self.text(key) or ""
 
     def identifier(self, key: str) -> str | None:
         """An id as a string, exact; of `gid://shopify/Order/12?..` the last part. None when blank."""

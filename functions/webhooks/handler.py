@@ -1,0 +1,120 @@
+"""Webhooks: proves where a delivery comes from and forwards it. Trigger: API `POST /webhooks/{channel}`.
+
+The proof is over the bytes as received, before anything reads them. A delivery is acknowledged when the queue
+has it; whatever keeps it from there is answered so that the channel sends it again.
+"""
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from oms.channels.envelope import seal
+from oms.channels.headers import Headers
+from oms.channels.protocol import Adapter
+from oms.channels.registry import adapter
+from oms.problems import Code, Problem
+from oms.runtime import clients, logger, metrics, settings
+from oms.runtime.metrics import Metric
+from oms.runtime.secrets import ChannelSecrets
+
+type Answer = dict[str, object]
+
+_CHANNEL_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+
+@cache
+def _settings() -> settings.Webhooks:
+    return settings.read(settings.Webhooks)
+
+
+@cache
+def _secrets() -> ChannelSecrets:
+    return ChannelSecrets(_settings().channel_secret_prefix)
+
+
+@logger.invocation("webhooks")
+def handler(event: dict[str, Any], context: object) -> Answer:
+    """Verify a delivery, queue it, answer 200; refuse it as a problem document otherwise."""
+    try:
+        channel = _receive(event)
+    except Problem as problem:
+        return _refuse(problem)
+    except (BotoCoreError, ClientError) as error:
+        logger.note(error=logger.describe(error))
+        return _refuse(Problem(Code.UNAVAILABLE, "the delivery was not taken: send it again"))
+    metrics.add(Metric.WEBHOOKS_ACCEPTED, channel=channel)
+    return {"statusCode": 200, "body": ""}
+
+
+def _receive(event: Mapping[str, Any]) -> str:
+    """Verify and queue a delivery, and return the id of its channel."""
+    channel = (event.get("pathParameters") or {}).get("channel") or ""
+    headers, body = _headers(event), _body(event)
+    request = event.get("requestContext") or {}
+    url = f"https://{request.get('domainName', '')}{request.get('path', '')}"
+    kind = _verify(channel, headers, body, url)
+    logger.note(channel=channel, bytes=len(body))
+    _send(seal(channel, kind, headers, body, datetime.now(UTC)))
+    return channel
+
+
+def _verify(channel: str, headers: Headers, body: bytes, url: str) -> Adapter:
+    """The adapter of a channel whose secrets prove the delivery."""
+    known = _secrets().get(channel) if _CHANNEL_ID.fullmatch(channel) else None
+    if known is None:
+        raise Problem(Code.CHANNEL_UNKNOWN, "no channel of that id is connected", "channel")
+    kind = adapter(known.kind)
+    now = datetime.now(UTC)
+    try:
+        kind.verify(headers, body, known.secrets, url=url, now=now)
+    except Problem:
+        # The secret may have been rotated since it was read.
+        latest = _secrets().refreshed(channel)
+        if latest is None or latest == known:
+            raise
+        kind.verify(headers, body, latest.secrets, url=url, now=now)
+    return kind
+
+
+def _send(message: str) -> None:
+    correlation_id = logger.correlation_id()
+    attributes = len("correlation_id") + len("String") + len(correlation_id)
+    limit = _settings().inbound_max_bytes
+    if len(message) + attributes > limit:
+        raise Problem(Code.BODY_TOO_LARGE, f"the body is more than a message of {limit} bytes can hold")
+    clients.sqs().send_message(
+        QueueUrl=_settings().inbound_queue_url,
+        MessageBody=message,
+        MessageAttributes={"correlation_id": {"DataType": "String", "StringValue": correlation_id}},
+    )
+
+
+def _headers(event: Mapping[str, Any]) -> Headers:
+    return Headers.of(event.get("multiValueHeaders") or event.get("headers") or {})
+
+
+def _body(event: Mapping[str, Any]) -> bytes:
+    body: str = event.get("body") or ""
+    if not event.get("isBase64Encoded"):
+        return body.encode("utf-8", "surrogatepass")
+    try:
+        return base64.b64decode(body, validate=True)
+    except binascii.Error:
+        raise Problem(Code.BAD_REQUEST, "the body is not base64, as it claims to be", "body") from None
+
+
+def _refuse(problem: Problem) -> Answer:
+    logger.note(code=str(problem.code))
+    metrics.add(Metric.WEBHOOKS_REJECTED, reason=str(problem.code))
+    return {
+        "statusCode": problem.status,
+        "headers": {"Content-Type": "application/problem+json"},
+        "body": json.dumps(problem.body()),
+    }
