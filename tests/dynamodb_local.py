@@ -91,6 +91,7 @@ def running() -> Iterator[str]:
     command = [
         java,
         "-Xmx1g",
+        "-XX:TieredStopAtLevel=1",  # runs are too short to pay for the optimising compiler
         f"-Djava.library.path={EMULATOR / 'DynamoDBLocal_lib'}",
         "-cp",
         f"{EMULATOR / 'DynamoDBLocal.jar'}:{EMULATOR / 'DynamoDBLocal_lib'}/*",

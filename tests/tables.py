@@ -21,19 +21,22 @@ KEY = _names(_properties["KeySchema"])
 INDEXES = {index["IndexName"]: _names(index["KeySchema"]) for index in _properties["GlobalSecondaryIndexes"]}
 
 
-def create_table(client: "DynamoDBClient", name: str) -> str:
+def create_table(client: "DynamoDBClient", name: str, *, stream: bool = True) -> str:
     """Create an empty table with the keys, indexes and stream of the template's.
 
     Args:
         client: a low-level client of moto, DynamoDB Local or the local stack.
         name: table name, at least 3 characters.
+        stream: False leaves the stream out, which triples the speed of DynamoDB Local.
 
     Returns:
         The name, ready for use.
     """
     same = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
-    stream = _properties["StreamSpecification"] | {"StreamEnabled": True}  # implied in a template
+    on = _properties["StreamSpecification"] | {"StreamEnabled": True}  # implied in a template
     client.create_table(
-        TableName=name, StreamSpecification=stream, **{part: _properties[part] for part in same}
+        TableName=name,
+        StreamSpecification=on if stream else {"StreamEnabled": False},
+        **{part: _properties[part] for part in same},
     )
     return name

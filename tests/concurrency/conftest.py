@@ -39,7 +39,7 @@ def dynamodb_client() -> "Iterator[DynamoDBClient]":
 
 @pytest.fixture
 def dynamodb(dynamodb_client: "DynamoDBClient") -> Iterator[Store]:
-    """A fresh table, gone after the test."""
-    table = create_table(dynamodb_client, f"orders-{next(_numbers)}")
+    """A fresh table without a stream, gone after the test."""
+    table = create_table(dynamodb_client, f"orders-{next(_numbers)}", stream=False)
     yield Store(dynamodb_client, table)
     dynamodb_client.delete_table(TableName=table)

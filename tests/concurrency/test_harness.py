@@ -20,6 +20,7 @@ from oms.store.meter import Meter, item_size
 from tests import dynamodb_local
 from tests.conflicts import CONFLICT, FAILED, NO_REASON, Conflicts, Crash, Faults
 from tests.dynamodb_local import ROOT, DynamoDBLocalError
+from tests.tables import create_table
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -163,8 +164,17 @@ def test_every_test_has_an_empty_table_of_the_project(dynamodb: "Store") -> None
     assert keys == {"table": ["PK", "SK"], "GSI1": ["GSI1PK", "GSI1SK"], "GSI2": ["GSI2PK", "GSI2SK"]}
     projections = [index["Projection"]["ProjectionType"] for index in table["GlobalSecondaryIndexes"]]
     assert projections == ["KEYS_ONLY", "KEYS_ONLY"]
-    assert table["StreamSpecification"]["StreamViewType"] == "NEW_AND_OLD_IMAGES"
     assert dynamodb.client.scan(TableName=dynamodb.table)["Count"] == 0
+
+
+@pytest.mark.parametrize(("stream", "view"), [(True, "NEW_AND_OLD_IMAGES"), (False, None)])
+def test_a_table_has_the_stream_if_it_is_wanted(
+    dynamodb_client: "DynamoDBClient", stream: bool, view: str | None
+) -> None:
+    name = create_table(dynamodb_client, f"stream-{stream}", stream=stream)
+    table = dynamodb_client.describe_table(TableName=name)["Table"]
+    assert table.get("StreamSpecification", {}).get("StreamViewType") == view
+    dynamodb_client.delete_table(TableName=name)
 
 
 # The meter against the store's own figures, which are right for all but transactions
