@@ -87,6 +87,11 @@ FUNCTIONS: Mapping[str, type[Any]] = {
 """The settings of each function, by the name of its folder."""
 
 
+def variables(kind: type[Any]) -> frozenset[str]:
+    """Names of the environment variables that one kind of settings reads."""
+    return frozenset(field.name.upper() for field in fields(kind))
+
+
 def read[T](kind: type[T]) -> T:
     """Read one kind of settings from the environment.
 
