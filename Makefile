@@ -50,8 +50,8 @@ down: .venv/.installed ## stop the local stack and save its data
 logs: .venv/.installed ## follow the logs of all functions of the local stack
 	@$(LOCAL) logs
 
-bench: setup dynamodb-local ## measure the system against its budgets
-	$(BIN)/oms bench
+bench: setup ## measure what has a budget; one JSON line for each figure
+	@$(BIN)/python -m tests.bench
 
 build: setup ## build the stack for AWS into .aws-sam/build
 	@$(BIN)/python -m infra.deploy build $(ENV)

@@ -72,7 +72,7 @@ def build(home: Home) -> None:
     """
     sources, builders = source_digest(), source_digest(BUILDERS)
     built, cached = home.folder / "built", home.build_cache / "builders"
-    if _text(built) == sources:
+    if _text(built) == sources and (home.build / "template.yaml").exists():
         return
     built.unlink(missing_ok=True)
     if _text(cached) != builders:

@@ -90,26 +90,34 @@ def test_only_what_functions_read_is_shipped(artifacts: Path) -> None:
     assert models == AWS_SERVICES
 
 
-def run_bare(artifacts: Path, *functions: Path, program: str) -> dict[str, str]:
-    """Run a program that sees the standard library, the layers and these functions; returns its JSON."""
-    paths = [*functions, artifacts / "DependenciesLayer" / "python", artifacts / "OmsLayer" / "python"]
-    prelude = f"import sys; sys.path[:0] = {[str(path) for path in paths]!r}\n"
+def imported(artifacts: Path, *functions: Path, program: str) -> dict[str, str]:
+    """Files of the modules that a program imports in a process with the layers and these functions alone."""
+    paths = [*functions, *(artifacts / layer / "python" for layer in ("DependenciesLayer", "OmsLayer"))]
+    report = """
+print(json.dumps({name: module.__file__ for name, module in sys.modules.items()
+                  if getattr(module, "__file__", None)}))
+"""
     result = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", prelude + program],
+        [
+            *(sys.executable, "-I", "-S", "-c"),
+            f"import json, sys; sys.path[:0] = {[str(path) for path in paths]!r}\n{program}{report}",
+        ],
         env={"AWS_DEFAULT_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none"},
         capture_output=True,
         text=True,
         check=False,
     )
     assert result.returncode == 0, result.stderr
-    document: dict[str, str] = json.loads(result.stdout)
-    return document
+    files: dict[str, str] = json.loads(result.stdout)
+    return files
 
 
 def test_the_layers_alone_give_what_functions_import(artifacts: Path) -> None:
-    program = f"""
-import importlib.metadata, json, pkgutil, zoneinfo
-import boto3, pydantic, aws_lambda_powertools.logging, aws_lambda_powertools.event_handler, oms
+    files = imported(
+        artifacts,
+        program=f"""
+import importlib.metadata, pkgutil, zoneinfo
+import boto3, pydantic, aws_lambda_powertools.logging, oms
 session = boto3.Session()
 for service in {sorted(AWS_SERVICES)!r}:
     session.client(service)
@@ -118,24 +126,19 @@ for module in pkgutil.walk_packages(oms.__path__, "oms."):
 zoneinfo.reset_tzpath([])
 zoneinfo.ZoneInfo("Europe/Madrid")
 importlib.metadata.version("pydantic")
-print(json.dumps({{name: module.__file__ for name, module in sys.modules.items()
-                  if getattr(module, "__file__", None)}}))
-"""
-    files = run_bare(artifacts, program=program)
-    shipped = [file for file in files.values() if "site-packages" not in file]
-    assert len(shipped) == len(files)
+""",
+    )
     assert files["boto3"].startswith(str(artifacts / "DependenciesLayer"))
     assert files["oms.problems"].startswith(str(artifacts / "OmsLayer"))
+    assert not [file for file in files.values() if "site-packages" in file]
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_function_imports_its_bytecode_and_nothing_from_outside(artifacts: Path, function: str) -> None:
-    (root,) = [path for path, _ in roots(artifacts) if (path / "functions" / function).exists()]
-    program = f"""
-import importlib.util, json
-spec = importlib.util.find_spec("functions.{function}.handler")
-print(json.dumps({{"origin": spec.origin, "cached": spec.cached}}))
-"""
-    found = run_bare(artifacts, root, program=program)
-    assert found["origin"] == str(root / "functions" / function / "handler.py")
-    assert Path(found["cached"]).exists()
+def test_a_function_imports_what_is_shipped_and_pydantic_only_in_the_api(
+    artifacts: Path, function: str
+) -> None:
+    (root,) = (path for path, _ in roots(artifacts) if (path / "functions" / function).exists())
+    files = imported(artifacts, root, program=f"import functions.{function}.handler")
+    assert files[f"functions.{function}.handler"] == str(root / "functions" / function / "handler.py")
+    assert not [file for file in files.values() if "site-packages" in file]
+    assert function == "api" or "pydantic" not in files

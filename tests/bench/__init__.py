@@ -1,0 +1,1 @@
+"""Benchmarks: `make bench` prints one JSON line for each figure. Nothing here fails by a time."""
