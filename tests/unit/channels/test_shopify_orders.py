@@ -505,6 +505,19 @@ def test_a_redeemed_gift_card_is_one_of_the_payments() -> None:
     assert payment.method == "gift_card, card"
 
 
+@pytest.mark.parametrize("cancelled_at", [None, "", " "])
+def test_an_order_is_cancelled_only_by_a_time(cancelled_at: str | None) -> None:
+    assert not placed(order(cancelled_at=cancelled_at)).cancelled
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [[{"name": "Engraving", "value": "Ñ"}, {"name": "Size", "value": 2}], {"Engraving": "Ñ", "Size": 2}],
+)
+def test_what_an_app_attaches_to_a_line_is_kept_as_text(properties: object) -> None:
+    assert line(order(item(properties=properties))).properties == {"Engraving": "Ñ", "Size": "2"}
+
+
 def test_people_addresses_and_notes() -> None:
     address = {"first_name": "Ñu", "last_name": "買手", "address1": "神宮前 1-2-3", "zip": 1500001}
     payload = order(

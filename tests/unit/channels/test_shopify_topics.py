@@ -73,6 +73,7 @@ def test_the_topic_is_in_the_headers_of_either_family(fields: dict[str, str], to
         "products/delete",
         "locations/update",
         "app/uninstalled",
+        "orders/of_tomorrow",
         "carts/update",
         "events/Product/update",
         "a topic of tomorrow",

@@ -131,7 +131,7 @@ class _Sale:
                 refunds.setdefault(item.need(Node.identifier, "line_item_id"), []).append(item)
         return cls(
             currency=require_currency(node.need(Node.text, "currency"), node.at("currency")),
-            cancelled=node.has("cancelled_at"),
+            cancelled=node.text("cancelled_at") is not None,
             # A till that ships instead of handing over adds a shipping line.
             carried_out=node.text("source_name") == "pos" and not node.children("shipping_lines"),
             shipped=shipped if node.has("fulfillments") else None,
@@ -342,6 +342,10 @@ def _customer(node: Node) -> Customer:
 
 
 def _attributes(node: Node, key: str) -> dict[str, str]:
+    """Names and values: a list of pairs, or an object where an app has written one."""
+    attributes = node.get(key)
+    if isinstance(attributes, dict):
+        return {name: Node(attributes).plain(name) for name in attributes}
     return {pair.text("name") or "": pair.plain("value") for pair in node.children(key)}
 
 

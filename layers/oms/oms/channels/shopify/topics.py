@@ -84,14 +84,17 @@ REST: dict[str, Reading] = {
 }
 """Resources of the REST Admin API by the key that holds them."""
 
+ORDER_CHANGES = ("create", "updated", "paid", "cancelled", "fulfilled", "partially_fulfilled")
+"""Topics of `orders/` that hold the whole order."""
+
 DRAFT = "a draft becomes an order of its own when it is completed"
 
 RULES: tuple[tuple[str, Reading | str], ...] = (
     ("orders_edited", _edited),
     ("orders_delete*", _deleted),
     ("orders_risk_assessment_changed", "risk is judged by our own holds"),
-    ("orders_shopify_protect_eligibility_changed", "protection is between Shopify and the shop"),
-    ("orders_*", _orders),
+    ("orders_shopify_protect_*", "protection is between Shopify and the shop"),
+    *((f"orders_{change}", _orders) for change in ORDER_CHANGES),
     ("order_transactions_*", records.payments),
     ("refunds_*", records.refunds),
     ("fulfillments_*", records.fulfillments),

@@ -1,0 +1,77 @@
+"""Whatever is wrong with a payload, an adapter answers with commands or with a problem that names a field."""
+
+import base64
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oms.channels.canonical import to_document
+from oms.problems import Code, Problem
+from tests.unit.channels.shopify_samples import parse
+
+EVENTS = Path(__file__).parents[3] / "events"
+ODD: tuple[Any, ...] = (
+    None,
+    "",
+    " ",
+    0,
+    -1,
+    1.5,
+    10**30,
+    True,
+    "x",
+    "1e5",
+    "9" * 50,
+    "2026-13-01",
+    "gid://shopify/Order/",
+    [],
+    {},
+)
+
+type Place = tuple[str | int, ...]
+
+
+def samples() -> list[tuple[str, Any]]:
+    """Topic and payload of every sample delivery."""
+    events = [json.loads(path.read_text()) for path in sorted(EVENTS.glob("shopify_*.json"))]
+    return [
+        (
+            event["headers"]["X-Shopify-Topic"],
+            json.loads(base64.b64decode(event["body"]) if event["isBase64Encoded"] else event["body"]),
+        )
+        for event in events
+    ]
+
+
+SAMPLES = samples()
+
+
+def places(value: Any, path: Place = ()) -> list[Place]:
+    """The paths of everything inside a value."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [place for key, item in inner for place in ((*path, key), *places(item, (*path, key)))]
+
+
+@given(st.sampled_from(SAMPLES), st.data())
+def test_a_mangled_payload_is_read_or_refused_by_name(sample: tuple[str, Any], data: st.DataObject) -> None:
+    topic, payload = sample[0], copy.deepcopy(sample[1])
+    *holders, last = data.draw(st.sampled_from(places(payload)))
+    holder = payload
+    for key in holders:
+        holder = holder[key]
+    if isinstance(holder, dict) and data.draw(st.booleans()):
+        del holder[last]
+    else:
+        holder[last] = copy.deepcopy(data.draw(st.sampled_from((*ODD, [None], [{}]))))
+    try:
+        commands = parse(topic, payload)
+    except Problem as problem:
+        assert problem.code in (Code.FIELD_INVALID, Code.FIELD_MISSING)
+        assert problem.field
+    else:
+        assert commands
+        assert json.dumps([to_document(command) for command in commands])
