@@ -322,8 +322,8 @@ def gateway_answers_are_problems(template: Template) -> Iterator[str]:
             }
             if document != expected | ({} if kind.startswith("DEFAULT_") else {"status": status}):
                 yield f"{name}: {kind} differs from the problem {document['code']}"
-            if not kind.startswith("DEFAULT_") and str(status) != answer.get("statusCode", str(status)):
-                yield f"{name}: {kind} is answered with {answer['statusCode']}, not {status}"
+            if not kind.startswith("DEFAULT_") and answer.get("statusCode") != str(status):
+                yield f"{name}: {kind} is answered with {answer.get('statusCode')}, not {status}"
 
 
 RULES: tuple[Callable[[Template], Iterator[str]], ...] = (
