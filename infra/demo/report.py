@@ -9,7 +9,10 @@ from infra.demo.story import Outcome
 
 def report(outcome: Outcome) -> str:
     """The tables, as text."""
-    orders = [_order_row(number, order) for number, order in sorted(outcome.orders.items())]
+    orders = [
+        _order_row(number, order, outcome.sources.get(number, []))
+        for number, order in sorted(outcome.orders.items())
+    ]
     returns = [_return_row(number, one) for number, one in sorted(outcome.returns.items())]
     parts = [
         _table(
@@ -26,18 +29,15 @@ def report(outcome: Outcome) -> str:
     return "\n\n".join(parts)
 
 
-def _order_row(number: int, order: dict[str, Any]) -> tuple[str, ...]:
+def _order_row(number: int, order: dict[str, Any], sources: list[str]) -> tuple[str, ...]:
     lines = order["lines"]
     waits = [f"{sum(line[name] for line in lines)} {name}" for name in ("backordered", "open")]
     return (
         str(number),
         order["order_number"],
         str(sum(line["ordered"] for line in lines)),
-        ", ".join(sorted({shipment["location"] for shipment in order["shipments"]})),
-        order["status"],
-        order["fulfillment_status"],
-        order["delivery_status"],
-        order["payment_status"],
+        ", ".join(sources),
+        *(order["statuses"][name] for name in ("order", "fulfillment", "delivery", "payment")),
         ", ".join(wait for wait in waits if not wait.startswith("0 ")),
     )
 

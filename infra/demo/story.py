@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from infra.demo.baskets import BEYOND_STOCK, Basket, baskets, payload
 from infra.demo.client import Api, Refused, post_webhook, shopify_headers
-from infra.demo.retailer import CHANNEL, CHANNEL_SECRET, POOL, SCARCE
+from infra.demo.retailer import CHANNEL, CHANNEL_SECRET, PLACES, POOL, SCARCE
 from infra.demo.seeding import in_parallel, positions, seed
 from infra.demo.warehouse import Warehouse
 from oms.orders.identity import order_id
@@ -19,7 +19,9 @@ from oms.orders.identity import order_id
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-_PATIENCE_S = 120
+_PATIENCE_S = 150
+"""How long nothing may happen before the story gives up: longer than a queue hides a message that failed."""
+
 _PAUSE_S = 0.5
 
 type Positions = dict[tuple[str, str], dict[str, Any]]
@@ -42,6 +44,7 @@ class Outcome:
     """What the story ended with; `problems` is empty when everything is where it must be."""
 
     orders: dict[int, dict[str, Any]] = field(default_factory=dict)
+    sources: dict[int, list[str]] = field(default_factory=dict)
     returns: dict[int, dict[str, Any]] = field(default_factory=dict)
     before: Positions = field(default_factory=dict)
     after: Positions = field(default_factory=dict)
@@ -79,7 +82,7 @@ class ComingBack:
 
     number: int
     location: str
-    disposition: str
+    outcome: str
 
 
 COMING_BACK = (
@@ -105,14 +108,16 @@ def play(doors: Doors, run: int, progress: Progress) -> Outcome:
     progress.say(
         f"{seeded['locations']} locations, {seeded['skus']} skus, {seeded['positions_filled']} filled up"
     )
-    outcome.before = positions(doors.api)
     with Warehouse(doors.sqs, doors.requests_url, doors.fulfillment_url, doors.warehouse_api) as warehouse:
+        _settle(doors.warehouse_api)
+        outcome.before = positions(doors.api)
         outcome.problems += _send_orders(doors.api, made, progress)
         genuine = [basket for basket in made if basket.special != "tampered"]
         outcome.orders = _follow(doors.api, genuine, progress)
         outcome.problems += [f"the warehouse failed: {failure!r}" for failure in warehouse.failures]
     outcome.returns = _send_back(doors, outcome.orders, progress)
-    outcome.orders |= _read(doors.api, [basket for basket in genuine if basket.number in outcome.orders])
+    outcome.orders |= _read(doors.api, genuine)
+    outcome.sources = _sources(doors.api, outcome.orders)
     outcome.after = positions(doors.api)
     tampered = [basket for basket in made if basket.special == "tampered"]
     outcome.problems += _absent(doors.api, tampered)
@@ -149,6 +154,19 @@ def _prepare_scarcity(api: Api) -> None:
     api.put(f"/stock/{SCARCE}/demand/{POOL}", {"backorder_limit": limit})
 
 
+def _settle(api: Api) -> None:
+    """Wait until nothing is on its way at any location: an earlier run may have been interrupted."""
+
+    def on_their_way() -> int:
+        lists = [(place.id, state) for place in PLACES for state in ("released", "accepted")]
+        found = in_parallel(
+            lambda one: api.get("/fulfillment-orders", location=one[0], state=one[1])["items"], lists
+        )
+        return sum(map(len, found))
+
+    _wait_for(lambda: -on_their_way(), 0)
+
+
 def _send_orders(api: Api, made: list[Basket], progress: Progress) -> list[str]:
     """Deliver all webhooks at once; one of them twice, one with a byte changed after it was signed."""
     deliveries: list[tuple[Basket, bytes, dict[str, str], int]] = []
@@ -177,13 +195,13 @@ def _follow(api: Api, made: list[Basket], progress: Progress) -> dict[int, dict[
     """Watch the orders until every unit that had a source is delivered, or patience ends."""
     orders: dict[int, dict[str, Any]] = {}
 
-    def done() -> bool:
+    def steps() -> int:
         orders.update(_read(api, [basket for basket in made if not _is_done(orders.get(basket.number))]))
         parcels = sum(_is_done(order) for order in orders.values())
         progress.update(f"{len(orders)} of {len(made)} orders placed, {parcels} delivered")
-        return len(orders) == len(made) and parcels == len(made)
+        return len(orders) + parcels
 
-    _wait_for(done)
+    _wait_for(steps, 2 * len(made))
     delivered = sum(_is_done(order) for order in orders.values())
     progress.say(f"{len(orders)} orders placed, all sourced units of {delivered} delivered")
     return orders
@@ -201,23 +219,22 @@ def _send_back(
                 for _ in range(2):
                     doors.sqs.send_message(QueueUrl=doors.returns_url, MessageBody=json.dumps(message))
 
-    def done() -> bool:
+    def steps() -> int:
         for back in COMING_BACK:
             order = orders.get(back.number)
-            found = doors.api.get(f"/orders/{order['id']}/returns")["items"] if order else []
+            found = doors.api.get(f"/orders/{order['order_id']}/returns")["items"] if order else []
             if found:
                 returns[back.number] = found[0]
         progress.update(f"{len(returns)} of {len(COMING_BACK)} returns on their way")
-        return all(_disposed(returns.get(back.number)) for back in COMING_BACK)
+        return len(returns) + sum(map(_disposed, returns.values()))
 
-    _wait_for(done)
+    _wait_for(steps, 2 * len(COMING_BACK))
     progress.say(f"{sum(_disposed(one) for one in returns.values())} parcels came back")
     return returns
 
 
 def _return_messages(back: ComingBack, order: dict[str, Any]) -> list[dict[str, Any]]:
-    line = order["lines"][0]
-    lines = [{"line_id": line["line_id"], "units": 1}]
+    lines = [{"line_id": order["lines"][0]["line_id"], "units": 1}]
     reference = f"demo-{uuid.uuid4().hex[:8]}"
 
     def message(kind: str, **more: Any) -> dict[str, Any]:
@@ -225,22 +242,25 @@ def _return_messages(back: ComingBack, order: dict[str, Any]) -> list[dict[str, 
             "message_id": f"{reference}-{kind}",
             "type": kind,
             "occurred_at": datetime.now(UTC).isoformat(),
-            "order_id": order["id"],
-            "return_reference": reference,
+            "order_id": order["order_id"],
+            "reference": reference,
         } | more
 
-    disposed = [line | {"disposition": back.disposition} for line in lines]
+    disposed = [line | {"outcome": back.outcome} for line in lines]
     return [
-        message("requested", lines=lines, reason="changed_mind"),
+        message("requested", lines=[line | {"reason": "changed_mind"} for line in lines]),
         message("received", location=back.location, lines=lines),
         message("disposed", location=back.location, lines=disposed),
     ]
 
 
-def _wait_for(done: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _PATIENCE_S
-    while not done() and time.monotonic() < deadline:
+def _wait_for(steps: Callable[[], int], wanted: int) -> None:
+    """Wait until as many steps are done as are wanted, or none has been for as long as patience lasts."""
+    done, since = steps(), time.monotonic()
+    while done != wanted and time.monotonic() - since < _PATIENCE_S:
         time.sleep(_PAUSE_S)
+        before, done = done, steps()
+        since = time.monotonic() if done != before else since
 
 
 def _read(api: Api, made: list[Basket]) -> dict[int, dict[str, Any]]:
@@ -257,6 +277,15 @@ def _read(api: Api, made: list[Basket]) -> dict[int, dict[str, Any]]:
 
     found = in_parallel(read, made)
     return {basket.number: order for basket, order in zip(made, found, strict=True) if order is not None}
+
+
+def _sources(api: Api, orders: dict[int, dict[str, Any]]) -> dict[int, list[str]]:
+    """The locations that have shipped something of each order."""
+    shipments = in_parallel(lambda order: api.get(f"/orders/{order['order_id']}/shipments"), orders.values())
+    return {
+        number: sorted({shipment["location"] for shipment in answer["items"]})
+        for number, answer in zip(orders, shipments, strict=True)
+    }
 
 
 def _absent(api: Api, made: list[Basket]) -> list[str]:
@@ -292,7 +321,7 @@ def _check_order(basket: Basket, order: dict[str, Any]) -> list[str]:
         "units": units,
         "backordered": sum(line["backordered"] for line in order["lines"]),
         "open": sum(line["open"] for line in order["lines"]),
-        "status": order["status"],
+        "status": order["statuses"]["order"],
     }
     return [
         f"order {basket.number}: {name} is {actual[name]}, not {expected[name]}"

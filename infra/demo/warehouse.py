@@ -67,7 +67,7 @@ class Warehouse:
         )
         for message in answer.get("Messages", ()):
             request = json.loads(message["Body"])
-            for event in self._reports(request["fulfillment_order"], request["location"], request["lines"]):
+            for event in self._reports(request["fulfillment_order"], request["lines"]):
                 self._sqs.send_message(QueueUrl=self._events_url, MessageBody=json.dumps(event))
             self._sqs.delete_message(QueueUrl=self._requests_url, ReceiptHandle=message["ReceiptHandle"])
 
@@ -83,13 +83,14 @@ class Warehouse:
     def _serve_store(self, store: str) -> None:
         waiting = self._api.get("/fulfillment-orders", location=store, state="released")
         for work in waiting["items"]:
-            if work["id"] not in self._seen:
-                self._seen.add(work["id"])
-                lines = [{"line_id": line["line_id"], "units": line["requested"]} for line in work["lines"]]
-                for event in self._reports(work["id"], store, lines):
+            name = work["fulfillment_order"]
+            if name not in self._seen:
+                self._seen.add(name)
+                lines = [{"line_id": line["line_id"], "units": line["pending"]} for line in work["lines"]]
+                for event in self._reports(name, lines):
                     self._api.post("/fulfillment-events", event)
 
-    def _reports(self, work: str, location: str, lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def _reports(self, work: str, lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """What the warehouse says of a fulfillment order, from start to end."""
         parcel = {
             "package_id": "p1",
@@ -99,16 +100,15 @@ class Warehouse:
             "lines": [{"line_id": line["line_id"], "units": line["units"]} for line in lines],
         }
         return [
-            self._event("accepted", work, location),
-            self._event("shipped", work, location, packages=[parcel]),
-            self._event("delivered", work, location, packages=[{"package_id": "p1"}]),
+            self._event("accepted", work),
+            self._event("shipped", work, packages=[parcel]),
+            self._event("delivered", work, packages=[{"package_id": "p1"}]),
         ]
 
-    def _event(self, kind: str, work: str, location: str, **more: Any) -> dict[str, Any]:
+    def _event(self, kind: str, work: str, **more: Any) -> dict[str, Any]:
         return {
             "message_id": str(uuid.uuid4()),
             "type": kind,
             "occurred_at": datetime.now(UTC).isoformat(),
-            "location": location,
             "fulfillment_order": work,
         } | more
