@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from oms.channels.payload import loads
-from oms.runtime import batch, logger, metrics
-from oms.runtime.metrics import Metric
+from oms.runtime import batch, logger
 from oms.store import process
+from oms.usecases.figures import count_fulfillment
 from oms.usecases.messages import parse_fulfillment_event
 from oms.usecases.record_fulfillment import record_fulfillment
 
@@ -19,14 +19,4 @@ def handler(event: dict[str, Any], context: object) -> batch.Failures:
 
 def _handle(record: batch.Record) -> None:
     fact = parse_fulfillment_event(loads(record["body"].encode()))
-    recorded = record_fulfillment(process.table(), fact, datetime.now(UTC))
-    figures = {
-        Metric.FULFILLMENT_ORDERS_ACCEPTED: int(recorded.accepted),
-        Metric.SHIPMENTS_SHIPPED: recorded.shipped,
-        Metric.SHIPMENTS_DELIVERED: recorded.delivered,
-    }
-    for metric, value in figures.items():
-        if value:
-            metrics.add(metric, value)
-    for code in recorded.exceptions:
-        metrics.add(Metric.EXCEPTIONS_OPENED, code=code)
+    count_fulfillment(record_fulfillment(process.table(), fact, datetime.now(UTC)))

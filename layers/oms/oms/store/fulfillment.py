@@ -18,7 +18,7 @@ from oms.store.attributes import Item, Value, millis, moment
 from oms.store.journal import decode_journal, encode_journal
 
 _COUNTERS = {"picked": "pi", "packed": "pa", "shipped": "sh", "rejected": "rj", "withdrawn": "wd"}
-_ENDED = frozenset({FulfillmentState.CLOSED, FulfillmentState.CANCELLED})
+ENDED = frozenset({FulfillmentState.CLOSED, FulfillmentState.CANCELLED})
 """States in which nobody has to look for a fulfillment order any more."""
 
 
@@ -44,7 +44,7 @@ def encode_fulfillment_order(work: FulfillmentOrder) -> Item:
         item["svc"] = work.service
     if work.ship_to:
         item["to"] = {name: value for name, value in asdict(work.ship_to).items() if value is not None}
-    if work.state not in _ENDED:
+    if work.state not in ENDED:
         item["GSI1PK"] = keys.pick_list(work.location, work.state)
         item["GSI1SK"] = keys.iso(work.due_at)
     return item

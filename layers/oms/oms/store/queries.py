@@ -50,6 +50,11 @@ def order_with_body(table: Table, order_id: str) -> tuple[Order, OrderBody] | No
     return decode_order(header), decode_body(body)
 
 
+def everything(table: Table, order_id: str) -> list[Item]:
+    """All items of an order; none when it is not there."""
+    return table.query(keys.order(order_id), consistent=True)
+
+
 def orders_of_day(table: Table, day: date, span: Span) -> Page[Order]:
     """Orders placed on a day (UTC), latest first."""
     pk = keys.day(datetime.combine(day, time(), UTC))

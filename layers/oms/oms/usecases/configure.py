@@ -16,7 +16,7 @@ from oms.store.table import Table
 from oms.store.writes import Write, create, replace
 from oms.usecases.preconditions import check_id, check_version
 
-_TRIES = 8
+_TRIES = 16
 
 _KIND: Mapping[type, str] = {Channel: "channel", Pool: "pool", Location: "location"}
 

@@ -1,0 +1,144 @@
+"""Configuration: locations, pools that sell from them, channels that sell from pools."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Annotated, Any, TypedDict
+
+from annotated_types import Ge, Le, MaxLen, MinLen
+
+from functions.api.fields import Closed, Doc, Page, Text, Units
+from functions.api.routing import Answer, AnyRoute, Call, Route
+from oms.inventory.model import CountBasis
+from oms.inventory.network import LocationKind
+from oms.problems import Code, Problem
+from oms.store import configuration, keys, process
+from oms.store.attributes import Item
+from oms.store.tokens import Scope
+from oms.usecases.configure import configure, version
+
+
+class ConfiguredDocument[Settings](TypedDict):
+    """A configured thing."""
+
+    kind: str
+    id: str
+    settings: Settings
+    v: int
+
+
+@dataclass(frozen=True, slots=True)
+class LocationSettings(Closed):
+    """A place that holds stock, with one owner."""
+
+    name: Text
+    kind: LocationKind
+    owner: Annotated[Text, Doc("The legal entity that owns the stock.")]
+    country: Annotated[str, MinLen(2), MaxLen(2), Doc("ISO 3166-1, two letters.")]
+    latitude: Annotated[float, Ge(-90), Le(90), Doc("Decimal degrees, WGS 84.")]
+    longitude: Annotated[float, Ge(-180), Le(180), Doc("Decimal degrees, WGS 84.")]
+    active: Annotated[bool, Doc("Whether orders may be given to it.")] = True
+    priority: Annotated[int, Ge(0), Le(10**6), Doc("Lower ones are preferred when all else is equal.")] = 100
+    connector: Annotated[
+        Text | None, Doc("Queue that its requests go out on; without one its staff poll the API.")
+    ] = None
+    safety_stock: Annotated[Units, Doc("Units of every sku that new orders must leave there.")] = 0
+    count_basis: Annotated[
+        CountBasis, Doc("physical: counts have everything there; net: they leave promised units out.")
+    ] = CountBasis.PHYSICAL
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSettings(Closed):
+    """Locations that channels sell from."""
+
+    locations: Annotated[tuple[Text, ...], MaxLen(1000)]
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelSettings(Closed):
+    """One connection to a place where customers buy."""
+
+    kind: Annotated[Text, Doc("Name of its adapter.")]
+    pool: Annotated[Text, Doc("What it sells from.")]
+    buffer: Annotated[Units, Doc("Units of every sku kept back from it.")] = 0
+    grace_minutes: Annotated[int, Ge(0), Le(10080), Doc("Minutes between placing and release.")] = 0
+    locations: Annotated[
+        Mapping[Text, Text], MaxLen(1000), Doc("Our locations by the channel's own ids of them.")
+    ] = field(default_factory=dict)
+
+
+def _list(kind: str) -> Callable[[Call[None, None]], Answer[Page[ConfiguredDocument[Any]]]]:
+    def endpoint(call: Call[None, None]) -> Answer[Page[ConfiguredDocument[Any]]]:
+        items = process.table().query(keys.configuration(kind, "").pk, consistent=True)
+        return Answer({"items": [_stored(kind, item) for item in items], "next": None})
+
+    return endpoint
+
+
+def _show(kind: str) -> Callable[[Call[None, None]], Answer[ConfiguredDocument[Any]]]:
+    def endpoint(call: Call[None, None]) -> Answer[ConfiguredDocument[Any]]:
+        item = process.table().get(keys.configuration(kind, call.path["id"]))
+        if item is None:
+            raise Problem(Code.NOT_FOUND, f"{kind} {call.path['id']} is not configured", "id")
+        return Answer(_stored(kind, item), version(item))
+
+    return endpoint
+
+
+def _write(kind: str) -> Callable[[Call[None, Any]], Answer[ConfiguredDocument[Any]]]:
+    def endpoint(call: Call[None, Any]) -> Answer[ConfiguredDocument[Any]]:
+        thing = configuration.parse(kind, call.path["id"], asdict(call.body))
+        configured = configure(process.table(), thing, call.expected)
+        return Answer(_document(kind, thing.id, configured.document, configured.v), configured.v)
+
+    return endpoint
+
+
+def _stored(kind: str, item: Item) -> ConfiguredDocument[Any]:
+    return _document(kind, str(item["SK"]), configuration.decode_document(item), version(item))
+
+
+def _document(kind: str, name: str, settings: Mapping[str, object], v: int) -> ConfiguredDocument[Any]:
+    return {"kind": kind, "id": name, "settings": settings, "v": v}
+
+
+def _routes(kind: str, body: type, document: type) -> tuple[AnyRoute, ...]:
+    return (
+        Route(
+            "GET",
+            f"/configuration/{kind}",
+            Scope.CONFIGURATION_READ,
+            f"List every {kind}",
+            _list(kind),
+            Page[document],  # type: ignore[valid-type]  # each of the three is a type
+        ),
+        Route(
+            "GET",
+            f"/configuration/{kind}/{{id}}",
+            Scope.CONFIGURATION_READ,
+            f"Show a {kind}",
+            _show(kind),
+            document,
+            problems=(Code.NOT_FOUND,),
+            versioned=True,
+        ),
+        Route(
+            "PUT",
+            f"/configuration/{kind}/{{id}}",
+            Scope.CONFIGURATION_WRITE,
+            f"Configure a {kind}",
+            _write(kind),
+            document,
+            body=body,
+            problems=(Code.VERSION_MISMATCH,),
+            description="What it names must be configured before. Functions read it within 30 seconds.",
+            versioned=True,
+        ),
+    )
+
+
+ROUTES = (
+    *_routes("location", LocationSettings, ConfiguredDocument[LocationSettings]),
+    *_routes("pool", PoolSettings, ConfiguredDocument[PoolSettings]),
+    *_routes("channel", ChannelSettings, ConfiguredDocument[ChannelSettings]),
+)

@@ -1,0 +1,257 @@
+"""Stock and availability: positions, demand, what channels may sell; counts and backorder limits."""
+
+from dataclasses import dataclass
+from typing import Annotated, TypedDict
+
+from annotated_types import Ge, Le
+
+from functions.api.catalogue import SkuDocument, sku_document
+from functions.api.fields import Closed, Doc, Moment, Text, Time, Units, Unlimited, time, utc
+from functions.api.routing import Answer, Call, Route
+from oms.inventory.availability import Availability, availability
+from oms.inventory.model import Block, Demand, Position, Stock
+from oms.inventory.network import Network
+from oms.problems import Code, Problem
+from oms.store import process
+from oms.store.stock import read_stock
+from oms.store.tokens import Scope
+from oms.usecases.count_stock import Count, count_stock
+from oms.usecases.limit_backorders import limit_backorders
+
+_MOST_SKUS = 50
+
+
+class PositionDocument(TypedDict):
+    """Units of the sku at one location: uncommitted = on_hand - blocked - allocated - reserved."""
+
+    location: str
+    on_hand: int
+    blocked: Annotated[dict[Block, int], Doc("Units that are there and not sellable, by reason.")]
+    allocated: Annotated[int, Doc("Units promised to order lines.")]
+    reserved: Annotated[int, Doc("Units claimed by carts.")]
+    uncommitted: Annotated[int, Doc("Below 0 after a count: more is promised than there is.")]
+    counted_at: Time | None
+    v: int
+
+
+class DemandDocument(TypedDict):
+    """What a pool still wants of the sku."""
+
+    pool: str
+    waiting: Annotated[int, Doc("Units ordered without a source.")]
+    backorder_limit: int | Unlimited
+
+
+class AvailabilityDocument(TypedDict):
+    """What may be sold of a sku."""
+
+    ats: Annotated[int | Unlimited, Doc("Available to sell, backorders included.")]
+    net: Annotated[int, Doc("Free less waiting units; below 0 when more is owed than there is.")]
+    waiting: Annotated[int, Doc("Units of the sku ordered without a source, over all pools.")]
+
+
+class PoolAvailabilityDocument(AvailabilityDocument):
+    """What may be sold of a sku in a pool, before any channel's buffer."""
+
+    pool: str
+
+
+class SkuAvailabilityDocument(AvailabilityDocument):
+    """What a channel may sell of a sku; nothing of one that the catalogue does not know."""
+
+    sku: str
+    known: bool
+
+
+class StockDocument(TypedDict):
+    """Everything that is kept of a sku's stock."""
+
+    sku: str
+    catalogue: SkuDocument | None
+    positions: list[PositionDocument]
+    demand: list[DemandDocument]
+    availability: list[PoolAvailabilityDocument]
+
+
+class ChannelAvailabilityDocument(TypedDict):
+    """What a channel may sell, in the order asked for."""
+
+    channel: str
+    items: list[SkuAvailabilityDocument]
+
+
+class CountedDocument(TypedDict):
+    """The position after a count; `applied` is false when one at least as late was there already."""
+
+    sku: str
+    applied: bool
+    position: PositionDocument
+
+
+@dataclass(frozen=True, slots=True)
+class AvailabilityQuery(Closed):
+    """Which skus, for which channel."""
+
+    channel: Text
+    sku: Annotated[str, Doc(f"Up to {_MOST_SKUS} skus, separated by commas.")]
+
+
+@dataclass(frozen=True, slots=True)
+class CountBody(Closed):
+    """What was found at a position."""
+
+    on_hand: Annotated[Units, Doc("Units found, on the location's count basis.")]
+    as_of: Annotated[Moment, Doc("When they were counted, ISO 8601; UTC without an offset.")]
+    reason: Text = "count"
+
+
+@dataclass(frozen=True, slots=True)
+class LimitBody(Closed):
+    """How many units may wait as backorders."""
+
+    backorder_limit: Annotated[int, Ge(0), Le(10**12)] | Unlimited
+
+
+def _show(call: Call[None, None]) -> Answer[StockDocument]:
+    sku = call.path["sku"]
+    stock = read_stock(process.table(), [sku], consistent=True)[sku]
+    if stock == Stock(None):
+        raise Problem(Code.NOT_FOUND, f"nothing is known of sku {sku}", "sku")
+    network = process.network()
+    return Answer(
+        {
+            "sku": sku,
+            "catalogue": sku_document(stock.sku) if stock.sku else None,
+            "positions": [_position(position) for position in stock.positions],
+            "demand": [_demand(demand) for demand in stock.demands],
+            "availability": [
+                {"pool": pool, **_availability(_available(network, stock, pool))} for pool in network.pools
+            ],
+        }
+    )
+
+
+def _of_channel(call: Call[AvailabilityQuery, None]) -> Answer[ChannelAvailabilityDocument]:
+    network = process.network()
+    channel = network.channels.get(call.query.channel)
+    if channel is None:
+        raise Problem(Code.CHANNEL_UNKNOWN, f"channel {call.query.channel} is not configured", "channel")
+    skus = list(dict.fromkeys(sku.strip() for sku in call.query.sku.split(",")))
+    if len(skus) > _MOST_SKUS or not all(0 < len(sku) <= 200 for sku in skus):
+        raise Problem(Code.FIELD_INVALID, f"sku takes up to {_MOST_SKUS} skus, separated by commas", "sku")
+    stocks = read_stock(process.table(), skus)
+    return Answer(
+        {
+            "channel": channel.id,
+            "items": [
+                {
+                    "sku": sku,
+                    "known": stocks[sku].sku is not None,
+                    **_availability(_available(network, stocks[sku], channel.pool, channel.buffer)),
+                }
+                for sku in skus
+            ],
+        }
+    )
+
+
+def _count(call: Call[None, CountBody]) -> Answer[CountedDocument]:
+    sku, body = call.path["sku"], call.body
+    found = Count(sku, call.path["location"], body.on_hand, utc(body.as_of), body.reason, call.actor)
+    counted = count_stock(process.table(), process.network(), found, call.now)
+    document: CountedDocument = {
+        "sku": sku,
+        "applied": counted.applied,
+        "position": _position(counted.position),
+    }
+    return Answer(document, counted.position.v)
+
+
+def _limit(call: Call[None, LimitBody]) -> Answer[DemandDocument]:
+    limit = call.body.backorder_limit
+    most = limit if isinstance(limit, int) else None
+    pool = call.path["pool"]
+    return Answer(_demand(limit_backorders(process.table(), process.network(), call.path["sku"], pool, most)))
+
+
+def _available(network: Network, stock: Stock, pool: str, buffer: int = 0) -> Availability:
+    sellable = network.sellable(pool)
+    safety = {location.id: location.safety_stock for location in sellable.values()}
+    return availability(stock, pool, sellable, safety, buffer)
+
+
+def _availability(available: Availability) -> AvailabilityDocument:
+    ats = available.ats
+    return {
+        "ats": "unlimited" if ats is None else ats,
+        "net": available.net,
+        "waiting": available.waiting,
+    }
+
+
+def _position(position: Position) -> PositionDocument:
+    return {
+        "location": position.location,
+        "on_hand": position.on_hand,
+        "blocked": dict(position.blocked),
+        "allocated": position.allocated,
+        "reserved": position.reserved,
+        "uncommitted": position.uncommitted,
+        "counted_at": time(position.counted_at),
+        "v": position.v,
+    }
+
+
+def _demand(demand: Demand) -> DemandDocument:
+    limit = demand.backorder_limit
+    return {
+        "pool": demand.pool,
+        "waiting": demand.waiting,
+        "backorder_limit": "unlimited" if limit is None else limit,
+    }
+
+
+ROUTES = (
+    Route(
+        "GET",
+        "/stock/{sku}",
+        Scope.STOCK_READ,
+        "Show the stock of a sku",
+        _show,
+        StockDocument,
+        problems=(Code.NOT_FOUND,),
+    ),
+    Route(
+        "GET",
+        "/availability",
+        Scope.AVAILABILITY_READ,
+        "Tell what a channel may sell",
+        _of_channel,
+        ChannelAvailabilityDocument,
+        query=AvailabilityQuery,
+        problems=(Code.CHANNEL_UNKNOWN,),
+    ),
+    Route(
+        "PUT",
+        "/stock/{sku}/{location}/count",
+        Scope.STOCK_WRITE,
+        "Record a count of a position",
+        _count,
+        CountedDocument,
+        body=CountBody,
+        problems=(Code.NOT_FOUND,),
+        description="Absolute: on_hand becomes what was found. Its time is its idempotency key: a count that "
+        "is not later than the last one changes nothing and succeeds.",
+        versioned=True,
+    ),
+    Route(
+        "PUT",
+        "/stock/{sku}/demand/{pool}",
+        Scope.STOCK_WRITE,
+        "Limit the backorders of a sku in a pool",
+        _limit,
+        DemandDocument,
+        body=LimitBody,
+        problems=(Code.NOT_FOUND,),
+    ),
+)

@@ -1,0 +1,31 @@
+"""What use cases have done, as metrics: the same figures whichever function they run in."""
+
+from oms.returns.progress import Change
+from oms.runtime import metrics
+from oms.runtime.metrics import Metric
+from oms.usecases.record_fulfillment import Recorded
+
+
+def count_fulfillment(recorded: Recorded) -> None:
+    """Add what a fulfillment fact has changed."""
+    metrics.add(Metric.FULFILLMENT_ORDERS_ACCEPTED, int(recorded.accepted))
+    metrics.add(Metric.SHIPMENTS_SHIPPED, recorded.shipped)
+    metrics.add(Metric.SHIPMENTS_DELIVERED, recorded.delivered)
+    count_exceptions(recorded.exceptions)
+
+
+def count_return(change: Change) -> None:
+    """Add what a message about a return has changed."""
+    metrics.add(Metric.RETURNS_RECEIVED, change.received)
+    for outcome, units in change.disposed.items():
+        metrics.add(Metric.RETURNS_DISPOSED, units, outcome=outcome)
+    if change.refund:
+        metrics.add(Metric.REFUNDS_DUE)
+        metrics.add(Metric.REFUND_AMOUNT_DUE, change.refund.amount, currency=change.refund.currency)
+    count_exceptions(change.exceptions)
+
+
+def count_exceptions(codes: tuple[str, ...]) -> None:
+    """Add exceptions that were opened."""
+    for code in codes:
+        metrics.add(Metric.EXCEPTIONS_OPENED, code=code)
