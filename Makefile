@@ -77,7 +77,7 @@ clean: ## stop the local stack and remove everything that was made, its data inc
 .tools/venv/.installed: infra/locks/uv.txt
 	@infra/prerequisites.sh venv
 	cd / && $(PYTHON) -m venv --clear "$(CURDIR)/.tools/venv"
-	.tools/venv/bin/pip install --quiet --require-hashes -r infra/locks/uv.txt
+	.tools/venv/bin/pip install -qq --require-hashes -r infra/locks/uv.txt
 	@touch $@
 
 .venv/.installed: infra/locks/dev.txt pyproject.toml .python-version .tools/venv/.installed

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudwatch.type_defs import MetricAlarmTypeDef
 
 
+LEFT_RUNNING = pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
+
+
 def sleeper(folder: Path, program: str = "import time; time.sleep(60)") -> Background:
     process = Background("a sleeper", folder / "sleeper.pid")
     process.start([sys.executable, "-c", program], env={}, log=folder / "sleeper.log")
@@ -31,6 +34,7 @@ def test_a_pid_file_of_a_process_that_has_ended_means_nothing(tmp_path: Path) ->
     assert process.stop(seconds=1) is False
 
 
+@LEFT_RUNNING
 def test_a_program_runs_at_most_once_and_stops_when_asked(tmp_path: Path) -> None:
     process = sleeper(tmp_path)
     try:
@@ -41,6 +45,7 @@ def test_a_program_runs_at_most_once_and_stops_when_asked(tmp_path: Path) -> Non
     assert process.pid() is None
 
 
+@LEFT_RUNNING
 def test_a_program_that_does_not_stop_is_named_and_not_killed(tmp_path: Path) -> None:
     log = tmp_path / "sleeper.log"
     process = sleeper(
