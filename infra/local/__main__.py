@@ -54,8 +54,10 @@ def down(home: Home) -> None:
         return
     with _alone(home):
         _forwarder(home).stop(STOP_SECONDS)
-        with _step("MiniStack saves its state and stops"):
-            MiniStack(home).stop()
+        ministack = MiniStack(home)
+        if ministack.process.pid() is not None:
+            with _step("MiniStack saves its state and stops"):
+                ministack.stop()
 
 
 def logs(home: Home) -> None:
