@@ -23,8 +23,8 @@ def record_return(
 ) -> Change:
     """Record what a message says of a return, once, in whatever order messages arrive.
 
-    Write units, with L positions and items within 1 KB: a request 5, a receipt 6 + 2L (it makes a refund
-    due), a disposition 2 + 2L; 3 more when the message is the first of its return.
+    Write units, with L positions and items within 1 KB: a request 4, a receipt 6 + 2L, a disposition 2 + 2L;
+    1 more for the return and for each position when they are new.
 
     Args:
         table: the store.
