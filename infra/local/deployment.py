@@ -1,6 +1,7 @@
 """Build and deploy the template of production into the local stack."""
 
 import hashlib
+import json
 import os
 import platform
 import shutil
@@ -72,13 +73,16 @@ def build(home: Home) -> None:
     """
     sources, builders = source_digest(), source_digest(BUILDERS)
     built, cached = home.folder / "built", home.build_cache / "builders"
-    if _text(built) == sources and (home.build / "template.yaml").exists():
+    if _text(built) == sources and home.template.exists():
         return
     built.unlink(missing_ok=True)
     if _text(cached) != builders:
         shutil.rmtree(home.build_cache, ignore_errors=True)
         home.build_cache.mkdir(parents=True)
     _sam(home, "build", {}, "--build-dir", home.build, "--cache-dir", home.build_cache)
+    # The SAM CLI reads a template seven times, and JSON a hundred times faster than YAML.
+    document = yaml.load((home.build / "template.yaml").read_bytes(), yaml.CSafeLoader)
+    home.template.write_text(json.dumps(document, default=str))
     cached.write_text(builders)
     built.write_text(sources)
 
@@ -95,10 +99,9 @@ def deploy(home: Home, endpoint_url: str, sources: str) -> Stack:
     """
     settings = client_settings(endpoint_url)
     boto3.client("s3", **settings).create_bucket(Bucket=BUCKET)
-    template = home.build / "template.yaml"
-    _sam(home, "deploy", aws_environment(endpoint_url), "--template-file", template, "--region", REGION)
+    _sam(home, "deploy", aws_environment(endpoint_url), "--template-file", home.template, "--region", REGION)
     stack = _describe(endpoint_url)
-    _finish_tables(template, stack)
+    _finish_tables(home, stack)
     boto3.client("ssm", **settings).put_parameter(
         Name=DIGEST_PARAMETER, Value=sources, Type="String", Overwrite=True
     )
@@ -154,9 +157,9 @@ def _describe(endpoint_url: str) -> Stack:
     )
 
 
-def _finish_tables(template: Path, stack: Stack) -> None:
+def _finish_tables(home: Home, stack: Stack) -> None:
     dynamodb = boto3.client("dynamodb", **stack.client_settings())
-    for logical_id, resource in yaml.safe_load(template.read_text())["Resources"].items():
+    for logical_id, resource in json.loads(home.template.read_bytes())["Resources"].items():
         if resource["Type"] != "AWS::DynamoDB::Table":
             continue
         table = stack.resources[logical_id]

@@ -97,8 +97,13 @@ class Home:
 
     @property
     def build(self) -> Path:
-        """The template as built, and the folders of its functions and layers."""
+        """The folders of the functions and layers as built."""
         return self.folder / "build"
+
+    @property
+    def template(self) -> Path:
+        """The template as built, in JSON; its paths are relative to `build`."""
+        return self.build / "template.json"
 
     @property
     def build_cache(self) -> Path:

@@ -10,7 +10,6 @@ from pathlib import Path
 from types import CodeType
 
 import pytest
-import yaml
 
 from infra.artifacts import AWS_SERVICES, FUNCTION_ROOT, LAYER_ROOT
 from infra.local.stack import ROOT
@@ -25,7 +24,7 @@ FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/han
 
 def roots(artifacts: Path) -> Iterator[tuple[Path, str]]:
     """Every built function and layer, with the folder that Lambda unpacks it into."""
-    template = yaml.safe_load((artifacts / "template.yaml").read_text())
+    template = json.loads((artifacts / "template.json").read_bytes())
     for resource in template["Resources"].values():
         match resource["Type"]:
             case "AWS::Serverless::Function":
