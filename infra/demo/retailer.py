@@ -93,7 +93,10 @@ def stocked() -> Iterator[tuple[str, str]]:
         if article.sku == ONLY_IN_STORES:
             yield from ((article.sku, store) for store in ("st-gracia", "st-chiado"))
             continue
-        yield article.sku, "wh-getafe" if number % 3 else "wh-corbas"
+        if number % 3 != 0:
+            yield article.sku, "wh-getafe"
+        if number % 3 != 1:
+            yield article.sku, "wh-corbas"
         if number % 4 == 0:
             yield article.sku, "3pl-segrate"
         if number % 5 == 0:
