@@ -1,0 +1,218 @@
+"""The catalogue of domain events: the only source of their names, versions, audience and data.
+
+A type is `<entity>.<kind>`: the type of the item that was written, and a kind of the entry that the write
+added to its journal. `oms.events.schema` has the catalogue as JSON Schema.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from oms.events import data
+from oms.events.data import Data, Kept
+from oms.fulfillment.model import FulfillmentOrder, Shipment
+from oms.orders.commands import LineKind, Method
+from oms.orders.model import Order
+from oms.payments.refunds import Refund
+from oms.returns.model import Outcome, Return
+from oms.store.attributes import Item
+from oms.store.fulfillment import decode_fulfillment_order, decode_shipment
+from oms.store.orders import decode_order
+from oms.store.returns import decode_refund, decode_return
+
+SOURCE = "oms"
+"""Who speaks: a bus carries the events of one stack."""
+
+type Schema = Mapping[str, object]
+"""A JSON Schema."""
+
+type Members = Mapping[str, Schema]
+"""The members of an object, all of them required, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class EntityType[E]:
+    """A kind of thing that keeps a journal.
+
+    Attributes:
+        decode: from its item, key included.
+        members: what every event about it says.
+        identity: these members of one of them.
+    """
+
+    decode: Callable[[Item], E]
+    members: Members
+    identity: Callable[[E], Data]
+
+
+@dataclass(frozen=True, slots=True)
+class EventType[E]:
+    """A type of event.
+
+    Attributes:
+        meaning: what has happened.
+        members: what it says besides the members of its entity.
+        read: these members, of an entity and the data of a journal entry.
+        public: whether it goes on the bus; else it is only ours.
+        version: of what it says; a change that could break a reader makes a new one.
+    """
+
+    meaning: str
+    members: Members = field(default_factory=dict)
+    read: Callable[[E, Kept], Data] = data.nothing
+    public: bool = True
+    version: int = 1
+
+
+def an_object(members: Members) -> Schema:
+    """The schema of an object with these members, and others that may be added."""
+    return {"type": "object", "required": list(members), "properties": members}
+
+
+def _list(members: Members) -> Schema:
+    return {"type": "array", "items": an_object(members)}
+
+
+def _one_of(values: type[StrEnum]) -> Schema:
+    return {"enum": [str(value) for value in values]}
+
+
+_TEXT: Schema = {"type": "string"}
+_TEXT_OR_NULL: Schema = {"type": ["string", "null"]}
+_UNITS: Schema = {"type": "integer", "minimum": 0, "description": "In the sku's smallest unit."}
+_AMOUNT: Schema = {"type": "integer", "description": "In minor units of the currency."}
+_TIME: Schema = {"type": "string", "format": "date-time", "description": "UTC."}
+_IDS: Schema = {"type": "array", "minItems": 1, "items": _TEXT}
+
+_LINE: Members = {"line_id": _TEXT, "sku": _TEXT, "units": _UNITS}
+_PLACED_LINE: Members = {
+    "line_id": _TEXT,
+    "sku": {**_TEXT_OR_NULL, "description": "null while the channel's listing is not mapped."},
+    "kind": _one_of(LineKind),
+    "units": _UNITS,
+    "allocated": _list({"location": _TEXT, "units": _UNITS}),
+    "backordered": _UNITS,
+    "open": {**_UNITS, "description": "Units accepted without a source."},
+}
+_RETURN_LINE: Members = {
+    "line_id": _TEXT,
+    "sku": {**_TEXT_OR_NULL, "description": "null when the order has no such line."},
+    "units": _UNITS,
+}
+_OCCURRED: Members = {
+    "occurred_at": {**_TIME, "description": "When, by the word of the location or carrier; UTC."}
+}
+
+ENTITIES: Mapping[str, EntityType[Any]] = {
+    "order": EntityType[Order](
+        decode_order, {"channel": _TEXT, "order_number": _TEXT}, data.identity_of_order
+    ),
+    "fulfillment_order": EntityType[FulfillmentOrder](
+        decode_fulfillment_order,
+        {"channel": _TEXT, "order_number": _TEXT, "location": _TEXT},
+        data.identity_of_work,
+    ),
+    "shipment": EntityType[Shipment](
+        decode_shipment, {"fulfillment_order": _TEXT, "location": _TEXT}, data.identity_of_shipment
+    ),
+    "return": EntityType[Return](
+        decode_return,
+        {"rma": _TEXT, "reference": {**_TEXT, "description": "The requester's own id of the return."}},
+        data.identity_of_return,
+    ),
+    "refund": EntityType[Refund](
+        decode_refund, {"return": _TEXT, "currency": _TEXT}, data.identity_of_refund
+    ),
+}
+"""What keeps a journal, by the type (`t`) of its item."""
+
+CATALOGUE: Mapping[str, EventType[Any]] = {
+    "order.placed": EventType[Order](
+        "An order has been stored, its units allocated, backordered or open.",
+        {
+            "placed_at": {**_TIME, "description": "When the channel took it; UTC."},
+            "currency": _TEXT,
+            "total": _AMOUNT,
+            "test": {"type": "boolean"},
+            "lines": _list(_PLACED_LINE),
+        },
+        data.placed,
+    ),
+    "order.conflict": EventType[Order](
+        "The channel sent the version that we have with other content; the order stays as it is."
+    ),
+    "order.edit_received": EventType[Order](
+        "The channel sent a newer version with other content; a person has to compare them."
+    ),
+    "order.refreshed": EventType[Order](
+        "The channel sent a newer version with the same content; its payments were taken on.", public=False
+    ),
+    "order.released": EventType[Order](
+        "Allocated units have become work for their locations.", {"fulfillment_orders": _IDS}, data.released
+    ),
+    "order.shipped": EventType[Order]("Parcels have left.", {"shipments": _IDS}, data.shipped),
+    "order.delivered": EventType[Order](
+        "Units have arrived.",
+        {"lines": _list({"line_id": _TEXT, "delivered": {**_UNITS, "description": "Units so far, in all."}})},
+        data.delivered,
+    ),
+    "order.closed": EventType[Order]("Everything has arrived or was cancelled, and the money is even."),
+    "order.return_requested": EventType[Order]("Units are to come back: see the event of the return."),
+    "order.returned": EventType[Order](
+        "Units have come back; the lines are those announced, none when a person has to look first.",
+        {"lines": _list({"line_id": _TEXT, "units": _UNITS})},
+        data.returned,
+    ),
+    "fulfillment_order.released": EventType[FulfillmentOrder](
+        "A location has work to do.", {"method": _one_of(Method), "lines": _list(_LINE)}, data.requested_work
+    ),
+    "fulfillment_order.accepted": EventType[FulfillmentOrder]("The location has taken the work on."),
+    "fulfillment_order.picking": EventType[FulfillmentOrder]("The location has begun to pick."),
+    "fulfillment_order.packed": EventType[FulfillmentOrder]("The location has packed."),
+    "fulfillment_order.ready_for_pickup": EventType[FulfillmentOrder]("The customer can come for it."),
+    "fulfillment_order.shipped": EventType[FulfillmentOrder](
+        "Parcels of this work have left.", {"shipments": _IDS}, data.shipped
+    ),
+    "shipment.shipped": EventType[Shipment](
+        "A parcel has left its location.",
+        {
+            **_OCCURRED,
+            "carrier": _TEXT_OR_NULL,
+            "tracking_number": _TEXT_OR_NULL,
+            "weight_g": {"type": ["integer", "null"], "description": "Grams."},
+            "lines": _list(_LINE),
+        },
+        data.parcel,
+    ),
+    "shipment.delivered": EventType[Shipment]("A parcel has arrived.", _OCCURRED, data.occurred),
+    "return.requested": EventType[Return](
+        "Units are to come back.", {"lines": _list(_RETURN_LINE)}, data.requested_return
+    ),
+    "return.received": EventType[Return](
+        "Units have come in at a location; no lines when their disposition has told of them before.",
+        {**_OCCURRED, "location": _TEXT, "lines": _list(_RETURN_LINE)},
+        data.received,
+    ),
+    "return.disposed": EventType[Return](
+        "It is settled what becomes of units.",
+        {**_OCCURRED, "location": _TEXT, "lines": _list({**_RETURN_LINE, "outcome": _one_of(Outcome)})},
+        data.disposed,
+    ),
+    "refund.due": EventType[Refund](
+        "Money is to be given back.",
+        {
+            "amount": {**_AMOUNT, "description": "In minor units; less than the lines when less was paid."},
+            "lines": _list(
+                {
+                    "line_id": _TEXT,
+                    "units": _UNITS,
+                    "amount": _AMOUNT,
+                    "tax": {**_AMOUNT, "description": "Part of the amount, in minor units."},
+                }
+            ),
+        },
+        data.due,
+    ),
+}
+"""Every type of event, by name."""

@@ -1,0 +1,167 @@
+"""What events say of an entity: from what never changes of it, and from the data of the journal entry.
+
+Nothing else may be read here: counters and states change, and an event that is derived again must be the
+same. No event carries personal data.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from oms.fulfillment.model import FulfillmentOrder, Shipment
+from oms.orders.model import Order
+from oms.payments.refunds import Refund
+from oms.returns.model import Return
+from oms.store.keys import iso
+
+type Json = None | bool | int | str | list[Json] | dict[str, Json]
+type Data = dict[str, Json]
+type Kept = Mapping[str, Any]
+"""The data of a journal entry."""
+
+
+def nothing(entity: object, kept: Kept) -> Data:
+    """Nothing but the identity of the entity."""
+    return {}
+
+
+def identity_of_order(order: Order) -> Data:
+    """What every event of an order says."""
+    return {"channel": order.channel, "order_number": order.order_number}
+
+
+def placed(order: Order, kept: Kept) -> Data:
+    """What was ordered, and where each unit was found: `ordered` and the sku of a line never change."""
+    return {
+        "placed_at": iso(order.placed_at),
+        "currency": order.currency,
+        "total": order.total,
+        "test": order.test,
+        "lines": [
+            {
+                "line_id": line.line_id,
+                "sku": line.sku,
+                "kind": str(line.kind),
+                "units": line.ordered,
+                "allocated": [
+                    {"location": location, "units": units}
+                    for line_id, location, units in kept["allocated"]
+                    if line_id == line.line_id
+                ],
+                "backordered": kept["backordered"].get(line.line_id, 0),
+                "open": kept["open"].get(line.line_id, 0),
+            }
+            for line in order.lines
+        ],
+    }
+
+
+def released(order: Order, kept: Kept) -> Data:
+    """The fulfillment orders made."""
+    return {"fulfillment_orders": [f"{order.order_id}-{name}" for name in kept["fulfillment_orders"]]}
+
+
+def shipped(entity: Order | FulfillmentOrder, kept: Kept) -> Data:
+    """The parcels that have left."""
+    return {"shipments": [f"{entity.order_id}-{name}" for name in kept["shipments"]]}
+
+
+def delivered(order: Order, kept: Kept) -> Data:
+    """The lines with units that have arrived."""
+    return {"lines": [{"line_id": name, "delivered": units} for name, units in kept["delivered"].items()]}
+
+
+def returned(order: Order, kept: Kept) -> Data:
+    """The units that have come back as announced."""
+    return {"lines": [{"line_id": name, "units": units} for name, units in kept["returned"].items()]}
+
+
+def identity_of_work(work: FulfillmentOrder) -> Data:
+    """What every event of a fulfillment order says."""
+    return {"channel": work.channel, "order_number": work.order_number, "location": work.location}
+
+
+def requested_work(work: FulfillmentOrder, kept: Kept) -> Data:
+    """What the location has to ship, and how it reaches the customer."""
+    return {
+        "method": str(work.method),
+        "lines": [{"line_id": line.line_id, "sku": line.sku, "units": line.requested} for line in work.lines],
+    }
+
+
+def identity_of_shipment(shipment: Shipment) -> Data:
+    """What every event of a parcel says."""
+    work = f"{shipment.order_id}-{shipment.fulfillment_order}"
+    return {"fulfillment_order": work, "location": shipment.location}
+
+
+def occurred(entity: Shipment | Return, kept: Kept) -> Data:
+    """When it happened, by the word of who reported it."""
+    return {"occurred_at": iso(datetime.fromisoformat(kept["occurred_at"]))}
+
+
+def parcel(shipment: Shipment, kept: Kept) -> Data:
+    """Who carries what."""
+    return {
+        **occurred(shipment, kept),
+        "carrier": shipment.carrier,
+        "tracking_number": shipment.tracking_number,
+        "weight_g": shipment.weight_g,
+        "lines": [{"line_id": line.line_id, "sku": line.sku, "units": line.units} for line in shipment.lines],
+    }
+
+
+def identity_of_return(return_: Return) -> Data:
+    """What every event of a return says."""
+    return {"rma": return_.id, "reference": return_.reference}
+
+
+def requested_return(return_: Return, kept: Kept) -> Data:
+    """The units announced."""
+    return {"lines": _return_lines(return_, kept["requested"])}
+
+
+def received(return_: Return, kept: Kept) -> Data:
+    """The units that have come in, when and where."""
+    return {
+        **occurred(return_, kept),
+        "location": kept["location"],
+        "lines": _return_lines(return_, kept["received"]),
+    }
+
+
+def disposed(return_: Return, kept: Kept) -> Data:
+    """What becomes of units, when and where."""
+    return {
+        **occurred(return_, kept),
+        "location": kept["location"],
+        "lines": [
+            {"line_id": name, "sku": _sku(return_, name), "outcome": outcome, "units": units}
+            for name, outcome, units in kept["disposed"]
+        ],
+    }
+
+
+def identity_of_refund(refund: Refund) -> Data:
+    """What every event of a refund says."""
+    return {"return": f"{refund.order_id}-{refund.return_id}", "currency": refund.currency}
+
+
+def due(refund: Refund, kept: Kept) -> Data:
+    """How much, and for what."""
+    return {
+        "amount": kept["amount"],
+        "lines": [
+            {"line_id": line.line_id, "units": line.units, "amount": line.amount, "tax": line.tax}
+            for line in refund.lines
+        ],
+    }
+
+
+def _return_lines(return_: Return, units: Mapping[str, int]) -> list[Json]:
+    return [{"line_id": name, "sku": _sku(return_, name), "units": count} for name, count in units.items()]
+
+
+def _sku(return_: Return, line_id: str) -> str | None:
+    line = return_.line(line_id)
+    return line.sku if line else None

@@ -1,0 +1,88 @@
+"""Messages to work queues that follow from a change: orders to release, requests to locations."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from math import ceil
+
+from oms.events.data import Data
+from oms.events.derive import Event
+from oms.fulfillment.model import FulfillmentOrder
+from oms.orders.model import Order
+from oms.orders.work import WorkStage, work_stage
+from oms.store.keys import iso
+
+AT_ONCE = timedelta(seconds=60)
+"""Work due this soon after a write does not wait for the clock, which ticks each minute."""
+
+RELEASED = "fulfillment_order.released"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message to a queue.
+
+    Attributes:
+        document: its JSON body.
+        correlation_id: the order that it is about.
+        delay_s: seconds until it may be read (standard queues alone, at most 900).
+        group: messages of a group are read in their order (FIFO queues alone).
+        id: the same whenever the message is made again (FIFO queues alone).
+    """
+
+    document: Mapping[str, object]
+    correlation_id: str
+    delay_s: int = 0
+    group: str | None = None
+    id: str | None = None
+
+
+def release(order_id: str, delay_s: int = 0) -> Message:
+    """Asks `sourcing` to release an order."""
+    return Message({"type": str(WorkStage.RELEASE), "order_id": order_id}, order_id, delay_s)
+
+
+def release_of(order: Order) -> Message | None:
+    """The release that a write has made due: at its time, or None when the clock will find it soon enough.
+
+    Only the order decides, not the time of reading, so that a repeated record gives the same message. It
+    waits for the rest of the grace: a release is never early.
+    """
+    work = work_stage(order)
+    if work is None or work[0] is not WorkStage.RELEASE:
+        return None
+    grace = work[1] - order.journal[-1].at
+    if grace > AT_ONCE:
+        return None
+    return release(order.order_id, max(0, ceil(grace.total_seconds())))
+
+
+def request_of(work: FulfillmentOrder, event: Event) -> Message:
+    """What a location's connector is asked for (`events/fulfillment_request.v1.json`).
+
+    It carries the address that a parcel needs, unlike any event.
+
+    Args:
+        work: the fulfillment order.
+        event: its `RELEASED`.
+    """
+    lines: list[Data] = [
+        {"line_id": line.line_id, "sku": line.sku, "units": line.requested} for line in work.lines
+    ]
+    address = asdict(work.ship_to) if work.ship_to else {}
+    document = {
+        "message_id": event.id,
+        "type": "fulfillment_requested",
+        "occurred_at": iso(event.time),
+        "location": work.location,
+        "fulfillment_order": work.public_id,
+        "v": event.v,
+        "order_number": work.order_number,
+        "channel": work.channel,
+        "method": str(work.method),
+        "service": work.service,
+        "ship_to": {name: value for name, value in address.items() if value is not None} or None,
+        "lines": lines,
+        "packages": [],
+    }
+    return Message(document, work.order_id, group=work.public_id, id=event.id)

@@ -1,0 +1,197 @@
+"""An order that lives through whatever a test tells, and every change that it makes to what is stored."""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import timedelta
+
+from oms.fulfillment.events import FactKind, FulfillmentFact, Package, PackedUnits
+from oms.fulfillment.model import FulfillmentOrder, Shipment
+from oms.fulfillment.progress import advance, deliver, record_deliveries, ship
+from oms.fulfillment.release import release
+from oms.inventory.model import Position
+from oms.orders.commands import PlaceOrder
+from oms.orders.judgement import judge
+from oms.orders.model import Order
+from oms.orders.placing import place
+from oms.payments.refunds import Refund
+from oms.problems import Problem
+from oms.returns.events import RequestedUnits, ReturnedUnits, ReturnFact, ReturnRequest
+from oms.returns.model import Outcome, Return
+from oms.returns.progress import Change, Known, record, request
+from oms.store import keys
+from oms.store.attributes import Item, decode, encode
+from oms.store.fulfillment import encode_fulfillment_order, encode_shipment
+from oms.store.keys import Key
+from oms.store.orders import encode_body, encode_order
+from oms.store.returns import encode_refund, encode_return
+from tests.builders import CHANNEL, NOW, command, line, network, stock
+
+STOCKS = {
+    "A": stock("A", {"wh-madrid": 9}),
+    "B": stock("B", {"st-gracia": 9}),
+    "C": stock("C", {}, backorder_limit=1),
+}
+"""Of A the warehouse has enough, of B only a store, of C nobody."""
+
+
+class Story:
+    """One order of two units of each sku, told step by step.
+
+    Each of `STEPS` may come at any time and any number of times; where it makes no sense it is refused, and
+    nothing happens. Time moves on by a minute a step.
+
+    Args:
+        skus: what is ordered.
+        sent: the order itself, when it has to be another.
+    """
+
+    def __init__(self, skus: str = "AB", sent: PlaceOrder | None = None) -> None:
+        self.command = sent or command(*(line(sku, 2, number=n) for n, sku in enumerate(skus, 1)))
+        self.now = NOW
+        placement = place(self.command, CHANNEL, network(), STOCKS, self.now)
+        self.order = placement.order
+        self._body = placement.body
+        self.works: dict[str, FulfillmentOrder] = {}
+        self._shipments: dict[str, Shipment] = {}
+        self._returns: dict[str, Return] = {}
+        self._refunds: dict[str, Refund] = {}
+        self.items: dict[Key, Item] = {}
+        self.changes: list[tuple[Item | None, Item]] = []
+        self._keep(self.order)
+        self._write(keys.body(self.order.order_id), encode_body(self.order, self._body))
+
+    def tell(self, *steps: str) -> "Story":
+        """Let steps happen, by name."""
+        for step in steps:
+            self.now += timedelta(minutes=1)
+            try:
+                STEPS[step](self)
+            except Problem:
+                continue
+        return self
+
+    def send(self, sent: PlaceOrder) -> None:
+        """The channel sends the order again."""
+        self.command = sent if sent.channel_version > self.command.channel_version else self.command
+        _, judged = judge(self.order, sent, self.now)
+        self._keep(judged)
+
+    def release(self) -> None:
+        """What is allocated becomes work."""
+        order, works = release(self.order, self._body, network(), self.now)
+        self._keep(order, *works)
+
+    def advance(self, kind: FactKind) -> None:
+        """Every location reports how far it is."""
+        for work in tuple(self.works.values()):
+            self._keep(advance(work, kind, self.now))
+
+    def ship(self, package: Package) -> None:
+        """Every location with the lines of a package reports such a package."""
+        lines = {packed.line_id for packed in package.lines}
+        for work in tuple(self.works.values()):
+            if lines <= {line.line_id for line in work.lines}:
+                fact = self._fact(FactKind.SHIPPED, work.id, package)
+                shipping = ship(self.order, work, self._shipments, {}, fact, self.now)
+                if shipping:
+                    self._keep(shipping.order, shipping.fulfillment_order, *shipping.shipments)
+
+    def deliver(self) -> None:
+        """Every parcel arrives."""
+        for shipment in tuple(self._shipments.values()):
+            fact = self._fact(FactKind.DELIVERED, shipment.fulfillment_order)
+            self._keep(deliver(shipment, fact, self.now))
+        self._keep(record_deliveries(self.order, self._shipments, self.now))
+
+    def request_return(self) -> None:
+        """One unit of the first line is announced to come back."""
+        asked = (RequestedUnits("1", 1, "too small"),)
+        message = ReturnRequest("asked", self.now, self.order.order_id, "r1", asked)
+        self._change(request(self._known, message, self.now))
+
+    def come_back(self, line_id: str, outcome: Outcome | None = None, reference: str = "r1") -> None:
+        """One unit comes in, or something becomes of it."""
+        units = (ReturnedUnits(line_id, 1, outcome),)
+        name = f"{reference}-{line_id}-{outcome}"
+        fact = ReturnFact(name, self.now, self.order.order_id, reference, "st-gracia", units)
+        positions = defaultdict[str, Position](lambda: Position("any", "st-gracia"))
+        self._change(record(self._known, fact, positions, self.now))
+
+    @property
+    def _known(self) -> Known:
+        return Known(self.order, self._returns, self._refunds)
+
+    def _change(self, change: Change) -> None:
+        self._keep(change.order, change.return_, *([change.refund] if change.refund else []))
+
+    def _fact(self, kind: FactKind, name: str, *packages: Package) -> FulfillmentFact:
+        reported = self.now - timedelta(seconds=30)
+        return FulfillmentFact(f"{kind}-{name}", kind, reported, self.order.order_id, name, packages)
+
+    def _keep(self, *entities: Order | FulfillmentOrder | Shipment | Return | Refund) -> None:
+        """Store entities as the use cases do; those that did not change are not written."""
+        for entity in entities:
+            match entity:
+                case Order():
+                    self.order = entity
+                    self._write(keys.header(entity.order_id), encode_order(entity))
+                case FulfillmentOrder():
+                    self.works[entity.id] = entity
+                    key = keys.fulfillment_order(entity.order_id, entity.id)
+                    self._write(key, encode_fulfillment_order(entity))
+                case Shipment():
+                    self._shipments[entity.id] = entity
+                    self._write(keys.shipment(entity.order_id, entity.id), encode_shipment(entity))
+                case Return():
+                    self._returns[entity.id] = entity
+                    self._write(keys.return_(entity.order_id, entity.id), encode_return(entity))
+                case Refund():
+                    self._refunds[entity.id] = entity
+                    self._write(keys.refund(entity.order_id, entity.id), encode_refund(entity))
+
+    def _write(self, key: Key, attributes: Item) -> None:
+        new = decode(encode({"PK": key.pk, "SK": key.sk} | attributes))
+        old = self.items.get(key)
+        if new != old:
+            self.items[key] = new
+            self.changes.append((old, new))
+
+
+def _newer(sent: PlaceOrder) -> PlaceOrder:
+    return replace(sent, channel_version=f"{sent.channel_version}+")
+
+
+def _other(sent: PlaceOrder) -> PlaceOrder:
+    return replace(sent, notes=f"{sent.notes}, ring twice")
+
+
+STEPS: Mapping[str, Callable[[Story], None]] = {
+    "repeat": lambda story: story.send(story.command),
+    "repeat_other": lambda story: story.send(_other(story.command)),
+    "newer": lambda story: story.send(_newer(story.command)),
+    "newer_other": lambda story: story.send(_newer(_other(story.command))),
+    "release": lambda story: story.release(),
+    "accept": lambda story: story.advance(FactKind.ACCEPTED),
+    "pick": lambda story: story.advance(FactKind.PICKING),
+    "pack": lambda story: story.advance(FactKind.PACKED),
+    "ready": lambda story: story.advance(FactKind.READY_FOR_PICKUP),
+    "ship_one": lambda story: story.ship(Package("p1", "correos", "PQ-1", 300, (PackedUnits("1", 1),))),
+    "ship": lambda story: story.ship(Package("p2", "correos", "PQ-2", 900)),
+    "deliver": lambda story: story.deliver(),
+    "request_return": lambda story: story.request_return(),
+    "receive": lambda story: story.come_back("1"),
+    "restock": lambda story: story.come_back("1", Outcome.RESTOCK),
+    "receive_stray": lambda story: story.come_back("2", reference="stray"),
+}
+
+
+def lives() -> tuple[Story, ...]:
+    """Orders that between them have lived through everything that may happen to one."""
+    return (
+        Story().tell(
+            *("release", "accept", "pick", "pack", "ready", "ship_one", "ship", "deliver"),
+            *("request_return", "restock", "receive", "receive_stray"),
+        ),
+        Story("ABC").tell("repeat_other", "newer", "newer_other", "release", "ship"),
+    )
