@@ -206,3 +206,13 @@ def test_what_is_stored_is_what_was_decided(table: Table) -> None:
     result = place_order(table, network(), order, NOW)
     assert order_of(table, result.order.order_id) == result.order
     assert_balanced(table, [result.order.order_id], "AB")
+
+
+def test_an_order_too_large_for_one_transaction_is_refused_whole(table: Table) -> None:
+    lines = [line(f"SKU-{number}", 1, number=number) for number in range(99)]
+    for number in range(99):
+        fill(table, f"SKU-{number}", wh_madrid=1)
+    with pytest.raises(Problem) as refused:
+        place_order(table, network(), command(*lines), NOW)
+    assert (refused.value.code, refused.value.field) == (Code.UNSUPPORTED, "lines")
+    assert shelves(table, "SKU-1") == {"wh-madrid": (1, 0, 1)}

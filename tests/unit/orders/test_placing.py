@@ -235,3 +235,7 @@ def test_lines_that_share_an_id_at_the_channel_stay_two_lines() -> None:
     placement = placed(command(line("A", 1), line("A", 2)), stock("A", {"wh-madrid": 5}))
     assert [one.line_id for one in placement.order.lines] == ["1", "2"]
     assert placement.deltas == {("A", "wh-madrid"): Delta(allocated=3)}
+
+
+def test_numbers_of_a_test_order_alarm_nobody() -> None:
+    assert placed(command(line("A"), balanced=False, test=True), stock("A", {})).order.exceptions == ()

@@ -59,6 +59,7 @@ def enter(command: PlaceOrder, stocks: Mapping[str, Stock], now: datetime) -> Or
         stocks: by sku; a sku that is missing or has no catalogue entry is unknown.
         now: time of exceptions, UTC.
     """
+    void = command.cancelled or command.test
     authorized, captured = paid_amounts(command)
     order = Order(
         order_id=order_id(command.channel, command.channel_order_id),
@@ -79,20 +80,21 @@ def enter(command: PlaceOrder, stocks: Mapping[str, Stock], now: datetime) -> Or
         captured=captured,
         customer_key=f"{command.channel}#{command.customer.id}" if command.customer.id else None,
         test=command.test,
-        holds=_holds(command, authorized + captured),
+        # One that the channel has not been paid for keeps its allocations but is not released.
+        holds=("payment",) if authorized + captured < command.total and not void else (),
     )
     ids = {line.channel_line_id: str(number) for number, line in enumerate(command.lines, 1)}
     lines = []
     for number, line in enumerate(command.lines, 1):
         stock = stocks.get(line.sku) if line.sku else None
         parent = ids.get(line.parent_line_id) if line.parent_line_id else None
-        entered = _line(line, str(number), parent, stock, void=command.cancelled or command.test)
+        entered = _line(line, str(number), parent, stock, void=void)
         lines.append(entered)
         if entered.ordered == 0:
             order = order.with_exception("quantity_unknown", entered.line_id, now)
         if entered.open and (stock is None or stock.sku is None):
             order = order.with_exception("sku_unknown", entered.line_id, now)
-    if not command.balanced:
+    if not command.balanced and not void:
         order = order.with_exception("totals_unbalanced", order.order_id, now)
     return replace(order, lines=tuple(lines))
 
@@ -169,11 +171,6 @@ def _delivery(delivery: Delivery) -> OrderDelivery:
     return OrderDelivery(
         delivery.id, delivery.method, delivery.location, delivery.shipping - delivery.shipping_discount
     )
-
-
-def _holds(command: PlaceOrder, paid: int) -> tuple[str, ...]:
-    """An order that the channel has not been paid for keeps its allocations but is not released."""
-    return ("payment",) if paid < command.total and not (command.cancelled or command.test) else ()
 
 
 def _line(line: Line, line_id: str, parent: str | None, stock: Stock | None, *, void: bool) -> OrderLine:

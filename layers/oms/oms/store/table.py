@@ -27,6 +27,9 @@ _PASSING_ERRORS = frozenset(
         "ProvisionedThroughputExceededException",
     }
 )
+MOST_WRITES = 100
+"""Writes that DynamoDB takes in one transaction."""
+
 _ATTEMPTS = 8
 _FIRST_PAUSE_S = 0.02
 _LONGEST_PAUSE_S = 0.5

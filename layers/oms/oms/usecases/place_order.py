@@ -16,7 +16,7 @@ from oms.store.attributes import Item
 from oms.store.errors import Busy, Cancelled, Reason
 from oms.store.orders import backorder_item, decode_order, encode_body, encode_order
 from oms.store.stock import decode_demand, decode_position, read_stock
-from oms.store.table import Table
+from oms.store.table import MOST_WRITES, Table
 from oms.store.writes import Why, Write, create, move, wait
 from oms.store.writes import replace as replace_item
 
@@ -49,7 +49,7 @@ def place_order(table: Table, network: Network, command: PlaceOrder, now: dateti
         now: UTC.
 
     Raises:
-        Problem: the channel is not configured.
+        Problem: the channel is not configured, or the order has more positions than one transaction takes.
         Busy: the stock stayed contended; hand the command back to its queue.
     """
     channel = network.channels.get(command.channel)
@@ -65,8 +65,11 @@ def place_order(table: Table, network: Network, command: PlaceOrder, now: dateti
             consistent = True
             stocks = read_stock(table, skus, consistent=True)
             placement = place(command, channel, network, stocks, now)
+        writes = _writes(placement, network, now)
+        if len(writes) > MOST_WRITES:
+            raise Problem(Code.UNSUPPORTED, f"an order that needs {len(writes)} writes at once", "lines")
         try:
-            table.commit(*_writes(placement, network, now))
+            table.commit(*writes)
             opened = tuple(exception.code for exception in placement.order.exceptions)
             return Result(Verdict.PLACED, placement.order, refused=attempt, opened=opened)
         except Cancelled as cancelled:
