@@ -37,7 +37,13 @@ type Unlimited = Literal["unlimited"]
 
 Text = Annotated[str, MinLen(1), MaxLen(200)]
 Units = Annotated[int, Ge(0), Le(_MOST)]
-Moment = Annotated[datetime, Ge(datetime(2000, 1, 1, tzinfo=UTC)), Doc("ISO 8601; UTC without an offset.")]
+SomeUnits = Annotated[int, Ge(1), Le(_MOST)]
+Moment = Annotated[
+    datetime,
+    Ge(datetime(2000, 1, 1, tzinfo=UTC)),
+    Le(datetime(2200, 1, 1, tzinfo=UTC)),
+    Doc("ISO 8601; UTC without an offset."),
+]
 PageSize = Annotated[int, Ge(1), Le(100), Doc("Entries at most.")]
 Cursor = Annotated[str | None, MaxLen(2000), Doc("`next` of the page before; with the same filters.")]
 

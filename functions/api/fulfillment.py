@@ -6,7 +6,7 @@ from typing import Annotated, TypedDict
 from annotated_types import MaxLen
 
 from functions.api import cursors, orders
-from functions.api.fields import Closed, Cursor, Doc, Moment, Page, PageSize, Text, Units
+from functions.api.fields import Closed, Cursor, Doc, Moment, Page, PageSize, SomeUnits, Text, Units
 from functions.api.routing import Answer, Call, Route
 from oms.channels.payload import loads
 from oms.fulfillment.events import FactKind
@@ -104,7 +104,7 @@ class PackedUnits:
     """Units of a line in a package."""
 
     line_id: Text
-    units: Units
+    units: SomeUnits
 
 
 @dataclass(frozen=True, slots=True)

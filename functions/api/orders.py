@@ -183,9 +183,9 @@ def _events(call: Call[None, None]) -> Answer[Page[dict[str, Any]]]:
     items = queries.everything(process.table(), call.path["order_id"])
     if not items:
         raise unknown(call.path["order_id"])
-    events = sorted(
-        (event for item in items for event in events_of_journal(item)), key=lambda e: (e.time, e.v)
-    )
+    events = [event for item in items for event in events_of_journal(item)]
+    # Of one write, the order's events come before those of what belongs to it: its id is where theirs begin.
+    events.sort(key=lambda event: (event.time, event.subject, event.v))
     return Answer({"items": [dict(event.document()) for event in events], "next": None})
 
 

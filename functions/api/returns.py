@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, TypedDict
 
-from annotated_types import Ge, Le, MaxLen, MinLen
+from annotated_types import MaxLen, MinLen
 
 from functions.api import orders
-from functions.api.fields import Amount, Doc, Moment, Page, Text
+from functions.api.fields import Amount, Doc, Moment, Page, SomeUnits, Text
 from functions.api.routing import Answer, Call, Route
 from oms.channels.payload import loads
 from oms.payments.refunds import Refund, RefundState
@@ -98,7 +98,7 @@ class ReturnedUnits:
     """Units of an order line."""
 
     line_id: Text
-    units: Annotated[int, Ge(1), Le(10**12)]
+    units: SomeUnits
     reason: Annotated[Text | None, Doc("Of a request: why.")] = None
     outcome: Annotated[Outcome | None, Doc("Of a disposition: what becomes of the units.")] = None
 

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Annotated, TypedDict
 
-from annotated_types import Ge, Le
-
 from functions.api.catalogue import SkuDocument, sku_document
 from functions.api.fields import Closed, Doc, Moment, Text, Time, Units, Unlimited, time, utc
 from functions.api.routing import Answer, Call, Route
@@ -109,7 +107,7 @@ class CountBody(Closed):
 class LimitBody(Closed):
     """How many units may wait as backorders."""
 
-    backorder_limit: Annotated[int, Ge(0), Le(10**12)] | Unlimited
+    backorder_limit: Units | Unlimited
 
 
 def _show(call: Call[None, None]) -> Answer[StockDocument]:
