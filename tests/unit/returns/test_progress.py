@@ -17,7 +17,7 @@ from oms.orders.status import line_total, return_status
 from oms.payments.money import share
 from oms.problems import Code, Problem
 from oms.returns.events import RequestedUnits, ReturnedUnits, ReturnFact, ReturnRequest
-from oms.returns.model import Outcome, Return, ReturnLine, ReturnState, return_id
+from oms.returns.model import Outcome, Place, Return, ReturnLine, ReturnState, return_id
 from oms.returns.progress import Change, Known, record, request, skus_moved
 from tests.builders import NOW
 
@@ -154,6 +154,19 @@ def test_only_units_that_stayed_with_the_customer_can_be_requested_again(
         world.hear(requested(("1", left)))
     with pytest.raises(Problem, match="0 units can be returned"):
         world.hear(requested(("1", 1), reference="r2"))
+
+
+@pytest.mark.parametrize(
+    ("counters", "received", "unannounced"),
+    [({}, 3, 0), ({"cancelled": 1}, 2, 1), ({"expired": 2}, 1, 2), ({"lost": 3}, 0, 3), ({"kept": 1}, 2, 1)],
+    ids=str,
+)
+def test_units_that_are_no_longer_expected_come_unannounced(
+    counters: dict[str, int], received: int, unannounced: int
+) -> None:
+    came = (Place(STORE, reported=3),)
+    line = ReturnLine("1", "A", None, requested=4, approved=3, rejected=1, places=came, **counters)
+    assert (line.received, line.unannounced) == (received, unannounced)
 
 
 def test_a_request_under_a_known_reference_is_the_same_one_or_a_conflict() -> None:
@@ -393,7 +406,8 @@ def picture(world: World) -> object:
         for line in one.lines
     }
     returned = [line.returned for line in world.known.order.lines]
-    return lines, returned, sorted(world.exceptions), world.due, world.stock
+    stock = {place: at for place, at in world.stock.items() if at != Position(*place)}
+    return lines, returned, sorted(world.exceptions), world.due, stock
 
 
 @given(facts, facts, st.randoms(use_true_random=False))
