@@ -51,7 +51,7 @@ class Story:
         self.now = NOW
         placement = place(self.command, CHANNEL, network(), STOCKS, self.now)
         self.order = placement.order
-        self._body = placement.body
+        self.body = placement.body
         self.works: dict[str, FulfillmentOrder] = {}
         self._shipments: dict[str, Shipment] = {}
         self._returns: dict[str, Return] = {}
@@ -59,7 +59,7 @@ class Story:
         self.items: dict[Key, Item] = {}
         self.changes: list[tuple[Item | None, Item]] = []
         self._keep(self.order)
-        self._write(keys.body(self.order.order_id), encode_body(self.order, self._body))
+        self._write(keys.body(self.order.order_id), encode_body(self.order, self.body))
 
     def tell(self, *steps: str) -> "Story":
         """Let steps happen, by name."""
@@ -79,7 +79,7 @@ class Story:
 
     def release(self) -> None:
         """What is allocated becomes work."""
-        order, works = release(self.order, self._body, network(), self.now)
+        order, works = release(self.order, self.body, network(), self.now)
         self._keep(order, *works)
 
     def advance(self, kind: FactKind) -> None:

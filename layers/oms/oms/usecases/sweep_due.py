@@ -66,9 +66,9 @@ def sweep_due(table: Table, sourcing: Queue, clock: Queue, sweep: Sweep, now: da
     """
     queue = keys.work(sweep.stage, sweep.shard)
     due, last = table.keys_in_index("GSI1", queue, until=keys.iso(now), after=sweep.after, limit=PAGE)
+    if sweep.stage is WorkStage.RELEASE:
+        sourcing.send([release(key.pk.removeprefix(keys.ORDER)) for key in due])
     if last:
         rest: dict[str, object] = {"stage": str(sweep.stage), "shard": sweep.shard, "after": last}
         clock.send([Message(rest, f"{sweep.stage}-{sweep.shard}")])
-    if sweep.stage is WorkStage.RELEASE:
-        sourcing.send([release(key.pk.removeprefix(keys.ORDER)) for key in due])
     return len(due)
