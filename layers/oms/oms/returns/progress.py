@@ -69,7 +69,7 @@ def request(known: Known, message: ReturnRequest, now: datetime) -> Change:
 
     Args:
         known: the order with its returns and refunds.
-        message: the request; the same line named twice counts as one.
+        message: the request; units of a line that is named twice add up.
         now: time of the write, UTC.
 
     Returns:
