@@ -37,6 +37,8 @@ UNUSED = (
     "aws_lambda_powertools/utilities/kafka",
     "aws_lambda_powertools/utilities/parser",
     "aws_lambda_powertools/utilities/streaming",
+    "cffi",  # cryptography imports the extension module beside it alone
+    "pycparser",
 )
 """What the packages bring and no function imports."""
 

@@ -116,7 +116,7 @@ def test_the_layers_alone_give_what_functions_import(artifacts: Path) -> None:
         artifacts,
         program=f"""
 import importlib.metadata, pkgutil, zoneinfo
-import boto3, pydantic, aws_lambda_powertools.logging, oms
+import boto3, cryptography.x509, pydantic, aws_lambda_powertools.logging, oms
 session = boto3.Session()
 for service in {sorted(AWS_SERVICES)!r}:
     session.client(service)
