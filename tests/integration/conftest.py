@@ -46,7 +46,7 @@ def table(client: "DynamoDBClient", monkeypatch: pytest.MonkeyPatch) -> Iterator
     clients.reset()
     process.reset()
     with mock_aws():
-        create_table(client, NAME)
+        create_table(client, NAME, stream=False)
         made = Table(client, NAME, pause=lambda seconds: None)
         configure(made)
         yield made
