@@ -5,12 +5,10 @@ import json
 import sys
 import time
 
-import boto3
-
 from infra.cli.seed import connect_channel, open_api
+from infra.cli.target import opened
 from infra.demo.report import report
 from infra.demo.story import Doors, Progress, play
-from infra.local.stack import load_stack
 from oms.store.tokens import Scope
 
 
@@ -24,17 +22,17 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Play the story; the tables go to stderr, a verdict to stdout. Exit status 1 when anything is wrong."""
-    stack = load_stack()
-    connect_channel(stack)
-    doors = Doors(
-        api=open_api(stack, "demo", *Scope),
-        warehouse_api=open_api(stack, "demo-store", Scope.FULFILLMENT_READ, Scope.FULFILLMENT_WRITE),
-        sqs=boto3.client("sqs", **stack.client_settings()),
-        requests_url=stack.outputs["RequestsWmsQueueUrl"],
-        fulfillment_url=stack.outputs["FulfillmentEventsQueueUrl"],
-        returns_url=stack.outputs["ReturnEventsQueueUrl"],
-    )
-    outcome = play(doors, int(time.time()), Progress())
+    with opened() as stack:
+        connect_channel(stack)
+        doors = Doors(
+            api=open_api(stack, "demo", *Scope),
+            warehouse_api=open_api(stack, "demo-store", Scope.FULFILLMENT_READ, Scope.FULFILLMENT_WRITE),
+            sqs=stack.sqs,
+            requests_url=stack.outputs["RequestsWmsQueueUrl"],
+            fulfillment_url=stack.outputs["FulfillmentEventsQueueUrl"],
+            returns_url=stack.outputs["ReturnEventsQueueUrl"],
+        )
+        outcome = play(doors, int(time.time()), Progress())
     print(f"\n{report(outcome)}", file=sys.stderr)
     verdict = {
         "orders": len(outcome.orders),

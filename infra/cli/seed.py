@@ -4,13 +4,10 @@ import argparse
 import json
 from datetime import UTC, datetime, timedelta
 
-import boto3
-
+from infra.cli.target import Target, opened
 from infra.demo.client import Api
 from infra.demo.retailer import CHANNEL, CHANNEL_SECRET
 from infra.demo.seeding import seed
-from infra.local.stack import Stack, load_stack
-from oms.store.table import Table
 from oms.store.tokens import Scope, issue
 
 _VALID = timedelta(hours=2)
@@ -26,24 +23,22 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> None:
     """Seed the local stack and print what there is."""
-    stack = load_stack()
-    connect_channel(stack)
-    print(json.dumps(seed(open_api(stack, "seed", *Scope))))
+    with opened() as stack:
+        connect_channel(stack)
+        print(json.dumps(seed(open_api(stack, "seed", *Scope))))
 
 
-def connect_channel(stack: Stack) -> None:
+def connect_channel(stack: Target) -> None:
     """Give the demo's channel its signing secret."""
-    secrets = boto3.client("secretsmanager", **stack.client_settings())
     name = f"{stack.outputs['ChannelSecretPrefix']}{CHANNEL}"
     value = json.dumps({"kind": "shopify", "secrets": [CHANNEL_SECRET]})
     try:
-        secrets.create_secret(Name=name, SecretString=value)
-    except secrets.exceptions.ResourceExistsException:
-        secrets.put_secret_value(SecretId=name, SecretString=value)
+        stack.secrets.create_secret(Name=name, SecretString=value)
+    except stack.secrets.exceptions.ResourceExistsException:
+        stack.secrets.put_secret_value(SecretId=name, SecretString=value)
 
 
-def open_api(stack: Stack, name: str, *scopes: Scope) -> Api:
+def open_api(stack: Target, name: str, *scopes: Scope) -> Api:
     """The API under a new token of the given scopes."""
-    table = Table(boto3.client("dynamodb", **stack.client_settings()), stack.outputs["TableName"])
-    text, _ = issue(table, name, scopes, _VALID, datetime.now(UTC))
+    text, _ = issue(stack.table, name, scopes, _VALID, datetime.now(UTC))
     return Api(stack.api_url, text)

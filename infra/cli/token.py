@@ -4,13 +4,9 @@ import argparse
 import json
 from datetime import UTC, datetime, timedelta
 
-import boto3
-from botocore.exceptions import BotoCoreError, ClientError
-
-from infra.local.stack import load_stack
+from infra.cli.target import add_stack_argument, opened
 from oms.problems import Code, Problem
 from oms.store.keys import iso
-from oms.store.table import Table
 from oms.store.tokens import Scope, Token, issue, issued, revoke
 
 _SHOWN = 12
@@ -20,9 +16,7 @@ _SHOWN = 12
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the `token` group to the `oms` command."""
     group = subparsers.add_parser("token", help="create, list and revoke tokens of the API")
-    group.add_argument(
-        "--stack", metavar="NAME", help="CloudFormation stack in your AWS account; the local one by default"
-    )
+    add_stack_argument(group)
     commands = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     create = commands.add_parser("create", help="make a token and print it, once: it is kept nowhere")
@@ -46,36 +40,25 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run_create(args: argparse.Namespace) -> None:
     """Print the new token's text, with all that is known of it."""
     valid = timedelta(days=args.days)
-    text, token = issue(_table(args.stack), args.name, args.scopes, valid, datetime.now(UTC))
+    with opened(args.stack) as stack:
+        text, token = issue(stack.table, args.name, args.scopes, valid, datetime.now(UTC))
     print(json.dumps({"token": text} | _shown(token)))
 
 
 def run_list(args: argparse.Namespace) -> None:
     """Print all tokens, one JSON line each."""
-    for token in issued(_table(args.stack)):
-        print(json.dumps(_shown(token)))
+    with opened(args.stack) as stack:
+        for token in issued(stack.table):
+            print(json.dumps(_shown(token)))
 
 
 def run_revoke(args: argparse.Namespace) -> None:
     """End a token and print it."""
-    table = _table(args.stack)
-    named = [token for token in issued(table) if token.digest.startswith(args.id)]
-    if len(named) != 1:
-        raise Problem(Code.NOT_FOUND, f"{len(named)} tokens have an id that begins with {args.id}", "id")
-    print(json.dumps(_shown(revoke(table, named[0], datetime.now(UTC)))))
-
-
-def _table(stack: str | None) -> Table:
-    """The table of a stack in the user's AWS account, or that of the local stack."""
-    if stack is None:
-        local = load_stack()
-        return Table(boto3.client("dynamodb", **local.client_settings()), local.outputs["TableName"])
-    try:
-        description = boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
-    except (BotoCoreError, ClientError) as error:
-        raise Problem(Code.BAD_REQUEST, f"stack {stack} cannot be read: {error}", "stack") from None
-    outputs = {output["OutputKey"]: output["OutputValue"] for output in description["Outputs"]}
-    return Table(boto3.client("dynamodb"), outputs["TableName"])
+    with opened(args.stack) as stack:
+        named = [token for token in issued(stack.table) if token.digest.startswith(args.id)]
+        if len(named) != 1:
+            raise Problem(Code.NOT_FOUND, f"{len(named)} tokens have an id that begins with {args.id}", "id")
+        print(json.dumps(_shown(revoke(stack.table, named[0], datetime.now(UTC)))))
 
 
 def _shown(token: Token) -> dict[str, object]:

@@ -1,7 +1,9 @@
 """The authorizer and the tokens that it knows, through the function and through `oms token`."""
 
 import json
+from contextlib import nullcontext
 from datetime import datetime, timedelta, tzinfo
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -143,7 +145,8 @@ def test_an_ended_token_is_left_to_the_table_to_remove_a_month_later(table: Tabl
 @pytest.fixture
 def local(table: Table, monkeypatch: pytest.MonkeyPatch) -> Table:
     """The table as the one of the local stack."""
-    monkeypatch.setattr(token_command, "_table", lambda stack: table)
+    opened = nullcontext(SimpleNamespace(table=table))
+    monkeypatch.setattr(token_command, "opened", lambda stack: opened)
     return table
 
 
