@@ -11,7 +11,6 @@ import pytest
 from infra.local.deployment import build
 from infra.local.stack import ROOT, Home
 
-
 # How long an example takes says more of the machine than of the code.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
