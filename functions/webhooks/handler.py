@@ -1,7 +1,8 @@
 """Webhooks: proves where a delivery comes from and forwards it. Trigger: API `POST /webhooks/{channel}`.
 
 The proof is over the bytes as received, before anything reads them. A delivery is acknowledged when the queue
-has it; whatever keeps it from there is answered so that the channel sends it again.
+has it; whatever keeps it from there is answered so that the channel sends it again. A vendor's handshake, by
+`POST` or `GET`, is answered and leaves nothing.
 """
 
 import base64
@@ -17,12 +18,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from oms.channels.envelope import seal
 from oms.channels.headers import Headers
-from oms.channels.protocol import Adapter
+from oms.channels.protocol import Adapter, Handshaking
 from oms.channels.registry import adapter
 from oms.problems import Code, Problem
 from oms.runtime import clients, logger, metrics, settings
 from oms.runtime.metrics import Metric
-from oms.runtime.secrets import ChannelSecrets
+from oms.runtime.secrets import ChannelSecret, ChannelSecrets
 
 type Answer = dict[str, object]
 
@@ -43,44 +44,51 @@ def _secrets() -> ChannelSecrets:
 def handler(event: dict[str, Any], context: object) -> Answer:
     """Verify a delivery, queue it, answer 200; refuse it as a problem document otherwise."""
     try:
-        channel = _receive(event)
+        return _receive(event)
     except Problem as problem:
         return _refuse(problem)
     except (BotoCoreError, ClientError) as error:
         logger.note(error=logger.describe(error))
         return _refuse(Problem(Code.UNAVAILABLE, "the delivery was not taken: send it again"))
-    metrics.add(Metric.WEBHOOKS_ACCEPTED, channel=channel)
-    return {"statusCode": 200, "body": ""}
 
 
-def _receive(event: Mapping[str, Any]) -> str:
-    """Verify and queue a delivery, and return the id of its channel."""
+def _receive(event: Mapping[str, Any]) -> Answer:
+    """Answer a handshake, or verify and queue a delivery."""
     channel = (event.get("pathParameters") or {}).get("channel") or ""
-    headers, body = _headers(event), _body(event)
+    headers, body, method = _headers(event), _body(event), event.get("httpMethod") or "POST"
     request = event.get("requestContext") or {}
     url = f"https://{request.get('domainName', '')}{request.get('path', '')}"
-    kind = _verify(channel, headers, body, url)
-    logger.note(channel=channel, bytes=len(body))
-    _send(seal(channel, kind, headers, body, datetime.now(UTC)))
-    return channel
-
-
-def _verify(channel: str, headers: Headers, body: bytes, url: str) -> Adapter:
-    """The adapter of a channel whose secrets prove the delivery."""
     known = _secrets().get(channel) if _CHANNEL_ID.fullmatch(channel) else None
     if known is None:
         raise Problem(Code.CHANNEL_UNKNOWN, "no channel of that id is connected", "channel")
     kind = adapter(known.kind)
+    logger.note(channel=channel, bytes=len(body))
+    if isinstance(kind, Handshaking):
+        query = event.get("queryStringParameters") or {}
+        reply = kind.handshake(method, query, headers, body, known.secrets, url=url)
+        if reply is not None:
+            logger.note(handshake=True)
+            return {"statusCode": 200, "headers": {"Content-Type": reply.content_type}, "body": reply.body}
+    if method != "POST":
+        raise Problem(Code.ROUTE_UNKNOWN, f"{method} is no handshake of this kind of channel")
+    _verify(channel, known, kind, headers, body, url)
+    _send(seal(channel, kind, headers, body, datetime.now(UTC)))
+    metrics.add(Metric.WEBHOOKS_ACCEPTED, channel=channel)
+    return {"statusCode": 200, "body": ""}
+
+
+def _verify(
+    channel: str, known: ChannelSecret, kind: Adapter, headers: Headers, body: bytes, url: str
+) -> None:
+    """Prove a delivery by the channel's secrets, or by those it has now if they have been rotated."""
     now = datetime.now(UTC)
     try:
         kind.verify(headers, body, known.secrets, url=url, now=now)
     except Problem:
-        # The secret may have been rotated since it was read.
         latest = _secrets().refreshed(channel)
         if latest is None or latest == known:
             raise
         kind.verify(headers, body, latest.secrets, url=url, now=now)
-    return kind
 
 
 def _send(message: str) -> None:

@@ -369,18 +369,20 @@ def test_a_stream_consumer_raises_only_where_reports_are_ignored(environment: st
     ("method", "path", "authorizer"),
     [
         ("post", "/webhooks/{channel}", "NONE"),
+        ("get", "/webhooks/{channel}", "NONE"),
         ("get", "/docs", "NONE"),
         ("get", "/openapi.json", "NONE"),
         *((method, "/{proxy+}", "Token") for method in ("get", "post", "put", "patch", "delete")),
     ],
 )
-def test_every_route_but_three_needs_a_token(
+def test_every_route_but_those_of_webhooks_and_documents_needs_a_token(
     method: str, path: str, authorizer: str, production: Template
 ) -> None:
     body = production.properties("Api")["Body"]
     assert body["paths"][path][method]["security"] == [{authorizer: []}]
     assert {f"{m} {p}" for p, methods in body["paths"].items() for m in methods} == {
         "post /webhooks/{channel}",
+        "get /webhooks/{channel}",
         "get /docs",
         "get /openapi.json",
         *(f"{m} /{{proxy+}}" for m in ("get", "post", "put", "patch", "delete")),

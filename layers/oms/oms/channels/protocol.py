@@ -1,9 +1,9 @@
 """What every kind of channel implements: prove where a delivery comes from, and say what it means."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from oms.channels.headers import Headers
 
@@ -96,4 +96,41 @@ class Adapter(Protocol):
 
         Raises:
             Problem: it cannot be understood; names the field.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What an endpoint answers to a handshake, with status 200."""
+
+    body: str = ""
+    content_type: str = "text/plain"
+
+
+@runtime_checkable
+class Handshaking(Protocol):
+    """An adapter whose vendor tries an endpoint before it sends anything there."""
+
+    def handshake(
+        self,
+        method: str,
+        query: Mapping[str, str],
+        headers: Headers,
+        body: bytes,
+        secrets: Sequence[str],
+        *,
+        url: str,
+    ) -> Reply | None:
+        """The answer to a handshake, which is nothing more; None: the request is a delivery, to be verified.
+
+        Args:
+            method: `GET` or `POST`.
+            query: parameters of the query, by name.
+            headers: header fields as received.
+            body: the bytes as received.
+            secrets: what the channel's secret holds, such as a token to answer with.
+            url: the address the vendor was given.
+
+        Raises:
+            Problem: `signature_invalid`, there is no secret to answer with.
         """

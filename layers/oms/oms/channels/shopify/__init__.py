@@ -42,9 +42,10 @@ class Shopify:
     def parse(self, message: Inbound) -> tuple[Command, ...]:
         """See `Adapter.parse`."""
         # Not needed to verify: kept out of the start of the function that only does that.
-        from oms.channels.shopify.topics import read  # noqa: PLC0415
+        from oms.channels.reading import read  # noqa: PLC0415
+        from oms.channels.shopify.topics import RULES  # noqa: PLC0415
 
-        return read(message)
+        return read(message, RULES)
 
 
 ADAPTER = Shopify()

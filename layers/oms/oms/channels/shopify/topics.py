@@ -1,30 +1,18 @@
 """What each topic of Shopify holds, and what is left alone."""
 
 import re
-from collections.abc import Callable, Iterator
-from fnmatch import fnmatchcase
+from collections.abc import Iterator
 from functools import partial
 
 from oms.channels.canonical import stamp
-from oms.channels.payload import Node, loads
+from oms.channels.payload import Node
 from oms.channels.protocol import Command, Inbound
+from oms.channels.reading import Reading, Rules
 from oms.channels.shopify import records
 from oms.channels.shopify.fields import resources
 from oms.channels.shopify.orders import order
-from oms.orders.commands import CancelOrder, Fetch, Ignore
+from oms.orders.commands import CancelOrder, Fetch
 from oms.orders.records import PrivacyKind
-
-type Reading = Callable[[Inbound, Node], Iterator[Command]]
-
-
-def read(message: Inbound) -> tuple[Command, ...]:
-    """See `Adapter.parse`: the first of `RULES` that the topic matches decides."""
-    topic = message.topic.lower().removeprefix("webhook_").replace("/", "_")
-    reading = next(reading for pattern, reading in RULES if fnmatchcase(topic, pattern))
-    if isinstance(reading, str):
-        return (Ignore(f"{message.topic}: {reading}"),)
-    commands = tuple(reading(message, Node(loads(message.body))))
-    return commands or (Ignore(f"{message.topic}: the payload names nothing that concerns an order"),)
 
 
 def _orders(message: Inbound, body: Node) -> Iterator[Command]:
@@ -89,7 +77,7 @@ ORDER_CHANGES = ("create", "updated", "paid", "cancelled", "fulfilled", "partial
 
 DRAFT = "a draft becomes an order of its own when it is completed"
 
-RULES: tuple[tuple[str, Reading | str], ...] = (
+RULES: Rules = (
     ("orders_edited", _edited),
     ("orders_delete*", _deleted),
     ("orders_risk_assessment_changed", "risk is judged by our own holds"),
@@ -142,6 +130,4 @@ RULES: tuple[tuple[str, Reading | str], ...] = (
     ("rest_*", _by_key),
     ("*", "not a topic that changes orders, stock or listings"),
 )
-"""What becomes of a topic: how it is read, or why it is ignored. The first match counts.
-
-Topics are compared in lower case, with _ for /; stored REST answers are named `rest_<resource>`."""
+"""What becomes of Shopify's topics."""
