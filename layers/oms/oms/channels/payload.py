@@ -7,7 +7,7 @@ keys out. `Node` reads a value by the type it should have and treats null, absen
 import json
 import re
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 
 from oms.problems import Code, Problem
@@ -15,6 +15,7 @@ from oms.problems import Code, Problem
 type Json = None | bool | int | str | Decimal | list[Json] | dict[str, Json]
 
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_DIGITS = 24
 """Digits of the largest number taken: far above any id or amount, and within decimal's default precision."""
 
@@ -158,6 +159,16 @@ class Node:
             return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
         except (ValueError, OverflowError):
             raise self.invalid(key, "a time in ISO 8601") from None
+
+    def unix_time(self, key: str, per_second: int = 1) -> datetime | None:
+        """A time since 1970 in seconds, or in milliseconds when `per_second` is 1000. None when blank."""
+        number = self.decimal(key)
+        if number is None:
+            return None
+        try:
+            return _EPOCH + timedelta(microseconds=int(number * 1_000_000 / per_second))
+        except OverflowError:
+            raise self.invalid(key, "a Unix time") from None
 
     def child(self, key: str) -> "Node | None":
         """An object; None when it is null or absent."""

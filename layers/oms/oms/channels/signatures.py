@@ -60,6 +60,18 @@ def from_base64(text: str) -> bytes:
         raise refused("the signature is not base64") from None
 
 
+def from_hex(text: str) -> bytes:
+    """Decode a signature in hexadecimal digits; whitespace around it is ignored.
+
+    Raises:
+        Problem: it is not hexadecimal.
+    """
+    try:
+        return binascii.unhexlify(text.strip())
+    except ValueError:
+        raise refused("the signature is not hexadecimal") from None
+
+
 def hmac_sha256(key: bytes, *parts: bytes) -> bytes:
     """HMAC-SHA256 over the concatenation of `parts`."""
     return hmac.digest(key, b"".join(parts), hashlib.sha256)
