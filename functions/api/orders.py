@@ -156,12 +156,12 @@ def unknown(order_id: str) -> Problem:
 
 
 def _list(call: Call[OrdersQuery, None]) -> Answer[Page[OrderSummary]]:
-    query, table = call.query, process.table()
+    query = call.query
     span = cursors.span(query.limit, query.cursor, call.filters)
     if query.day and not (query.channel or query.customer):
-        page = queries.orders_of_day(table, query.day, span)
+        page = queries.orders_of_day(process.table(), query.day, span)
     elif query.channel and query.customer and not query.day:
-        page = queries.orders_of_customer(table, f"{query.channel}#{query.customer}", span)
+        page = queries.orders_of_customer(process.table(), f"{query.channel}#{query.customer}", span)
     else:
         raise Problem(Code.FIELD_MISSING, "ask for a day, or for a channel and a customer", "day")
     items = [_summary(order) for order in page.items]

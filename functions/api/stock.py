@@ -130,13 +130,13 @@ def _show(call: Call[None, None]) -> Answer[StockDocument]:
 
 
 def _of_channel(call: Call[AvailabilityQuery, None]) -> Answer[ChannelAvailabilityDocument]:
+    skus = list(dict.fromkeys(sku.strip() for sku in call.query.sku.split(",")))
+    if len(skus) > _MOST_SKUS or not all(0 < len(sku) <= 200 for sku in skus):
+        raise Problem(Code.FIELD_INVALID, f"sku takes up to {_MOST_SKUS} skus, separated by commas", "sku")
     network = process.network()
     channel = network.channels.get(call.query.channel)
     if channel is None:
         raise Problem(Code.CHANNEL_UNKNOWN, f"channel {call.query.channel} is not configured", "channel")
-    skus = list(dict.fromkeys(sku.strip() for sku in call.query.sku.split(",")))
-    if len(skus) > _MOST_SKUS or not all(0 < len(sku) <= 200 for sku in skus):
-        raise Problem(Code.FIELD_INVALID, f"sku takes up to {_MOST_SKUS} skus, separated by commas", "sku")
     stocks = read_stock(process.table(), skus)
     return Answer(
         {
