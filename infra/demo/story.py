@@ -23,6 +23,8 @@ _PATIENCE_S = 150
 """How long nothing may happen before the story gives up: longer than a queue hides a message that failed."""
 
 _PAUSE_S = 0.5
+_SENDERS = 8
+"""Connections that the channel delivers its webhooks over."""
 
 type Positions = dict[tuple[str, str], dict[str, Any]]
 
@@ -181,7 +183,7 @@ def _send_orders(api: Api, made: list[Basket], progress: Progress) -> list[str]:
         deliveries.append((basket, body, headers, 200))
         if basket.special == "duplicate":
             deliveries.append((basket, body, headers, 200))
-    answers = in_parallel(lambda one: post_webhook(api.url, CHANNEL, one[1], one[2]), deliveries)
+    answers = in_parallel(lambda one: post_webhook(api.url, CHANNEL, one[1], one[2]), deliveries, _SENDERS)
     accepted = answers.count(200)
     progress.say(f"{len(deliveries)} webhooks delivered: {accepted} accepted, {answers.count(401)} refused")
     return [
