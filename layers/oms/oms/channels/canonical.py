@@ -19,6 +19,19 @@ def stamp(time: datetime) -> str:
     return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def version(modified: datetime, rank: int) -> str:
+    """A version of a resource whose times have whole seconds, in the form of `stamp`.
+
+    A payment often follows its order within the second. The milliseconds then tell the states of one second
+    apart.
+
+    Args:
+        modified: the channel's time.
+        rank: how far the state has come, 0 to 999; higher ones come later.
+    """
+    return stamp(modified.replace(microsecond=rank * 1000))
+
+
 def _fields(value: object) -> dict[str, Document]:
     assert is_dataclass(value), "commands are made of dataclasses"
     return {field.name: _document(getattr(value, field.name)) for field in fields(value)}

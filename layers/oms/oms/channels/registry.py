@@ -5,7 +5,7 @@ from importlib import import_module
 from oms.channels.protocol import Adapter
 from oms.problems import Code, Problem
 
-KINDS = ("shopify",)
+KINDS = ("shopify", "woocommerce")
 """Kinds of channels: each is a module of this package with an `ADAPTER`."""
 
 

@@ -5,7 +5,9 @@ Everything is integer minor units. Spreading is by largest remainder, so the par
 
 from collections.abc import Sequence
 from dataclasses import replace
+from decimal import ROUND_FLOOR, Decimal
 
+from oms.channels.amounts import rounded
 from oms.orders.commands import Line, PlaceOrder
 from oms.payments.money import spread
 
@@ -31,6 +33,26 @@ def with_tax(lines: Sequence[Line], rest: int, taxable: Sequence[bool]) -> tuple
     weights = [net if taxed else 0 for net, taxed in zip(_net(lines), taxable, strict=True)]
     parts = spread(rest, weights)
     return tuple(replace(line, tax=line.tax + part) for line, part in zip(lines, parts, strict=True))
+
+
+def apportioned(exact: Sequence[Decimal], total: int | None = None) -> tuple[int, ...]:
+    """Whole minor units for exact parts, by largest remainder, so that they come to the whole.
+
+    Args:
+        exact: the parts in minor units, of any number of decimals. A part that is nothing stays nothing.
+        total: what they come to by the channel. Left out, or further from their sum than rounding explains
+            (half a unit for each and for itself), it is their rounded sum.
+    """
+    whole = sum(exact, Decimal(0))
+    if total is None or abs(total - whole) > Decimal(len(exact) + 1) / 2:
+        total = rounded(whole)
+    parts = [int(part.to_integral_value(ROUND_FLOOR)) for part in exact]
+    some = [index for index, part in enumerate(exact) if part]
+    missing = total - sum(parts)
+    by_remainder = sorted(some, key=lambda index: (parts[index] - exact[index], index), reverse=missing < 0)
+    for step in range(abs(missing) if some else 0):
+        parts[by_remainder[step % len(some)]] += 1 if missing > 0 else -1
+    return tuple(parts)
 
 
 def flagged(order: PlaceOrder) -> PlaceOrder:

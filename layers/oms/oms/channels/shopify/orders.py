@@ -11,6 +11,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from oms.channels.canonical import stamp
 from oms.channels.currencies import require_currency
+from oms.channels.deliveries import DELIVERIES, DIGITAL, GOODS
 from oms.channels.payload import Node
 from oms.channels.protocol import Command, Inbound
 from oms.channels.shopify.fields import address, money, name, need_money, price, tax
@@ -38,18 +39,6 @@ PAYMENT_STATES = {
     "refunded": PaymentState.REFUNDED,
     "voided": PaymentState.VOIDED,
     "expired": PaymentState.VOIDED,
-}
-
-GOODS = "d1"
-DIGITAL = "d2"
-"""Ids of an order's deliveries: by what they deliver, so that an edit leaves lines where they are."""
-
-DELIVERIES = {
-    LineKind.PHYSICAL: GOODS,
-    LineKind.CONTAINER: GOODS,
-    LineKind.DIGITAL: DIGITAL,
-    LineKind.GIFT_CARD: DIGITAL,
-    LineKind.SERVICE: None,
 }
 
 
