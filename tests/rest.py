@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import jsonschema
+from jsonschema import Draft202012Validator
 
 from functions.api.handler import handler
 from functions.api.openapi import document
@@ -130,7 +130,12 @@ def _check(reply: Reply, request: Mapping[str, Any]) -> None:
 
 def _validate(document: object, schema: Mapping[str, Any]) -> None:
     """Check a document, in which nothing may be that its schema does not name."""
-    jsonschema.validate(document, _closed({"components": openapi()["components"], **schema}))
+    Draft202012Validator(_components() | _closed(schema)).validate(document)
+
+
+@cache
+def _components() -> dict[str, Any]:
+    return {"components": _closed(openapi()["components"])}
 
 
 def _closed(schema: Any) -> Any:

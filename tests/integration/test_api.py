@@ -70,11 +70,16 @@ class Racing(Table):
 
 @pytest.fixture
 def rest(table: Table, monkeypatch: pytest.MonkeyPatch) -> Rest:
-    """A caller of the function, whose environment and clock are the tests'."""
-    monkeypatch.setenv("KEYS_SECRET", "keys")
+    """A caller of the function, whose store and clock are the tests'."""
     monkeypatch.setattr(api_function, "datetime", Clock)
-    boto3.client("secretsmanager").create_secret(Name="keys", SecretString="k" * 64)
     return Rest()
+
+
+@pytest.fixture
+def signing(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The secret that cursors are signed with."""
+    monkeypatch.setenv("KEYS_SECRET", "keys")
+    boto3.client("secretsmanager").create_secret(Name="keys", SecretString="k" * 64)
 
 
 @pytest.fixture
@@ -348,6 +353,7 @@ def pages(rest: Rest, table: Table) -> tuple[str, dict[str, str]]:
     return cursor, query
 
 
+@pytest.mark.usefixtures("signing")
 @pytest.mark.parametrize(
     "spoil",
     [
@@ -365,6 +371,7 @@ def test_a_cursor_that_is_not_ours_is_refused(rest: Rest, table: Table, spoil: C
     assert refused.problem == (400, "cursor_invalid", "cursor")
 
 
+@pytest.mark.usefixtures("signing")
 def test_a_cursor_of_another_list_is_refused(rest: Rest, table: Table) -> None:
     cursor, _ = pages(rest, table)
     another = {"day": "2026-11-21", "cursor": cursor}
@@ -471,6 +478,7 @@ def test_an_order_is_shown_with_its_statuses_lines_entries_and_exceptions(rest: 
     assert exceptions["stock_short"]["ref"] == "1"
 
 
+@pytest.mark.usefixtures("signing")
 def test_orders_of_a_day_come_latest_first_in_pages(rest: Rest, table: Table) -> None:
     placed = [place(table, str(n), placed_at=NOW + timedelta(minutes=n)) for n in range(5)]
     place(table, "tomorrow", placed_at=NOW + timedelta(days=1))
@@ -485,6 +493,7 @@ def test_orders_of_a_day_come_latest_first_in_pages(rest: Rest, table: Table) ->
     assert seen == placed[::-1]
 
 
+@pytest.mark.usefixtures("signing")
 def test_the_size_of_a_page_may_change_on_the_way(rest: Rest, table: Table) -> None:
     placed = [place(table, str(n), placed_at=NOW + timedelta(minutes=n)) for n in range(3)]
     first = rest.get("/orders", day="2026-11-22", limit="1").document
