@@ -19,8 +19,12 @@ from oms.problems import Code, Problem
 GROUPS: dict[str, tuple[str, str]] = {
     "channel": ("infra.cli.channel", "verify and parse what a channel sends"),
     "demo": ("infra.cli.demo", "play 20 orders, their parcels and two returns on the local stack"),
+    "dlq": ("infra.cli.dlq", "list, redrive and drop what was given up on"),
+    "events": ("infra.cli.events", "derive events again from the journals"),
+    "ledger": ("infra.cli.ledger", "prove every unit of stock"),
     "seed": ("infra.cli.seed", "configure a believable retailer with stock on the local stack"),
     "source": ("infra.cli.source", "solve sourcing instances"),
+    "tail": ("infra.cli.tail", "follow business events on the local stack"),
     "token": ("infra.cli.token", "create, list and revoke tokens of the API"),
 }
 """Module and one line of help of every group. Only the module of the group in use is imported, so that

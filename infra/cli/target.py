@@ -12,7 +12,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.local.deployment import STACK_NAME
 from infra.local.stack import load_stack
+from oms.events.publish import NotTakenError
 from oms.problems import Code, Problem
+from oms.store.errors import Busy
 from oms.store.table import Table
 
 if TYPE_CHECKING:
@@ -97,7 +99,7 @@ def opened(name: str | None = None) -> Iterator[Target]:
     """
     try:
         yield _local() if name is None else _remote(name)
-    except (BotoCoreError, ClientError) as error:
+    except (BotoCoreError, ClientError, NotTakenError, Busy) as error:
         raise Problem(Code.UNAVAILABLE, f"stack {name or STACK_NAME}: {error}") from error
 
 
