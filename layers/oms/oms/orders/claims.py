@@ -1,0 +1,26 @@
+"""What an order claims of stock: the half of the ledger that orders keep."""
+
+from collections import Counter
+
+from oms.orders.model import Order
+
+
+def promised(order: Order) -> Counter[tuple[str, str]]:
+    """Units of the order's entries that positions count as allocated, by sku and location."""
+    claims: Counter[tuple[str, str]] = Counter()
+    for line in order.lines:
+        if line.touches_stock and line.sku is not None:
+            for entry in line.entries:
+                claims[line.sku, entry.location] += entry.units
+    return claims
+
+
+def awaited(order: Order) -> Counter[tuple[str, str]]:
+    """Units that wait for a source, by sku and pool; those of a sku that was unknown wait in no pool."""
+    unknown = {exception.ref for exception in order.exceptions if exception.code == "sku_unknown"}
+    claims: Counter[tuple[str, str]] = Counter()
+    for line in order.lines:
+        units = line.open + line.backordered
+        if units and line.sku is not None and order.pool is not None and line.line_id not in unknown:
+            claims[line.sku, order.pool] += units
+    return claims
