@@ -196,4 +196,5 @@ def test_a_token_is_created_listed_and_revoked(local: Table, capsys: pytest.Capt
     assert main(["token", "revoke", made["id"]]) == 0
     ended = json.loads(capsys.readouterr().out)
     assert ended["expires_at"] < made["expires_at"]
+    assert ended["id"] == made["id"]
     assert find(local, made["token"], datetime.fromisoformat(ended["expires_at"])) is None

@@ -6,7 +6,7 @@ absent attributes, so None is refused too.
 
 import base64
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ type Value = str | int | bool | bytes | list["Value"] | dict[str, "Value"]
 
 type Item = dict[str, Value]
 """An item: attribute values by name."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def encode(item: Mapping[str, Value]) -> "dict[str, AttributeValueTypeDef]":
@@ -76,8 +78,8 @@ def decode_value(value: "AttributeValueTypeDef") -> Value:
 
 
 def millis(moment: datetime) -> int:
-    """A time as stored inside an item: milliseconds since 1970, UTC."""
-    return round(moment.timestamp() * 1000)
+    """A time as stored inside an item: whole milliseconds since 1970, UTC, cut off as `keys.iso` does."""
+    return (moment - _EPOCH) // timedelta(milliseconds=1)
 
 
 def moment(value: Value) -> datetime:
