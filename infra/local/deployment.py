@@ -24,16 +24,11 @@ BUCKET = "oms-artifacts"
 DIGEST_PARAMETER = "/oms-local/sources"
 """Kept in the deployed stack itself, so that it is lost or rolled back together with what it describes."""
 
-SOURCES = (
-    "template.yaml",
-    "samconfig.toml",
-    "functions",
-    "layers",
-    "infra/artifacts.py",
-    "infra/artifact.mk",
-)
 BUILDERS = ("infra/artifacts.py", "infra/artifact.mk", ".python-version")
-"""What makes the artefacts; `sam build` watches the sources alone."""
+"""What makes the artefacts; the cache of `sam build` does not watch it."""
+
+SOURCES = (*BUILDERS, "template.yaml", "samconfig.toml", "functions", "layers")
+"""What decides what is deployed."""
 
 
 def source_digest(names: tuple[str, ...] = SOURCES) -> str:
@@ -110,9 +105,9 @@ def deploy(home: Home, endpoint_url: str, sources: str) -> Stack:
 
 def _sam(home: Home, command: str, environment: dict[str, str], *arguments: str | Path) -> None:
     """Run a command of the SAM CLI with the settings of `local`; its output is shown only if it fails."""
-    machine = platform.machine().lower()
-    architecture = {"aarch64": "arm64", "amd64": "x86_64"}.get(machine, machine)
-    wheels = "apple-darwin" if sys.platform == "darwin" else "unknown-linux-gnu"
+    machine = platform.machine()
+    architecture = machine.replace("aarch64", "arm64")  # as Lambda spells it
+    system = "apple-darwin" if sys.platform == "darwin" else "unknown-linux-gnu"
     log = home.log(f"sam-{command}")
     with log.open("wb") as output:
         result = subprocess.run(
@@ -125,7 +120,7 @@ def _sam(home: Home, command: str, environment: dict[str, str], *arguments: str 
             env={
                 **os.environ,
                 **environment,
-                "OMS_PLATFORM": f"{machine.replace('arm64', 'aarch64')}-{wheels}",
+                "OMS_PLATFORM": f"{machine.replace('arm64', 'aarch64')}-{system}",
                 "SAM_CLI_POLL_DELAY": "0.5",
                 "SAM_CLI_TELEMETRY": "0",
             },
