@@ -8,9 +8,7 @@ import base64
 import binascii
 import hashlib
 import hmac
-import re
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 
 from oms.channels.headers import Headers
 from oms.problems import Code, Problem
@@ -96,47 +94,3 @@ def require_any_match(claimed: Iterable[bytes], expected: Iterable[bytes]) -> No
     matches = [hmac.compare_digest(claim, digest) for claim in claimed for digest in digests]
     if not any(matches):
         raise refused("the signature does not match the body")
-
-
-STANDARD_WEBHOOKS_SECONDS = 300
-"""How far the time of a Standard Webhooks delivery may be from now, either way."""
-
-
-def require_standard_webhook(headers: Headers, body: bytes, keys: Sequence[bytes], now: datetime) -> None:
-    """Verify a delivery by Standard Webhooks 1.0.0: base64(HMAC-SHA256(key, id.timestamp.body)).
-
-    `webhook-signature` lists signatures, each after its version; only those of v1 count.
-
-    Args:
-        headers: with `webhook-id`, `webhook-timestamp` (Unix seconds) and `webhook-signature`.
-        body: the bytes as received.
-        keys: raw keys that may sign.
-        now: UTC.
-
-    Raises:
-        Problem: it is not genuine, or was sent too long before or after `now`.
-    """
-    message_id, sent = (sole(headers, name) for name in ("webhook-id", "webhook-timestamp"))
-    if not re.fullmatch("[0-9]{1,11}", sent):
-        raise refused("webhook-timestamp is not a time in Unix seconds")
-    if abs(now.timestamp() - int(sent)) > STANDARD_WEBHOOKS_SECONDS:
-        raise refused("the delivery was sent too long ago, or in the future")
-    signatures = [part.partition(",") for part in sole(headers, "webhook-signature").split()]
-    claimed = [from_base64(text) for version, _, text in signatures if version == "v1"]
-    signed = f"{message_id}.{sent}.".encode()
-    require_any_match(claimed, (hmac_sha256(key, signed, body) for key in keys))
-
-
-def standard_webhook_key(secret: str) -> bytes:
-    """The raw key in a Standard Webhooks secret: what follows `whsec_`, decoded from base64.
-
-    Raises:
-        Problem: it is not base64, or nothing.
-    """
-    try:
-        key = base64.b64decode(secret.strip().removeprefix("whsec_"), validate=True)
-    except (binascii.Error, ValueError):
-        key = b""
-    if not key:
-        raise refused("the channel's secret is not whsec_ and base64")
-    return key
