@@ -11,6 +11,7 @@ from functions.api.routing import Answer, AnyRoute, Call, Route
 from oms.inventory.model import CountBasis
 from oms.inventory.network import LocationKind
 from oms.problems import Code, Problem
+from oms.runtime import settings
 from oms.store import configuration, keys, process
 from oms.store.attributes import Item
 from oms.store.tokens import Scope
@@ -88,7 +89,8 @@ def _show(kind: str) -> Callable[[Call[None, None]], Answer[ConfiguredDocument[A
 def _write(kind: str) -> Callable[[Call[None, Any]], Answer[ConfiguredDocument[Any]]]:
     def endpoint(call: Call[None, Any]) -> Answer[ConfiguredDocument[Any]]:
         thing = configuration.parse(kind, call.path["id"], asdict(call.body))
-        configured = configure(process.table(), thing, call.expected)
+        connectors = settings.read(settings.Api).connectors
+        configured = configure(process.table(), thing, connectors, call.expected)
         return Answer(_document(kind, thing.id, configured.document, configured.v), configured.v)
 
     return endpoint

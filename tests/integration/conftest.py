@@ -25,6 +25,8 @@ _ENVIRONMENT = {
     "AWS_SECRET_ACCESS_KEY": "test",
     "AWS_DEFAULT_REGION": "eu-south-2",
     "TABLE_NAME": NAME,
+    "KEYS_SECRET": "keys",
+    "CONNECTORS": "wms",
 }
 
 

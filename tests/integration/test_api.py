@@ -37,6 +37,7 @@ ID = order_id("shop-es", "5001")
 TRACKING = "PQ4F6X0712345670108230Q"
 AT = keys.iso(NOW)
 COUNT = {"on_hand": 5, "as_of": AT}
+CONNECTORS = ("wms",)
 LOCATION: dict[str, Any] = {
     "name": "Sevilla",
     "kind": "store",
@@ -305,6 +306,7 @@ def test_a_write_to_what_is_not_there_is_not_found(
 @pytest.mark.parametrize(
     ("path", "settings", "field"),
     [
+        ("/configuration/location/l", LOCATION | {"connector": "fax"}, "connector"),
         ("/configuration/pool/p", {"locations": ["wh-madrid", "nowhere"]}, "locations[1]"),
         ("/configuration/channel/c", {"kind": "shopify", "pool": "nowhere"}, "pool"),
         ("/configuration/channel/c", {"kind": "carrier-pigeon", "pool": "iberia"}, "kind"),
@@ -642,7 +644,7 @@ def test_a_count_below_what_is_promised_shows_the_shortage(rest: Rest, table: Ta
 
 def test_a_location_that_counts_net_of_orders_has_promised_units_added_back(rest: Rest, table: Table) -> None:
     place(table)
-    configure(table, Location(**{**location_fields(MADRID), "count_basis": CountBasis.NET}))
+    configure(table, Location(**{**location_fields(MADRID), "count_basis": CountBasis.NET}), CONNECTORS)
     process.reset()
     counted = rest.put("/stock/A/wh-madrid/count", {"on_hand": 4, "as_of": AT}).document["position"]
     assert (counted["on_hand"], counted["allocated"], counted["uncommitted"]) == (5, 1, 4)
@@ -679,7 +681,7 @@ def test_stock_is_shown_with_positions_demand_and_availability(rest: Rest, table
 
 
 def test_a_channel_is_told_what_it_may_sell(rest: Rest, table: Table) -> None:
-    configure(table, Channel("shop-es", "shopify", "iberia", buffer=1))
+    configure(table, Channel("shop-es", "shopify", "iberia", buffer=1), CONNECTORS)
     process.reset()
     fill(table, "A", wh_madrid=3)
     fill(table, "B", wh_madrid=1)
@@ -759,7 +761,7 @@ def test_a_network_is_configured_from_its_locations_up_and_read_back(rest: Rest,
 
 def test_two_who_configure_at_once_both_end_up_in_the_snapshot(table: Table) -> None:
     first, second = (Location(**{**location_fields(STORE), "id": name}) for name in ("st-first", "st-second"))
-    configure(Racing(table, lambda: configure(table, first)), second)
+    configure(Racing(table, lambda: configure(table, first, CONNECTORS)), second, CONNECTORS)
     assert {"st-first", "st-second"} < read_network(table).locations.keys()
 
 

@@ -41,10 +41,14 @@ class Webhooks:
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """Settings of `api`; keys_secret names the secret that look-up hashes and cursors are keyed with."""
+    """Settings of `api`; keys_secret names the secret that look-up hashes and cursors are keyed with.
+
+    `connectors` names the queues that requests to locations can go out on.
+    """
 
     table_name: str
     keys_secret: str
+    connectors: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +126,10 @@ def _text(raw: str) -> str:
     return raw
 
 
+def _texts(raw: str) -> tuple[str, ...]:
+    return tuple(map(_text, raw.split(",")))
+
+
 def _text_by_name(raw: str) -> Mapping[str, str]:
     parsed = json.loads(raw)
     if not isinstance(parsed, dict) or not all(isinstance(value, str) for value in parsed.values()):
@@ -132,6 +140,7 @@ def _text_by_name(raw: str) -> Mapping[str, str]:
 _PARSERS: Mapping[object, Callable[[str], object]] = {
     str: _text,
     int: int,
+    tuple[str, ...]: _texts,
     StreamFailures: StreamFailures,
     Mapping[str, str]: _text_by_name,
 }

@@ -29,7 +29,9 @@ class Configured:
     v: int
 
 
-def configure(table: Table, thing: Channel | Pool | Location, expected: int | None = None) -> Configured:
+def configure(
+    table: Table, thing: Channel | Pool | Location, connectors: Container[str], expected: int | None = None
+) -> Configured:
     """Write a thing and its kind's snapshot in one transaction; what is the same already is left as it is.
 
     What it names must be configured before: a pool's locations, a channel's pool and locations. Nothing is
@@ -38,6 +40,7 @@ def configure(table: Table, thing: Channel | Pool | Location, expected: int | No
     Args:
         table: the store.
         thing: a channel, pool or location.
+        connectors: names of the queues to locations that the stack has.
         expected: the version that it replaces, 0 for none yet; None for any.
 
     Raises:
@@ -46,7 +49,7 @@ def configure(table: Table, thing: Channel | Pool | Location, expected: int | No
     """
     kind = _KIND[type(thing)]
     check_id(thing.id, "id")
-    check_references(thing, read_network(table, consistent=True))
+    check_references(thing, read_network(table, consistent=True), connectors)
     key, snapshot_key = keys.configuration(kind, thing.id), keys.snapshot(kind)
     for _ in range(_TRIES):
         item, snapshot = table.get(key), table.get(snapshot_key)
@@ -64,13 +67,15 @@ def configure(table: Table, thing: Channel | Pool | Location, expected: int | No
     raise Busy(f"configuration changed {_TRIES} times while {kind} {thing.id} was written")
 
 
-def check_references(thing: Channel | Pool | Location, network: Network) -> None:
+def check_references(thing: Channel | Pool | Location, network: Network, connectors: Container[str]) -> None:
     """Refuse a thing that names something that is not configured.
 
     Raises:
         Problem: `field_invalid`, naming the field.
     """
     match thing:
+        case Location(connector=str(connector)):
+            _known("connector", connector, connectors, "connector")
         case Pool():
             for index, location in enumerate(thing.locations):
                 _known("location", location, network.locations, f"locations[{index}]")
