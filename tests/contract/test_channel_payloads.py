@@ -68,7 +68,10 @@ def parse(path: Path, capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]
 
 
 def test_all_recorded_payloads_are_looked_at() -> None:
-    assert {path.parent.name for path in FILES} == set(KINDS)
+    # The messages of EDI are not read by any kind of channel yet.
+    recorded = {folder.name for folder in PAYLOADS.iterdir()} - {"edi"}
+    assert {path.parent.name for path in FILES} == recorded
+    assert recorded <= set(KINDS)
     assert ORDER_FILES
 
 

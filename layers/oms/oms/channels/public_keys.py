@@ -59,8 +59,13 @@ def public_keys(secrets: Sequence[str], key_id: str | None = None) -> tuple[Publ
     return fitting
 
 
-def require_rsa(keys: Sequence[PublicKey], signature: bytes, signed: bytes) -> None:
+def require_rsa(keys: Sequence[PublicKey], signature: bytes, *signed: bytes) -> None:
     """Accept when one of the keys made this signature: RSA (PKCS #1 v1.5) over SHA-256.
+
+    Args:
+        keys: that may have signed.
+        signature: the signature, decoded.
+        signed: every text that may have been signed.
 
     Raises:
         Problem: none did.
@@ -70,7 +75,7 @@ def require_rsa(keys: Sequence[PublicKey], signature: bytes, signed: bytes) -> N
     from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415
 
     rsa = [known.key for known in keys if isinstance(known.key, RSAPublicKey)]
-    _require_any(partial(key.verify, signature, signed, PKCS1v15(), SHA256()) for key in rsa)
+    _require_any(partial(key.verify, signature, text, PKCS1v15(), SHA256()) for key in rsa for text in signed)
 
 
 def require_ecdsa(keys: Sequence[PublicKey], signature: bytes, signed: bytes, digest: str) -> None:

@@ -5,7 +5,24 @@ from importlib import import_module
 from oms.channels.protocol import Adapter
 from oms.problems import Code, Problem
 
-KINDS = ("shopify", "woocommerce")
+KINDS = (
+    "generic",
+    "shopify",
+    "woocommerce",
+    "magento",
+    "bigcommerce",
+    "amazon",
+    "ebay",
+    "square",
+    "stripe",
+    "paypal",
+    "easypost",
+    "aftership",
+    "shippo",
+    "shipengine",
+    "shipstation",
+    "sendcloud",
+)
 """Kinds of channels: each is a module of this package with an `ADAPTER`."""
 
 

@@ -56,7 +56,7 @@ def apportioned(exact: Sequence[Decimal], total: int | None = None) -> tuple[int
 
 
 def flagged(order: PlaceOrder) -> PlaceOrder:
-    """The order with `balanced` saying whether its parts come to its total and its taxes to its tax.
+    """The order with `balanced` saying whether its parts come to its total, tax, discount and shipping.
 
     Sum of (amount - discount) + shipping - shipping discount + fees + duties + tip, plus tax unless prices
     include it, is the total.
@@ -76,7 +76,20 @@ def flagged(order: PlaceOrder) -> PlaceOrder:
         + sum(delivery.shipping_tax for delivery in order.deliveries)
         + sum(fee.tax for fee in order.fees)
     )
-    return replace(order, balanced=(total, taxes) == (order.total, order.tax))
+    discount = sum(line.discount for line in order.lines)
+    shipping = sum(delivery.shipping for delivery in order.deliveries)
+    sums = (total, taxes, discount, shipping)
+    return replace(order, balanced=sums == (order.total, order.tax, order.discount, order.shipping))
+
+
+def settled(order: PlaceOrder) -> PlaceOrder:
+    """The order `flagged`, with `tax_included` as its amounts show it where they contradict what it says.
+
+    For channels that do not say whether prices include tax, or count it otherwise by country.
+    """
+    stated = flagged(order)
+    other = flagged(replace(order, tax_included=not order.tax_included))
+    return other if other.balanced and not stated.balanced else stated
 
 
 def _net(lines: Sequence[Line]) -> list[int]:
