@@ -1,7 +1,7 @@
 """Adobe Commerce / Magento 2: webhooks, I/O events, and the resources of its REST API.
 
-Facts about the protocol were read in Adobe's documentation (Commerce webhooks, I/O events) and in answers of a
-Magento shop.
+Facts about the protocol were read in Adobe's documentation (Commerce webhooks and I/O events) and in the
+answers of a Magento shop.
 """
 
 import base64
