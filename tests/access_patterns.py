@@ -1,0 +1,410 @@
+"""Measures every query and write that the code makes, for `infra/docs/access-patterns.md`.
+
+`python -m tests.access_patterns` writes the document's table anew.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from functions.api import handler as api_function
+from functions.api.routes import ROUTES
+from functions.api.routing import find
+from oms.events.publish import Queue
+from oms.fulfillment.events import FactKind, FulfillmentFact, Package
+from oms.inventory.ledger import Account, Book, Finding
+from oms.orders.commands import Customer, PlaceOrder
+from oms.orders.identity import order_id, shard
+from oms.orders.work import WorkStage
+from oms.returns.events import RequestedUnits, ReturnedUnits, ReturnFact, ReturnRequest
+from oms.returns.model import Outcome, return_id
+from oms.store import process, tokens
+from oms.store.configuration import document_of, read_network
+from oms.store.keys import iso
+from oms.store.meter import Bill, Meter
+from oms.store.table import Table
+from oms.store.tokens import Scope
+from oms.usecases.check_ledger import check_ledger, repair
+from oms.usecases.limit_backorders import limit_backorders
+from oms.usecases.place_order import place_order
+from oms.usecases.record_fulfillment import record_fulfillment
+from oms.usecases.record_return import record_return
+from oms.usecases.release_order import release_order
+from oms.usecases.sweep_due import Sweep, sweep_due
+from tests.builders import NOW, command, line, network
+from tests.outlets import Receiver
+from tests.rest import Reply, Rest
+from tests.shelves import fill
+from tests.tables import create_table
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+DOCUMENT = Path(__file__).parents[1] / "infra/docs/access-patterns.md"
+BEGIN, END = "<!-- measured: begin -->\n", "<!-- measured: end -->\n"
+
+HEADER = "by | what | calls | read units | write units"
+LINES = (1, 5)
+"""Sizes of the orders that are measured."""
+
+ENVIRONMENT = {"TABLE_NAME": "orders", "KEYS_SECRET": "keys", "CONNECTORS": "wms"}
+LATER = NOW + timedelta(days=2)
+ID = order_id("shop-es", "5001")
+WORK = "3-1"
+PARCEL = Package("p1", "correos", "PQ4F6X0712345670108230Q", 900)
+MEMBERS = {"locations": ["wh-madrid", "wh-lyon", "st-gracia"]}
+
+_PK = (
+    (r"O#.+", "O#<order>"),
+    (r"SKU#.+", "SKU#<sku>"),
+    (r"CFG#\w+#ACTIVE", "CFG#<kind>#ACTIVE"),
+    (r"CFG#\w+", "CFG#<kind>"),
+    (r"TOK#.+", "TOK#<hash>"),
+    (r"TOKENS", "TOKENS"),
+    (r"W#\w+#\d\d", "W#<stage>#<shard>"),
+    (r"N#.+", "N#<location>#<state>"),
+    (r"C#.+", "C#<customer>"),
+    (r"DAY#.+", "DAY#<day>"),
+    (r"T#.+", "T#<tracking>"),
+    (r"RMA#.+", "RMA#<number>"),
+)
+_SK = (
+    (r"(O|B|T|META|ACTIVE)", r"\1"),
+    (r"F#.*", "F#<work>"),
+    (r"S#.*", "S#<shipment>"),
+    (r"R#.*", "R#<return>"),
+    (r"M#.*", "M#<refund>"),
+    (r"W#.*", "W#<sku>"),
+    (r"P#.*", "P#<location>"),
+    (r"D#.*", "D#<pool>"),
+    (r"[^#]+", "<id>"),
+)
+"""How the document names a key, by the key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One thing that is done with the table: by what, what it is, and the doing itself."""
+
+    by: str
+    what: str
+    run: Callable[[Table], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The calls that a use makes, by their patterns, and what they cost."""
+
+    calls: Counter[str]
+    bill: Bill
+
+
+type Measurements = dict[tuple[str, str], dict[int, Measured]]
+"""By whom and what, and by the lines of the order; of what is done several times the last."""
+
+
+def measure() -> Measurements:
+    """Everything that is done with the table."""
+    measured: Measurements = {}
+    with pytest.MonkeyPatch.context() as patch, mock_aws():
+        for name, value in ENVIRONMENT.items():
+            patch.setenv(name, value)
+        patch.setattr(process, "network", network)
+        patch.setattr(api_function, "datetime", SimpleNamespace(now=lambda zone: LATER))
+        client = boto3.client(
+            "dynamodb", region_name="eu-south-2", aws_access_key_id="test", aws_secret_access_key="test"
+        )
+        for lines in LINES:
+            table = Table(client, create_table(client, f"lines-{lines}", stream=False))
+            meter = Meter(client)
+            for use in uses(table, lines):
+                calls: Counter[str] = Counter()
+                before = meter.bill
+                metered = Table(_recording(meter.client(), calls), table.name)
+                patch.setattr(process, "table", lambda metered=metered: metered)
+                use.run(metered)
+                sizes = measured.setdefault((use.by, use.what), {})
+                sizes[lines] = Measured(calls, meter.bill - before)
+    return measured
+
+
+def uses(table: Table, lines: int) -> Iterator[Use]:
+    """Everything, in an order in which it can happen; what is needed besides is done without being measured.
+
+    Args:
+        table: an empty one.
+        lines: of every order.
+    """
+    skus = [f"SKU-{number:04d}" for number in range(1, lines + 1)]
+    scarce = [f"RARE-{number:04d}" for number in range(1, lines + 1)]
+    yield from _entered(skus)
+    for sku in skus:
+        fill(table, sku, wh_madrid=20)
+    for sku in scarce:
+        fill(table, sku, wh_madrid=1)
+        limit_backorders(table, network(), sku, "iberia", 9)
+    yield from _lived(skus)
+    beyond = _order(scarce, "5002", 2)
+    yield Use("intake", "Place one beyond stock", lambda table: place_order(table, network(), beyond, NOW))
+    for number in ("5003", "5004"):
+        place_order(table, network(), _order(skus, number), NOW)
+    release_order(table, network(), order_id("shop-es", "5003"), NOW)
+    yield from _asked(skus)
+    yield from _operated(table)
+
+
+def _entered(skus: Sequence[str]) -> Iterator[Use]:
+    """Configuration, catalogue and stock, as the API takes them."""
+    configured = network()
+    for location in configured.locations.values():
+        yield _put(f"/configuration/location/{location.id}", document_of(location))
+    yield _put("/configuration/pool/iberia", MEMBERS)
+    yield _put("/configuration/channel/shop-es", {"kind": "shopify", "pool": "iberia"})
+    yield _put(f"/skus/{skus[0]}", {"title": "Mug", "weight_g": 350})
+    yield _put(f"/stock/{skus[0]}/wh-lyon/count", {"on_hand": 0, "as_of": iso(NOW)})
+    yield _put(f"/stock/{skus[0]}/demand/iberia", {"backorder_limit": 2})
+    yield Use("every function", "Read the network, every 30 s", read_network)
+
+
+def _lived(skus: Sequence[str]) -> Iterator[Use]:
+    """The life of an order, most of it twice: messages are repeated."""
+    order = _order(skus, "5001")
+    newer = _order(skus, "5001", channel_version="2026-11-22T09:59:00.000Z")
+
+    def placing(sent: PlaceOrder) -> Callable[[Table], object]:
+        return lambda table: place_order(table, network(), sent, NOW)
+
+    def reporting(kind: FactKind, *packages: Package) -> Callable[[Table], object]:
+        fact = FulfillmentFact(f"m-{kind}", kind, NOW, ID, WORK, packages)
+        return lambda table: record_fulfillment(table, fact, NOW)
+
+    def returning(message: ReturnRequest | ReturnFact) -> Callable[[Table], object]:
+        return lambda table: record_return(table, network(), message, NOW)
+
+    def came(name: str, outcome: Outcome | None = None) -> ReturnFact:
+        units = tuple(ReturnedUnits(str(number), 1, outcome) for number, _ in enumerate(skus, 1))
+        return ReturnFact(name, NOW, ID, "r-1", "wh-madrid", units)
+
+    yield Use("intake", "Place an order", placing(order))
+    yield Use("intake", "Place it again", placing(order))
+    yield Use("intake", "Take on a newer version with the same content", placing(newer))
+    releasing = Use("sourcing", "Release an order", lambda table: release_order(table, network(), ID, NOW))
+    yield releasing
+    yield Use("sourcing", "Release it again", releasing.run)
+    yield Use("fulfillment", "Record work as accepted", reporting(FactKind.ACCEPTED))
+    yield Use("fulfillment", "Record it again", reporting(FactKind.ACCEPTED))
+    yield Use("fulfillment", "Record a parcel as shipped", reporting(FactKind.SHIPPED, PARCEL))
+    yield Use("fulfillment", "Record a parcel as shipped again", reporting(FactKind.SHIPPED, PARCEL))
+    yield Use("fulfillment", "Record a parcel as delivered", reporting(FactKind.DELIVERED, PARCEL))
+    asked = tuple(RequestedUnits(str(number), 1, "too small") for number, _ in enumerate(skus, 1))
+    yield Use("returns", "Request a return", returning(ReturnRequest("m-1", NOW, ID, "r-1", asked)))
+    yield Use("returns", "Receive a return", returning(came("m-2")))
+    yield Use("returns", "Dispose of returned units", returning(came("m-3", Outcome.RESTOCK)))
+    yield Use("returns", "Dispose of them again", returning(came("m-3", Outcome.RESTOCK)))
+
+
+def _asked(skus: Sequence[str]) -> Iterator[Use]:
+    """What the API answers, and the messages that it takes."""
+    yield _get("/orders", day=f"{NOW:%Y-%m-%d}")
+    yield _get("/orders", channel="shop-es", customer="99")
+    yield _get(f"/orders/{ID}")
+    for part in ("events", "fulfillment-orders", "shipments", "returns"):
+        yield _get(f"/orders/{ID}/{part}")
+    yield _get(f"/orders/{order_id('shop-es', '5004')}/shipments", which=", when it has none")
+    yield _get("/fulfillment-orders", location="wh-madrid", state="released")
+    yield _get(f"/fulfillment-orders/{ID}-{WORK}")
+    yield _get("/shipments", tracking_number=str(PARCEL.tracking_number))
+    yield _get(f"/returns/{return_id(ID, 'r-1')}")
+    yield _get(f"/stock/{skus[0]}")
+    yield _get("/availability", channel="shop-es", sku=",".join(skus))
+    yield _get(f"/skus/{skus[0]}")
+    for kind, name in (("location", "wh-lyon"), ("pool", "iberia"), ("channel", "shop-es")):
+        yield _get(f"/configuration/{kind}")
+        yield _get(f"/configuration/{kind}/{name}")
+    other = order_id("shop-es", "5003")
+    said: dict[str, object] = {"message_id": "m-1", "type": "accepted", "occurred_at": iso(NOW)}
+    yield _post("/fulfillment-events", said | {"fulfillment_order": f"{other}-2-1"})
+    said = {"message_id": "m-1", "type": "received", "occurred_at": iso(NOW), "location": "st-gracia"}
+    yield _post("/return-events", said | {"order_id": other, "lines": [{"line_id": "1", "units": 1}]})
+
+
+def _operated(table: Table) -> Iterator[Use]:
+    """What the clock, the authorizer and the command line do."""
+    sweep = Sweep(WorkStage.RELEASE, shard(order_id("shop-es", "5004")))
+    queue = Queue(Receiver().queue, "https://queue.example.test")
+    yield Use(
+        "clock",
+        "Sweep one of 16 shards of a stage, each minute",
+        lambda table: sweep_due(table, queue, queue, sweep, LATER),
+    )
+    text, token = tokens.issue(table, "wms", (Scope.FULFILLMENT_WRITE,), timedelta(days=9), NOW)
+    yield Use("authorizer", "Find a token, every 60 s", lambda table: tokens.find(table, text, NOW))
+    yield Use(
+        "oms token create",
+        "Issue a token",
+        lambda table: tokens.issue(table, "store", (Scope.STOCK_READ,), timedelta(days=9), NOW),
+    )
+    yield Use("oms token list", "List the tokens", tokens.issued)
+    yield Use("oms token revoke", "End a token", lambda table: tokens.revoke(table, token, NOW))
+    broken = Finding(Account(Book.POSITION, "NONE", "wh-lyon"), 0, {}, {"on_hand": 0, "uncommitted": 0})
+    yield Use("oms ledger check", "Prove every unit", lambda table: check_ledger(table, segments=1))
+    yield Use("oms ledger check", "Repair a counter", lambda table: repair(table, broken, "oms", NOW))
+
+
+def _order(skus: Sequence[str], number: str, units: int = 1, **fields: object) -> PlaceOrder:
+    lines = (line(sku, units, number=n) for n, sku in enumerate(skus, 1))
+    return command(*lines, channel_order_id=number, customer=Customer(id="99"), **fields)
+
+
+def _get(path: str, /, *, which: str = "", **query: str) -> Use:
+    use = _route("GET", path, lambda table: _answered(Rest().get(path, **query)), *query)
+    return replace(use, what=f"{use.what}{which}")
+
+
+def _put(path: str, body: object) -> Use:
+    return _route("PUT", path, lambda table: _answered(Rest().put(path, body)))
+
+
+def _post(path: str, body: object) -> Use:
+    return _route("POST", path, lambda table: _answered(Rest().post(path, body)))
+
+
+def _route(method: str, path: str, run: Callable[[Table], object], *query: str) -> Use:
+    route, _ = find(ROUTES, method, path)
+    return Use(f"{method} {route.path}{'?' if query else ''}{'&'.join(query)}", route.summary, run)
+
+
+def _answered(reply: Reply) -> None:
+    assert reply.status == 200, reply.document
+
+
+def _recording(client: "DynamoDBClient", calls: Counter[str]) -> "DynamoDBClient":
+    """A client that counts what its calls ask for, by patterns of keys."""
+    return cast("DynamoDBClient", _Recording(client, calls))
+
+
+class _Recording:
+    def __init__(self, client: object, calls: Counter[str]) -> None:
+        self._client = client
+        self._calls = calls
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._client, name)
+
+        def call(**request: Any) -> Any:
+            self._calls.update(_patterns(name, request))
+            return method(**request)
+
+        return call
+
+
+def _patterns(name: str, request: Mapping[str, Any]) -> Iterator[str]:
+    """What a call asks for: an entry for each item of a write or a read by key, one for a query."""
+    match name:
+        case "get_item":
+            yield f"get {_key(request['Key'])}{_consistency(request)}"
+        case "batch_get_item":
+            for wanted in request["RequestItems"].values():
+                for key in wanted["Keys"]:
+                    yield f"batch get {_key(key)}{_consistency(wanted)}"
+        case "query":
+            values = request["ExpressionAttributeValues"]
+            index = f"{request['IndexName']} " if "IndexName" in request else ""
+            prefix = f" `{values[':prefix']['S']}*`" if ":prefix" in values else ""
+            until = " until now" if ":until" in values else ""
+            yield f"query {index}`{_named(_PK, values[':pk']['S'])}`{prefix}{until}{_consistency(request)}"
+        case "scan":
+            yield f"scan{_consistency(request)}"
+        case "transact_write_items":
+            for element in request["TransactItems"]:
+                for action, body in element.items():
+                    yield f"tx {_write(action, body)}"
+        case "put_item" | "update_item":
+            yield _write(name.removesuffix("_item").title(), request)
+        case _:
+            raise AssertionError(f"{name} has no pattern yet")
+
+
+def _write(action: str, body: Mapping[str, Any]) -> str:
+    condition = body.get("ConditionExpression", "")
+    verbs = {"attribute_not_exists(#PK)": "create", "#v = :seen": "replace", "": action.lower()}
+    key = body.get("Key") or {name: body["Item"][name] for name in ("PK", "SK")}
+    return f"{verbs.get(condition, f'{action.lower()} if')} {_key(key)}"
+
+
+def _key(key: Mapping[str, Any]) -> str:
+    return f"`{_named(_PK, key['PK']['S'])}` `{_named(_SK, key['SK']['S'])}`"
+
+
+def _named(names: tuple[tuple[str, str], ...], key: str) -> str:
+    for pattern, name in names:
+        match = re.fullmatch(pattern, key)
+        if match:
+            return match.expand(name)
+    raise AssertionError(f"{key} has no name in the document yet")
+
+
+def _consistency(request: Mapping[str, Any]) -> str:
+    return ", consistent" if request.get("ConsistentRead") else ""
+
+
+def render(measured: Measurements) -> str:
+    """The document's tables."""
+    sections: Mapping[str, Callable[[str], bool]] = {
+        "Functions": lambda by: by.islower() and not by.startswith("oms "),
+        "API": lambda by: not by.islower(),
+        "Command line": lambda by: by.startswith("oms "),
+    }
+    rows: list[str] = []
+    together = list(dict.fromkeys(by for by, _ in measured))
+    in_order = sorted(measured.items(), key=lambda row: together.index(row[0][0]))
+    for title, belongs in sections.items():
+        rows += [f"\n### {title}\n", f"| {HEADER} |", "|---" * 5 + "|"]
+        rows += (
+            f"| `{by}` | {what} | {_cells(*sizes.values())} |"
+            for (by, what), sizes in in_order
+            if belongs(by)
+        )
+    return "\n".join(rows) + "\n\n"
+
+
+def _cells(small: Measured, large: Measured) -> str:
+    calls = "<br>".join(
+        f"{call}{_times(small.calls[call], large.calls[call])}" for call in small.calls | large.calls
+    )
+    bills = small.bill, large.bill
+    reads = " / ".join(f"{bill.reads:g}" for bill in bills)
+    return f"{calls} | {reads} | {' / '.join(map(_written, bills))}"
+
+
+def _times(small: int, large: int) -> str:
+    if small == large:
+        return f" × {small}" if small > 1 else ""
+    return " × L" if (small, large) == LINES else f" × {small} / {large}"
+
+
+def _written(bill: Bill) -> str:
+    """All write units, and those of each index among them."""
+    parts = {name: units for name, units in bill.by("part").items() if name.startswith("GSI")}
+    indexed = ", ".join(f"{name} {units:g}" for name, units in parts.items())
+    return f"{bill.writes:g}" + (f" ({indexed})" if indexed else "")
+
+
+def written(document: str, table: str) -> str:
+    """The document with a table in the place of its own."""
+    before, rest = document.split(BEGIN)
+    _, after = rest.split(END)
+    return before + BEGIN + table + END + after
+
+
+if __name__ == "__main__":
+    DOCUMENT.write_text(written(DOCUMENT.read_text(), render(measure())))
