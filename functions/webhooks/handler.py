@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
+from urllib.parse import urlencode
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -56,15 +57,14 @@ def _receive(event: Mapping[str, Any]) -> Answer:
     """Answer a handshake, or verify and queue a delivery."""
     channel = (event.get("pathParameters") or {}).get("channel") or ""
     headers, body, method = _headers(event), _body(event), event.get("httpMethod") or "POST"
-    request = event.get("requestContext") or {}
-    url = f"https://{request.get('domainName', '')}{request.get('path', '')}"
+    query = event.get("queryStringParameters") or {}
+    url = _url(event.get("requestContext") or {}, query)
     known = _secrets().get(channel) if _CHANNEL_ID.fullmatch(channel) else None
     if known is None:
         raise Problem(Code.CHANNEL_UNKNOWN, "no channel of that id is connected", "channel")
     kind = adapter(known.kind)
     logger.note(channel=channel, bytes=len(body))
     if isinstance(kind, Handshaking):
-        query = event.get("queryStringParameters") or {}
         reply = kind.handshake(method, query, headers, body, known.secrets, url=url)
         if reply is not None:
             logger.note(handshake=True)
@@ -102,6 +102,12 @@ def _send(message: str) -> None:
         MessageBody=message,
         MessageAttributes={"correlation_id": {"DataType": "String", "StringValue": correlation_id}},
     )
+
+
+def _url(request: Mapping[str, Any], query: Mapping[str, str]) -> str:
+    """The address that was called: some vendors sign it, others were given one with a secret in its query."""
+    address = f"https://{request.get('domainName', '')}{request.get('path', '')}"
+    return f"{address}?{urlencode(query)}" if query else address
 
 
 def _headers(event: Mapping[str, Any]) -> Headers:
