@@ -13,6 +13,7 @@ from infra.local.stack import ROOT, Home
 
 # How long an example takes says more of the machine than of the code.
 hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.register_profile("long", deadline=None, max_examples=2000)
 hypothesis.settings.load_profile("untimed")
 
 

@@ -1,0 +1,366 @@
+"""Everything that happens to stock, in any order, repeated at any time, against a small model.
+
+The model knows what stands on the shelves, and nothing of orders; what orders and positions say of each other
+is compared after each step. `pytest --hypothesis-profile long` tries many more lives.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.dynamodb.models import dynamodb_backends
+
+from oms.fulfillment.events import FactKind, FulfillmentFact, Package, PackedUnits
+from oms.fulfillment.model import FulfillmentOrder
+from oms.inventory.model import Block, CountBasis, Position, Sku, Stock
+from oms.inventory.network import Channel, Network, Pool
+from oms.orders.identity import order_id
+from oms.orders.judgement import Verdict
+from oms.orders.model import Order
+from oms.problems import Problem
+from oms.returns.events import RequestedUnits, ReturnedUnits, ReturnFact, ReturnRequest
+from oms.returns.model import Outcome
+from oms.store import keys
+from oms.store.attributes import Item, decode
+from oms.store.fulfillment import decode_fulfillment_order, decode_shipment
+from oms.store.orders import decode_order
+from oms.store.returns import decode_refund
+from oms.store.stock import decode_demand, decode_position, encode_sku, read_stock
+from oms.store.table import Table
+from oms.store.writes import limit, put
+from oms.usecases.count_stock import Count, count_stock
+from oms.usecases.place_order import place_order
+from oms.usecases.record_fulfillment import record_fulfillment
+from oms.usecases.record_return import record_return
+from oms.usecases.release_order import release_order
+from tests.builders import CHANNEL, LYON, MADRID, NOW, STORE, command, line
+
+LOCATIONS = {
+    location.id: location
+    for location in (MADRID, replace(LYON, safety_stock=1), replace(STORE, count_basis=CountBasis.NET))
+}
+REGION = "eu-south-2"
+
+CHANNELS = {"shop-es": CHANNEL, "shop-fr": Channel("shop-fr", "shopify", "france")}
+POOLS = {"iberia": Pool("iberia", tuple(LOCATIONS)), "france": Pool("france", ("wh-lyon", "wh-madrid"))}
+NETWORK = Network(CHANNELS, POOLS, LOCATIONS)
+
+LIMITS: dict[tuple[str, str], int | None] = {
+    ("A", "iberia"): 2,
+    ("A", "france"): 1,
+    ("B", "iberia"): None,
+    ("B", "france"): 0,
+}
+"""How much may be backordered: of A a little, of B anything or nothing."""
+
+PRICE = 333
+
+SKUS = st.sampled_from("AB")
+PLACES = st.sampled_from(sorted(LOCATIONS))
+UNITS = st.integers(1, 4)
+AGO = st.integers(0, 5).map(lambda minutes: timedelta(minutes=minutes))
+ANY = st.integers(0, 99)
+"""Which of the things that there are, counted round."""
+
+BLOCKED = {Outcome.REFURBISH: Block.DAMAGED, Outcome.QUARANTINE: Block.QUALITY_CONTROL}
+
+
+@dataclass(slots=True)
+class Shelf:
+    """What the model knows of a position: all that is there, what of it is blocked, when it was counted."""
+
+    on_hand: int = 0
+    blocked: Counter[Block] = field(default_factory=Counter)
+    counted_at: datetime | None = None
+
+    def move(self, units: int, occurred_at: datetime) -> None:
+        """Units come or go, unless a later count has found that already."""
+        if self.counted_at is None or self.counted_at <= occurred_at:
+            self.on_hand += units
+
+
+class Stored:
+    """Everything in the table at a moment, by what it is."""
+
+    def __init__(self, table: Table) -> None:
+        # From moto's own memory: a scan through the client takes longer than everything else together.
+        everything = dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].tables[table.name].all_items()
+        self.items: list[Item] = [decode(item.to_json()["Attributes"]) for item in everything]
+        self.orders = {str(item["PK"]): decode_order(item) for item in self._of("order")}
+        self.positions = [decode_position(item) for item in self._of("position")]
+        self.demands = [decode_demand(item) for item in self._of("demand")]
+        self.works = [decode_fulfillment_order(item) for item in self._of("fulfillment_order")]
+        self.shipments = [decode_shipment(item) for item in self._of("shipment")]
+        self.refunds = [decode_refund(item) for item in self._of("refund")]
+
+    def _of(self, kind: str) -> list[Item]:
+        return [item for item in self.items if item["t"] == kind]
+
+
+class Shop(RuleBasedStateMachine):
+    """One retailer with two channels whose pools overlap; each step is a message from somewhere."""
+
+    table: Table
+
+    def __init__(self) -> None:
+        super().__init__()
+        dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].tables[self.table.name].items.clear()
+        self.now = NOW
+        self.stored = Stored(self.table)
+        self.nothing_new = False
+        self.shelves: dict[tuple[str, str], Shelf] = {}
+        self.sent: list[Callable[[], object]] = []
+        self.returned: list[tuple[str, str]] = []  # order id and reference
+        self.placed: list[str] = []
+        self.came_back: dict[tuple[str, str, str], Counter[str]] = {}
+
+    @initialize(held=st.tuples(*[st.integers(0, 6)] * 6))
+    def open(self, held: tuple[int, ...]) -> None:
+        self.stored = Stored(self.table)
+        places = [(sku, location) for sku in "AB" for location in LOCATIONS]
+        for sku in "AB":
+            self.table.commit(put(keys.sku_meta(sku), encode_sku(Sku(sku))))
+        for (sku, pool), most in LIMITS.items():
+            self.table.commit(limit(sku, pool, most))
+        for (sku, location), units in zip(places, held, strict=True):
+            self._count(sku, location, units, timedelta(hours=1))
+
+    @rule(
+        channel=st.sampled_from(sorted(CHANNELS)),
+        wanted=st.lists(st.tuples(st.sampled_from("ABBX"), UNITS, ANY), min_size=1, max_size=4),
+        at_once=st.booleans(),
+    )
+    def place(self, channel: str, wanted: list[tuple[str, int, int]], at_once: bool) -> None:
+        """An order arrives; it gets all that its pool has to give, and nothing that others wait for."""
+        number = str(len(self.placed))
+        lines = (
+            line(sku, units, number=index, price=PRICE, discount=discount)
+            for index, (sku, units, discount) in enumerate(wanted, 1)
+        )
+        order = command(*lines, channel=channel, channel_order_id=number)
+        stocks = read_stock(self.table, "AB", consistent=True)
+        result = place_order(self.table, NETWORK, order, self.now)
+        assert result.verdict is Verdict.PLACED
+        self.placed.append(order_id(channel, number))
+        self.sent.append(lambda: place_order(self.table, NETWORK, order, self.now))
+        for sku in {sku for sku, _, _ in wanted} - {"X"}:
+            units = sum(units for name, units, _ in wanted if name == sku)
+            self._judge(result.order, stocks[sku], units, CHANNELS[channel].pool)
+        if at_once:
+            self._release(result.order.order_id)
+
+    def _judge(self, order: Order, before: Stock, units: int, pool: str) -> None:
+        """Whether an order got of a sku what it should have, given the stock before it."""
+        waiting = sum(demand.waiting for demand in before.demands)
+        free = sum(
+            max(0, held.uncommitted - LOCATIONS[held.location].safety_stock)
+            for held in before.positions
+            if held.location in POOLS[pool].locations
+        )
+        own = sum(demand.waiting for demand in before.demands if demand.pool == pool)
+        most = LIMITS[str(before.demands[0].sku), pool]
+        lines = [line for line in order.lines if line.sku == before.demands[0].sku]
+        allocated = sum(line.allocated for line in lines)
+        backordered = sum(line.backordered for line in lines)
+        assert allocated == min(units, max(0, free - waiting))
+        rest = units - allocated
+        assert backordered == (rest if most is None else min(rest, max(0, most - own)))
+        assert sum(line.open for line in lines) == rest - backordered
+
+    @precondition(lambda self: self.placed)
+    @rule(which=ANY)
+    def release(self, which: int) -> None:
+        self._release(self.placed[which % len(self.placed)])
+
+    def _release(self, name: str) -> None:
+        self._send(lambda: release_order(self.table, NETWORK, name, self.now))
+
+    @precondition(lambda self: self.stored.works)
+    @rule(which=ANY, kind=st.sampled_from([FactKind.ACCEPTED, FactKind.PICKING, FactKind.PACKED]))
+    def advance(self, which: int, kind: FactKind) -> None:
+        work = self._work(which)
+        fact = FulfillmentFact("m", kind, self.now, work.order_id, work.id)
+        self._send(lambda: record_fulfillment(self.table, fact, self.now))
+
+    @precondition(lambda self: self.stored.works)
+    @rule(
+        which=ANY,
+        kind=st.sampled_from([FactKind.SHIPPED, FactKind.DELIVERED]),
+        packed=st.lists(st.tuples(ANY, UNITS), min_size=1, max_size=3),
+        ago=AGO,
+    )
+    def ship(self, which: int, kind: FactKind, packed: list[tuple[int, int]], ago: timedelta) -> None:
+        """A parcel leaves, perhaps with more than was asked for, perhaps known by its delivery alone."""
+        work = self._work(which)
+        contents = [(work.lines[number % len(work.lines)], units) for number, units in packed]
+        lines = tuple(PackedUnits(asked.line_id, units) for asked, units in contents)
+        package = Package(f"p{len(self.sent)}", lines=lines)
+        fact = FulfillmentFact("m", kind, self.now - ago, work.order_id, work.id, (package,))
+        for asked, units in contents:
+            self._shelf(asked.sku, work.location).move(-units, fact.occurred_at)
+        self._send(lambda: record_fulfillment(self.table, fact, self.now))
+
+    @precondition(lambda self: self.stored.shipments)
+    @rule(which=ANY, ago=AGO)
+    def deliver(self, which: int, ago: timedelta) -> None:
+        parcel = self.stored.shipments[which % len(self.stored.shipments)]
+        package = Package(parcel.id.removeprefix(f"{parcel.fulfillment_order}."))
+        at, kind = self.now - ago, FactKind.DELIVERED
+        fact = FulfillmentFact("m", kind, at, parcel.order_id, parcel.fulfillment_order, (package,))
+        self._send(lambda: record_fulfillment(self.table, fact, self.now))
+
+    @rule(sku=SKUS, location=PLACES, units=st.integers(0, 6), ago=AGO)
+    def count(self, sku: str, location: str, units: int, ago: timedelta) -> None:
+        """Somebody counts, and tells at once or later; an older count than the last changes nothing."""
+        self._count(sku, location, units, ago)
+
+    def _count(self, sku: str, location: str, units: int, ago: timedelta) -> None:
+        as_of = self.now - ago
+        shelf = self._shelf(sku, location)
+        if shelf.counted_at is None or as_of > shelf.counted_at:
+            promised = self._position(sku, location).allocated
+            net = LOCATIONS[location].count_basis is CountBasis.NET
+            shelf.on_hand = units + (promised if net else 0)
+            shelf.counted_at = as_of
+        found = Count(sku, location, units, as_of, "count", "test")
+        self._send(lambda: count_stock(self.table, NETWORK, found, self.now))
+
+    @precondition(lambda self: self.stored.shipments)
+    @rule(which=ANY, line_number=ANY, units=UNITS)
+    def announce(self, which: int, line_number: int, units: int) -> None:
+        """A customer wants to send units back; more than were shipped are refused."""
+        order = self.stored.orders[keys.order(self.placed[which % len(self.placed)])]
+        asked = RequestedUnits(order.lines[line_number % len(order.lines)].line_id, units)
+        reference = f"r{len(self.returned)}"
+        message = ReturnRequest("m", self.now, order.order_id, reference, (asked,))
+        if self._send(lambda: record_return(self.table, NETWORK, message, self.now)):
+            self.returned.append((order.order_id, reference))
+
+    @precondition(lambda self: self.returned)
+    @rule(
+        which=ANY,
+        line_number=ANY,
+        units=UNITS,
+        location=PLACES,
+        outcome=st.none() | st.sampled_from(Outcome),
+        ago=AGO,
+    )
+    def come_back(
+        self, which: int, line_number: int, units: int, location: str, outcome: Outcome | None, ago: timedelta
+    ) -> None:
+        """Units come in, or are disposed of, those never reported as received included."""
+        name, reference = self.returned[which % len(self.returned)]
+        lines = self.stored.orders[keys.order(name)].lines
+        sent_back = lines[line_number % len(lines)]
+        at = self.now - ago
+        came = (ReturnedUnits(sent_back.line_id, units, outcome),)
+        fact = ReturnFact(f"m{len(self.sent)}", at, name, reference, location, came)
+        self._send(lambda: record_return(self.table, NETWORK, fact, self.now))
+        shelf = self._shelf(str(sent_back.sku), location)
+        known = self.came_back.setdefault((reference, sent_back.line_id, location), Counter())
+        # What was disposed of has come in, whether the location reports that before, later or never.
+        before = max(known.values(), default=0)
+        known["disposed" if outcome else "reported"] += units
+        arrived = max(known.values()) - before
+        gone = units if outcome else 0
+        shelf.blocked[Block.RETURNS] += arrived - gone
+        if outcome in BLOCKED:
+            shelf.blocked[BLOCKED[outcome]] += gone
+        shelf.move(arrived - (gone if outcome is Outcome.SCRAP else 0), at)
+
+    @precondition(lambda self: self.sent)
+    @rule(which=ANY)
+    def repeat(self, which: int) -> None:
+        """A message is delivered again, at any time later: nothing changes."""
+        self.sent[which % len(self.sent)]()
+        self.nothing_new = True
+
+    @invariant()
+    def everything_agrees(self) -> None:
+        before, self.stored = self.stored, Stored(self.table)
+        assert not self.nothing_new or self.stored.items == before.items
+        self.nothing_new = False
+        self.positions_hold_what_is_on_the_shelves()
+        self.positions_and_orders_agree()
+        self.orders_add_up()
+
+    def positions_hold_what_is_on_the_shelves(self) -> None:
+        for held in self.stored.positions:
+            shelf = self._shelf(held.sku, held.location)
+            assert held.on_hand == shelf.on_hand
+            assert {**held.blocked} == {reason: units for reason, units in shelf.blocked.items() if units}
+            assert held.counted_at == shelf.counted_at
+
+    def positions_and_orders_agree(self) -> None:
+        promised: Counter[tuple[str, str]] = Counter()
+        waiting: Counter[tuple[str, str]] = Counter()
+        for order in self.stored.orders.values():
+            for ordered in order.lines:
+                sku = str(ordered.sku)
+                for entry in ordered.entries:
+                    promised[sku, entry.location] += entry.units
+                if sku != "X":
+                    waiting[sku, str(order.pool)] += ordered.open + ordered.backordered
+        for held in self.stored.positions:
+            assert held.allocated == promised.pop((held.sku, held.location), 0)
+            blocked = sum(held.blocked.values())
+            assert held.uncommitted == held.on_hand - blocked - held.allocated - held.reserved
+        assert not promised
+        for demand in self.stored.demands:
+            assert demand.waiting == waiting.pop((demand.sku, demand.pool), 0)
+        assert not +waiting
+
+    def orders_add_up(self) -> None:
+        stored = self.stored
+        for order in stored.orders.values():
+            refunds = [refund for refund in stored.refunds if refund.order_id == order.order_id]
+            assert sum(refund.amount for refund in refunds) <= order.captured
+            if all(kept.returned == kept.ordered for kept in order.lines):
+                assert sum(refund.amount for refund in refunds) == order.captured
+            works = [work for work in stored.works if work.order_id == order.order_id]
+            for kept in order.lines:
+                assert kept.ordered == kept.amount // PRICE
+                assert 0 <= kept.delivered <= kept.shipped
+                assert 0 <= kept.returned <= kept.shipped
+                asked = [one for work in works for one in work.lines if one.line_id == kept.line_id]
+                assert sum(one.remaining for one in asked) == kept.in_fulfillment
+                assert sum(one.shipped for one in asked) == kept.shipped
+
+    def _send(self, message: Callable[[], object]) -> bool:
+        """Deliver a message; a minute passes. False when it is refused, and then nothing has changed."""
+        try:
+            message()
+        except Problem:
+            self.nothing_new = True
+            return False
+        self.sent.append(message)
+        self.now += timedelta(minutes=1)
+        return True
+
+    def _work(self, which: int) -> FulfillmentOrder:
+        return self.stored.works[which % len(self.stored.works)]
+
+    def _shelf(self, sku: str, location: str) -> Shelf:
+        return self.shelves.setdefault((sku, location), Shelf())
+
+    def _position(self, sku: str, location: str) -> Position:
+        item = self.table.get(keys.position(sku, location))
+        return decode_position(item) if item else Position(sku, location)
+
+
+def test_stock_is_right_whatever_happens_in_whatever_order(table: Table) -> None:
+    machine = type("Shop", (Shop,), {"table": table, "TestCase": None})
+    examples = settings().max_examples // 16
+    run_state_machine_as_test(machine, settings=settings(max_examples=examples, stateful_step_count=50))
