@@ -1,4 +1,4 @@
-"""Proof of origin by the schemes of marketplaces, tills, payment and tracking services: what is refused first."""
+"""Proof of origin by the schemes of marketplaces, tills, payment and tracking services: refusals first."""
 
 import base64
 import hashlib
