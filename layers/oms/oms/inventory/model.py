@@ -4,7 +4,7 @@ Quantities are integers in the sku's smallest unit.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -26,7 +26,10 @@ class CountBasis(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sku:
-    """What is known of a sku. `scale` is the smallest units in one ordered unit (1000 for kg sold in g)."""
+    """What is known of a sku. `scale` is the smallest units in one ordered unit (1000 for kg sold in g).
+
+    Until `hot_until` its orders go through the hot lane: one transaction for each would meet too many others.
+    """
 
     sku: str
     title: str = ""
@@ -35,6 +38,11 @@ class Sku:
     weight_g: int = 0
     tracked: bool = True
     v: int = 0
+    hot_until: datetime | None = None
+
+    def is_hot(self, now: datetime) -> bool:
+        """Whether its orders go through the hot lane at `now` (UTC)."""
+        return self.hot_until is not None and now < self.hot_until
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +63,21 @@ class Position:
         """Whether the last count came after `moment`, so that it has seen what happened then."""
         return self.counted_at is not None and self.counted_at > moment
 
+    def moved(self, delta: "Delta") -> "Position":
+        """This position after a change, at its next version."""
+        reasons = {*self.blocked, *delta.blocked}
+        return replace(
+            self,
+            on_hand=self.on_hand + delta.on_hand,
+            blocked={
+                reason: self.blocked.get(reason, 0) + delta.blocked.get(reason, 0) for reason in reasons
+            },
+            allocated=self.allocated + delta.allocated,
+            reserved=self.reserved + delta.reserved,
+            uncommitted=self.uncommitted + delta.uncommitted,
+            v=self.v + 1,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Demand:
@@ -73,6 +96,22 @@ class Stock:
     sku: Sku | None
     positions: tuple[Position, ...] = ()
     demands: tuple[Demand, ...] = ()
+
+    def demand(self, pool: str) -> Demand:
+        """What a pool wants of this sku of the catalogue; nothing when that was never said."""
+        assert self.sku is not None, "units of an unknown sku do not wait"
+        empty = Demand(self.sku.sku, pool)
+        return next((known for known in self.demands if known.pool == pool), empty)
+
+    def with_position(self, position: Position) -> "Stock":
+        """This stock with a position in place of the one at its location."""
+        others = tuple(known for known in self.positions if known.location != position.location)
+        return replace(self, positions=(*others, position))
+
+    def with_demand(self, demand: Demand) -> "Stock":
+        """This stock with a demand in place of that of its pool."""
+        others = tuple(known for known in self.demands if known.pool != demand.pool)
+        return replace(self, demands=(*others, demand))
 
 
 @dataclass(frozen=True, slots=True)

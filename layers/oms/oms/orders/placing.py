@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from oms.inventory.availability import free, takeable
-from oms.inventory.model import Delta, Deltas, Demand, Stock, add
+from oms.inventory.model import Delta, Deltas, Position, Stock, add
 from oms.inventory.network import Channel, Location, Network
 from oms.orders.commands import Delivery, FulfilledBy, Line, LineKind, Method, PaymentState, PlaceOrder
 from oms.orders.identity import digest, order_id
@@ -35,6 +35,15 @@ class DemandChange:
     waiting: int
     backordered: int = 0
     limit: int | None = None
+
+    def __add__(self, other: "DemandChange") -> "DemandChange":
+        """Both changes of one demand, the other placed after this one: the first condition covers both.
+
+        Whoever leaves units open has used up the limit, so that nobody after him is backordered.
+        """
+        return replace(
+            self, waiting=self.waiting + other.waiting, backordered=self.backordered + other.backordered
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +135,20 @@ def place(
     order = order.written(now, "placed", data=_outcome(order))
     due = now + timedelta(minutes=channel.grace_minutes)
     return Placement(replace(order, due_at=due), body_of(command, order), deltas, demands)
+
+
+def left_by(placement: Placement, stocks: Mapping[str, Stock]) -> dict[str, Stock]:
+    """The stock that the next order meets when `placement` was made from `stocks`."""
+    left = dict(stocks)
+    for (sku, location), delta in placement.deltas.items():
+        stock = left.get(sku, Stock(None))
+        held = next((known for known in stock.positions if known.location == location), None)
+        left[sku] = stock.with_position((held or Position(sku, location)).moved(delta))
+    for change in placement.demands:
+        demand = left[change.sku].demand(change.pool)
+        waiting = replace(demand, waiting=demand.waiting + change.waiting)
+        left[change.sku] = left[change.sku].with_demand(waiting)
+    return left
 
 
 def paid_amounts(command: PlaceOrder) -> tuple[int, int]:
@@ -280,7 +303,7 @@ def _wait(
         stock = stocks.get(line.sku) if line.sku else None
         if not line.open or line.sku is None or stock is None or stock.sku is None:
             continue
-        demand = next((known for known in stock.demands if known.pool == pool), Demand(line.sku, pool))
+        demand = stock.demand(pool)
         change = changes.get(line.sku, DemandChange(line.sku, pool, 0, 0, demand.backorder_limit))
         limit = demand.backorder_limit
         room = line.open if limit is None else max(0, limit - demand.waiting - change.waiting)

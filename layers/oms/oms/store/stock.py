@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from oms.inventory.model import Block, Demand, Position, Sku, Stock
 from oms.store import keys
-from oms.store.attributes import Item, moment
+from oms.store.attributes import Item, millis, moment
 from oms.store.table import Table
 from oms.store.writes import UNLIMITED
 
@@ -23,7 +23,7 @@ def read_stock(table: Table, skus: Iterable[str], *, consistent: bool = False) -
 
 def encode_sku(sku: Sku) -> Item:
     """A catalogue entry's attributes, without its key."""
-    return {
+    item: Item = {
         "t": "sku",
         "sv": 1,
         "v": sku.v,
@@ -33,13 +33,18 @@ def encode_sku(sku: Sku) -> Item:
         "weight_g": sku.weight_g,
         "tracked": sku.tracked,
     }
+    return item | ({"hot_until": millis(sku.hot_until)} if sku.hot_until else {})
 
 
 def decode_sku(item: Item) -> Sku:
     """A catalogue entry from its item."""
     stored = cast(dict[str, Any], item)
     names = ("title", "unit", "scale", "weight_g", "tracked", "v")
-    return Sku(stored["PK"].removeprefix(keys.SKU), **{name: stored[name] for name in names})
+    return Sku(
+        stored["PK"].removeprefix(keys.SKU),
+        **{name: stored[name] for name in names},
+        hot_until=moment(stored["hot_until"]) if "hot_until" in stored else None,
+    )
 
 
 def decode_position(item: Item) -> Position:

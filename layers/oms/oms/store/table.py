@@ -45,14 +45,20 @@ class Table:
         client: a boto3 DynamoDB client, or anything with its methods (the meter, a fault injector).
         name: the table's name.
         pause: waits a number of seconds between retries.
+        on_conflict: is told of every item over which another transaction made a write of ours wait.
     """
 
     def __init__(
-        self, client: "DynamoDBClient", name: str, pause: Callable[[float], None] = time.sleep
+        self,
+        client: "DynamoDBClient",
+        name: str,
+        pause: Callable[[float], None] = time.sleep,
+        on_conflict: Callable[[Key], object] = lambda key: None,
     ) -> None:
         self.client = client
         self.name = name
         self._pause = pause
+        self._on_conflict = on_conflict
 
     def get(self, key: Key, *, consistent: bool = True) -> Item | None:
         """The item of a key, or None."""
@@ -143,6 +149,8 @@ class Table:
                 return
             except ClientError as error:
                 failed = _failed_conditions(error, writes)
+                for write in _conflicting(error, writes):
+                    self._on_conflict(write.key)
                 if failed:
                     raise Cancelled(failed) from error
         raise Busy(f"{len(writes)} writes met conflicts or throttling {_ATTEMPTS} times")
@@ -197,6 +205,16 @@ class Table:
             if "LastEvaluatedKey" not in answer:
                 return
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+
+def _conflicting(error: ClientError, writes: Sequence[Write]) -> Iterator[Write]:
+    """The writes that another transaction stood in the way of."""
+    response: Any = error.response
+    if response["Error"]["Code"] == "TransactionConflictException":
+        yield from writes
+    for write, report in zip(writes, response.get("CancellationReasons", ()), strict=False):
+        if report["Code"] == "TransactionConflict":
+            yield write
 
 
 def _failed_conditions(error: ClientError, writes: Sequence[Write]) -> tuple[Reason, ...]:

@@ -140,6 +140,18 @@ def limit(sku: str, pool: str, most: int | None) -> Write:
     )
 
 
+def heat(sku: str, until: datetime) -> Write:
+    """Mark a sku of the catalogue as hot until a time (UTC); its version stays, as nobody described it."""
+    values: dict[str, Value] = {"hot_until": millis(until)}
+    return Write(
+        "Update",
+        keys.sku_meta(sku),
+        update="SET #hot_until = :hot_until",
+        condition="attribute_exists(#PK)",
+        values=values,
+    )
+
+
 def count(seen: Position, on_hand: int, as_of: datetime, why: Why) -> Write:
     """Set what a count found on hand, moving uncommitted by the difference.
 

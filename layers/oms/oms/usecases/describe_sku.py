@@ -19,7 +19,7 @@ def describe_sku(table: Table, sku: Sku, expected: int | None = None) -> Sku:
 
     Args:
         table: the store.
-        sku: the entry; its version is ignored.
+        sku: the entry; its version and heat are ignored.
         expected: the version that it replaces, 0 for none yet; None for any.
 
     Returns:
@@ -33,11 +33,12 @@ def describe_sku(table: Table, sku: Sku, expected: int | None = None) -> Sku:
     for _ in range(_TRIES):
         item = table.get(key)
         seen = decode_sku(item) if item else None
-        if seen is not None and replace(sku, v=seen.v) == seen:
+        hot_until = seen.hot_until if seen else None
+        if seen is not None and replace(sku, v=seen.v, hot_until=hot_until) == seen:
             return seen
         v = seen.v if seen else 0
         check_version(expected, v)
-        described = replace(sku, v=v + 1)
+        described = replace(sku, v=v + 1, hot_until=hot_until)
         entry = encode_sku(described)
         try:
             table.commit(replace_item(key, entry, v) if item else create(key, entry))

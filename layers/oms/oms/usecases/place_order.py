@@ -1,24 +1,25 @@
 """Place an order: read stock, choose sources, and commit order and allocations in one transaction."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from oms.inventory.model import Stock
-from oms.inventory.network import Network
+from oms.inventory.network import Channel, Network
 from oms.orders.commands import PlaceOrder
 from oms.orders.identity import order_id
 from oms.orders.judgement import Verdict, judge
 from oms.orders.model import Order
-from oms.orders.placing import Placement, place
+from oms.orders.placing import place
 from oms.problems import Code, Problem
 from oms.store import keys
-from oms.store.attributes import Item
 from oms.store.errors import Busy, Cancelled, Reason
-from oms.store.orders import backorder_item, decode_order, encode_body, encode_order
+from oms.store.orders import decode_order, encode_order
+from oms.store.placements import order_writes, stock_writes
 from oms.store.stock import decode_demand, decode_position, read_stock
 from oms.store.table import MOST_WRITES, Table
-from oms.store.writes import Why, Write, create, move, wait
+from oms.store.writes import Why
 from oms.store.writes import replace as replace_item
+from oms.usecases.heat import Heat, Hot
 
 _QUICK_TRIES = 3
 """Tries with what lost races show, before all stock is read again, consistently."""
@@ -39,7 +40,9 @@ class Result:
     opened: tuple[str, ...] = ()
 
 
-def place_order(table: Table, network: Network, command: PlaceOrder, now: datetime) -> Result:
+def place_order(
+    table: Table, network: Network, command: PlaceOrder, now: datetime, heat: Heat | None = None
+) -> Result:
     """Place an order that a channel has taken, once, however often the command arrives.
 
     Args:
@@ -47,17 +50,19 @@ def place_order(table: Table, network: Network, command: PlaceOrder, now: dateti
         network: channels, pools and locations.
         command: the order.
         now: UTC.
+        heat: what the batch of orders knows of hot skus; an order that asks for one is not placed. None:
+            place it whatever it asks for.
 
     Raises:
         Problem: the channel is not configured, or the order has more positions than one transaction takes.
+        Hot: it belongs into the hot lane.
         Busy: the stock stayed contended; hand the command back to its queue.
     """
-    channel = network.channels.get(command.channel)
-    if channel is None:
-        raise Problem(Code.CHANNEL_UNKNOWN, f"channel {command.channel} is not configured", "channel")
+    channel = channel_of(command, network)
     skus = {line.sku for line in command.lines if line.sku}
     consistent = False
     stocks = read_stock(table, skus)
+    _check_heat(heat, stocks, now)
     for attempt in range(_TRIES):
         placement = place(command, channel, network, stocks, now)
         if placement.demands and not consistent:
@@ -65,49 +70,62 @@ def place_order(table: Table, network: Network, command: PlaceOrder, now: dateti
             consistent = True
             stocks = read_stock(table, skus, consistent=True)
             placement = place(command, channel, network, stocks, now)
-        writes = _writes(placement, network, now)
+        why = Why("order_placed", placement.order.order_id, "intake", now)
+        writes = [*order_writes(placement), *stock_writes([placement], network, why)]
         if len(writes) > MOST_WRITES:
-            raise Problem(Code.UNSUPPORTED, f"an order that needs {len(writes)} writes at once", "lines")
+            raise too_large(len(writes))
         try:
             table.commit(*writes)
             opened = tuple(exception.code for exception in placement.order.exceptions)
             return Result(Verdict.PLACED, placement.order, refused=attempt, opened=opened)
         except Cancelled as cancelled:
-            existing = _header(cancelled.reasons)
-            if existing is not None:
-                return _judge(table, existing, command, now)
+            existing = known_orders(cancelled.reasons)
+            if existing:
+                return judge_again(table, existing[placement.order.order_id], command, now)
             consistent = attempt >= _QUICK_TRIES
             if consistent:
                 stocks = read_stock(table, skus, consistent=True)
             else:
                 stocks = _corrected(stocks, cancelled.reasons)
+        except Busy:
+            _check_heat(heat, stocks, now)
+            raise
     raise Busy(
         f"order {order_id(command.channel, command.channel_order_id)} lost {_TRIES} races for its stock"
     )
 
 
-def _writes(placement: Placement, network: Network, now: datetime) -> list[Write]:
-    order = placement.order
-    why = Why("order_placed", order.order_id, "intake", now)
-    writes = [
-        create(keys.header(order.order_id), encode_order(order)),
-        create(keys.body(order.order_id), encode_body(order, placement.body)),
-    ]
-    for (sku, name), delta in sorted(placement.deltas.items()):
-        location = network.locations.get(name)
-        safety = location.safety_stock if location else 0
-        writes.append(move(sku, name, delta, why, safety_stock=safety))
-    for change in placement.demands:
-        writes.append(wait(change))
-        if change.backordered:
-            item = backorder_item(order, change.sku, change.backordered, order.placed_at)
-            writes.append(create(keys.backorder(order.order_id, change.sku), item))
-    return writes
+def channel_of(command: PlaceOrder, network: Network) -> Channel:
+    """The configuration of a command's channel.
+
+    Raises:
+        Problem: there is none.
+    """
+    channel = network.channels.get(command.channel)
+    if channel is None:
+        raise Problem(Code.CHANNEL_UNKNOWN, f"channel {command.channel} is not configured", "channel")
+    return channel
 
 
-def _header(reasons: tuple[Reason, ...]) -> Item | None:
-    """The order's header, if that it is there already is among the reasons; this outranks all others."""
-    return next((reason.item for reason in reasons if reason.write.key.sk == keys.HEADER_SK), None)
+def too_large(writes: int) -> Problem:
+    """What is wrong with an order that does not fit into one transaction."""
+    return Problem(Code.UNSUPPORTED, f"an order that needs {writes} writes at once", "lines")
+
+
+def known_orders(reasons: tuple[Reason, ...]) -> dict[str, Order]:
+    """Orders that are there already, by id; this reason outranks all others."""
+    return {
+        order.order_id: order
+        for reason in reasons
+        if reason.write.key.sk == keys.HEADER_SK and reason.item
+        for order in [decode_order(reason.item)]
+    }
+
+
+def _check_heat(heat: Heat | None, stocks: dict[str, Stock], now: datetime) -> None:
+    lane = heat.lane(stocks, now) if heat else None
+    if lane is not None:
+        raise Hot(lane)
 
 
 def _corrected(stocks: dict[str, Stock], reasons: tuple[Reason, ...]) -> dict[str, Stock]:
@@ -116,21 +134,16 @@ def _corrected(stocks: dict[str, Stock], reasons: tuple[Reason, ...]) -> dict[st
     for item in (reason.item for reason in reasons if reason.item):
         if item["t"] == "position":
             position = decode_position(item)
-            stock = corrected[position.sku]
-            others = tuple(known for known in stock.positions if known.location != position.location)
-            corrected[position.sku] = replace(stock, positions=(*others, position))
+            corrected[position.sku] = corrected[position.sku].with_position(position)
         elif item["t"] == "demand":
             demand = decode_demand(item)
-            stock = corrected[demand.sku]
-            rest = tuple(known for known in stock.demands if known.pool != demand.pool)
-            corrected[demand.sku] = replace(stock, demands=(*rest, demand))
+            corrected[demand.sku] = corrected[demand.sku].with_demand(demand)
     return corrected
 
 
-def _judge(table: Table, item: Item, command: PlaceOrder, now: datetime) -> Result:
+def judge_again(table: Table, order: Order, command: PlaceOrder, now: datetime) -> Result:
     """Judge a command against the order that is there; anew whenever somebody else writes it first."""
     while True:
-        order = decode_order(item)
         verdict, judged = judge(order, command, now)
         if judged is order:
             return Result(verdict, order)
@@ -139,6 +152,6 @@ def _judge(table: Table, item: Item, command: PlaceOrder, now: datetime) -> Resu
             opened = tuple(exception.code for exception in judged.exceptions[len(order.exceptions) :])
             return Result(verdict, judged, opened=opened)
         except Cancelled as cancelled:
-            moved = cancelled.reasons[0].item
-            assert moved is not None, "orders are never deleted"
-            item = moved
+            (moved,) = cancelled.reasons
+            assert moved.item is not None, "orders are never deleted"
+            order = decode_order(moved.item)

@@ -1,0 +1,218 @@
+"""Place many orders in few transactions: the group commit of the hot lane."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from botocore.exceptions import ClientError
+
+from oms.inventory.model import Stock
+from oms.inventory.network import Channel, Network
+from oms.orders.commands import PlaceOrder
+from oms.orders.identity import order_id
+from oms.orders.judgement import Verdict
+from oms.orders.model import Order
+from oms.orders.placing import Placement, left_by, place
+from oms.problems import Problem
+from oms.store import keys
+from oms.store.errors import Busy, Cancelled
+from oms.store.placements import order_writes, stock_writes
+from oms.store.stock import read_stock
+from oms.store.table import MOST_WRITES, Table
+from oms.store.writes import Why, Write
+from oms.usecases.place_order import Result, channel_of, judge_again, known_orders, too_large
+
+_TRIES = 8
+"""Transactions in a row that may be refused for want of stock."""
+
+_INVALID = ("ValidationException", "TransactionCanceledException")
+"""What the table still raises of these says that a request is not one that DynamoDB takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An order that cannot be placed however often it is tried, and why."""
+
+    error: Exception
+
+
+type Outcome = Result | Refused
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """An order that waits for its transaction; `number` is its place among the commands."""
+
+    number: int
+    order_id: str
+    command: PlaceOrder
+    channel: Channel
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """An order in a group: its placement, the writes of its own, and the stock that it leaves to the next."""
+
+    candidate: _Candidate
+    placement: Placement
+    writes: list[Write]
+    left: Mapping[str, Stock]
+
+
+type _Done = list[tuple[_Candidate, Outcome]]
+
+
+def place_orders(
+    table: Table, network: Network, commands: Sequence[PlaceOrder], now: datetime
+) -> Iterator[tuple[int, Outcome]]:
+    """Place orders as `place_order` would one after the other, as many in a transaction as it takes.
+
+    The orders of a group are placed in memory against one shelf; then they are created together, with one
+    update of each position. Those that turn out to be there already are judged and leave the group; where
+    stock was short it is read again; and the group is formed anew. An order that DynamoDB does not take is
+    found by halving the group.
+
+    Args:
+        table: the store.
+        network: channels, pools and locations.
+        commands: the orders, in the order in which they get their stock; one may be there several times.
+        now: UTC.
+
+    Returns:
+        The place of each command with what became of it, as soon as that is known.
+
+    Raises:
+        Busy: the stock stayed contended; hand back the commands of which nothing was said.
+    """
+    lane = _Lane(table, network, now)
+    first: dict[str, _Candidate] = {}
+    repeats: list[_Candidate] = []
+    for number, command in enumerate(commands):
+        try:
+            channel = channel_of(command, network)
+        except Problem as problem:
+            yield number, Refused(problem)
+            continue
+        candidate = _Candidate(number, order_id(command.channel, command.channel_order_id), command, channel)
+        if first.setdefault(candidate.order_id, candidate) is not candidate:
+            repeats.append(candidate)
+    there: dict[str, Order] = {}
+    for candidate, outcome in lane.place(first.values()):
+        if isinstance(outcome, Result):
+            there[candidate.order_id] = outcome.order
+        yield candidate.number, outcome
+    for repeat in repeats:
+        if repeat.order_id in there:
+            result = judge_again(table, there[repeat.order_id], repeat.command, now)
+            there[repeat.order_id] = result.order
+            yield repeat.number, result
+        else:  # the first was refused, but this one may have other content
+            yield from ((one.number, outcome) for one, outcome in lane.place([repeat]))
+
+
+class _Lane:
+    """Forms groups of orders and commits them."""
+
+    def __init__(self, table: Table, network: Network, now: datetime) -> None:
+        self._table = table
+        self._network = network
+        self._now = now
+        self._stocks: dict[str, Stock] = {}
+        self._most = MOST_WRITES
+        self._lost = 0
+
+    def place(self, candidates: Iterable[_Candidate]) -> Iterator[tuple[_Candidate, Outcome]]:
+        queue = list(candidates)
+        self._read(line.sku for one in queue for line in one.command.lines if line.sku)
+        while queue:
+            group, done = self._group(queue)
+            done = done or self._commit(group)
+            yield from done
+            gone = {candidate.number for candidate, _ in done}
+            queue = [candidate for candidate in queue if candidate.number not in gone]
+
+    def _read(self, skus: Iterable[str]) -> None:
+        """Read stock consistently: only what such a read shows may decide that units have to wait."""
+        self._stocks |= read_stock(self._table, skus, consistent=True)
+
+    def _group(self, queue: Sequence[_Candidate]) -> tuple[list[_Member], _Done]:
+        """The longest beginning of the queue that a transaction takes; or the first that cannot be placed."""
+        group: list[_Member] = []
+        stocks: Mapping[str, Stock] = self._stocks
+        touched: set[tuple[str, str, str]] = set()
+        own = 0
+        for candidate in queue[: self._most]:
+            try:
+                member = self._placed(candidate, stocks)
+            except Exception as error:  # whatever is wrong with it, the others are placed
+                return [], [(candidate, Refused(error))]
+            touched |= {("P", *place) for place in member.placement.deltas}
+            touched |= {("D", change.sku, change.pool) for change in member.placement.demands}
+            own += len(member.writes)
+            # A sale at a till is a fact: summed with promises it would make their condition too weak.
+            apart = any(delta.on_hand for delta in member.placement.deltas.values())
+            if group and (own + len(touched) > MOST_WRITES or apart):
+                break
+            group.append(member)
+            stocks = member.left
+            if apart:
+                break
+        return group, []
+
+    def _placed(self, candidate: _Candidate, stocks: Mapping[str, Stock]) -> _Member:
+        placement = place(candidate.command, candidate.channel, self._network, stocks, self._now)
+        return _Member(candidate, placement, order_writes(placement), left_by(placement, stocks))
+
+    def _commit(self, group: Sequence[_Member]) -> _Done:
+        """Store a group; what became of its orders, nothing when it has to be formed anew."""
+        placements = [member.placement for member in group]
+        name = placements[0].order.order_id
+        ref = name if len(group) == 1 else f"{name}+{len(group) - 1}"
+        stock = stock_writes(placements, self._network, Why("order_placed", ref, "hot_lane", self._now))
+        writes = [*(write for member in group for write in member.writes), *stock]
+        if len(writes) > MOST_WRITES:
+            return [(group[0].candidate, Refused(too_large(len(writes))))]
+        try:
+            self._table.commit(*writes)
+        except Cancelled as cancelled:
+            return self._cancelled(group, cancelled)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in _INVALID:
+                raise
+            self._most = len(group) // 2 or MOST_WRITES
+            return [(group[0].candidate, Refused(error))] if len(group) == 1 else []
+        self._stocks = dict(group[-1].left)
+        refusals, self._lost = self._lost, 0
+        return [
+            (
+                member.candidate,
+                Result(
+                    Verdict.PLACED,
+                    member.placement.order,
+                    refused=refusals if member is group[0] else 0,
+                    opened=tuple(exception.code for exception in member.placement.order.exceptions),
+                ),
+            )
+            for member in group
+        ]
+
+    def _cancelled(self, group: Sequence[_Member], cancelled: Cancelled) -> _Done:
+        """Judge the orders that are there already, and read again what was short."""
+        touched = (reason.write.key.pk for reason in cancelled.reasons)
+        short = {pk.removeprefix(keys.SKU) for pk in touched if pk.startswith(keys.SKU)}
+        if short:
+            self._lost += 1
+            if self._lost == _TRIES:
+                raise Busy(f"{len(group)} orders lost {_TRIES} races for their stock") from cancelled
+            self._read(short)
+        known = known_orders(cancelled.reasons)
+        return [
+            (
+                member.candidate,
+                judge_again(
+                    self._table, known[member.candidate.order_id], member.candidate.command, self._now
+                ),
+            )
+            for member in group
+            if member.candidate.order_id in known
+        ]
