@@ -17,6 +17,7 @@ _SEGMENTS = 4
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the `ledger` group to the `oms` command."""
     group = subparsers.add_parser("ledger", help="prove every unit of stock")
+    add_stack_argument(group)
     commands = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
     check = commands.add_parser(
         "check",
@@ -24,7 +25,6 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         description="Reads the whole table, while others go on writing, and prints what is proved wrong with "
         "the counters as they have to be, one JSON line each. Exits with 1 when something stays wrong.",
     )
-    add_stack_argument(check)
     check.add_argument(
         "--repair", action="store_true", help="set right what has not changed since it was found"
     )
