@@ -249,7 +249,8 @@ class _Sale:
         taxes = apportioned(stated, tax)
         if lines and sum(taxes) != tax >= 0:
             nets = [max(0, line.amount - line.discount) for line in lines]
-            taxes = spread(tax, [rounded(part) for part in stated] if any(stated) else nets)
+            weights = [max(0, rounded(part)) for part in stated]
+            taxes = spread(tax, weights if any(weights) else nets)
         return tuple(replace(line, tax=part) for line, part in zip(lines, taxes, strict=True))
 
     def _deliveries(self, kind: str) -> tuple[Delivery, ...]:
@@ -261,7 +262,7 @@ class _Sale:
         digital = (Delivery(DIGITAL, Method.DIGITAL),) if kinds - {LineKind.PHYSICAL} else ()
         if not self.addresses and not self.pickups:
             goods = Delivery(GOODS, Method.SHIP, shipping=shipping, shipping_tax=tax)
-            return digital if digital and not shipping else (goods, *digital)
+            return (goods, *digital) if LineKind.PHYSICAL in kinds or shipping or not digital else digital
         costs = [max(0, whole(place, self.currency, f"cost_{kind}")) for place in self.addresses]
         costs += [0] * len(self.pickups)
         places = [
