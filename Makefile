@@ -51,7 +51,7 @@ logs: .venv/.installed ## follow the logs of all functions of the local stack
 	@$(LOCAL) logs
 
 bench: setup ## measure what has a budget; one JSON line for each figure
-	@$(BIN)/python -m tests.bench
+	@$(BIN)/oms bench
 
 build: setup ## build the stack for AWS into .aws-sam/build
 	@$(BIN)/python -m infra.deploy build $(ENV)
@@ -61,7 +61,8 @@ deploy: setup ## deploy to AWS: make deploy ENV=dev|prod (settings in samconfig.
 
 lock: .tools/venv/.installed ## compile every lock anew from its .in file
 	cd infra/locks && $(COMPILE) --python-version 3.9 uv.in -o uv.txt
-	cd layers/dependencies && $(COMPILE) --python-version 3.13 requirements.in -o requirements.txt
+	for layer in dependencies public_keys; do \
+	  (cd layers/$$layer && $(COMPILE) --python-version 3.13 requirements.in -o requirements.txt) || exit 1; done
 	cd infra/locks && for name in dev sam ministack; do \
 	  $(COMPILE) --python-version 3.13 $$name.in -o $$name.txt || exit 1; done
 

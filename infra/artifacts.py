@@ -29,14 +29,8 @@ UNUSED = (
     ".lock",
     "boto3/data",
     "boto3/examples",
-    "aws_lambda_powertools/utilities/auth_alpha",
-    "aws_lambda_powertools/utilities/circuit_breaker",
-    "aws_lambda_powertools/utilities/data_masking",
-    "aws_lambda_powertools/utilities/feature_flags",
-    "aws_lambda_powertools/utilities/idempotency",
-    "aws_lambda_powertools/utilities/kafka",
-    "aws_lambda_powertools/utilities/parser",
-    "aws_lambda_powertools/utilities/streaming",
+    "aws_lambda_powertools/event_handler",
+    "aws_lambda_powertools/utilities/[!_j]*",
     "cffi",  # cryptography imports the extension module beside it alone
     "pycparser",
 )
@@ -64,7 +58,7 @@ def build_oms_layer(source: Path, artifacts: Path) -> None:
     _compile(artifacts, LAYER_ROOT)
 
 
-def build_dependencies_layer(source: Path, artifacts: Path) -> None:
+def build_packages_layer(source: Path, artifacts: Path) -> None:
     """Install the lock of `source` into `artifacts`, the root of a layer's zip, but for what is unused."""
     packages = artifacts / "python"
     platform = os.environ.get("OMS_PLATFORM", PRODUCTION_PLATFORM)
@@ -83,22 +77,26 @@ def build_dependencies_layer(source: Path, artifacts: Path) -> None:
 
 def _trim(packages: Path) -> None:
     """Remove what no function reads from an installed tree; metadata and licences stay."""
-    models = packages / "botocore" / "data"
     metadata = {"METADATA", "entry_points.txt", "licenses", "LICENSE", "LICENSE.txt", "NOTICE"}
     unused = [
-        *(packages / name for name in UNUSED),
-        *(path for path in models.iterdir() if path.is_dir() and path.name not in AWS_SERVICES),
+        *(path for pattern in UNUSED for path in packages.glob(pattern)),
         *(path for path in packages.glob("*.dist-info/*") if path.name not in metadata),
     ]
     for path in unused:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
+    models = packages / "botocore" / "data"
+    if models.exists():
+        _trim_models(models)
+
+
+def _trim_models(models: Path) -> None:
+    """Keep the services in use, of the endpoints too: every cold start parses them, 1.2 MB in all."""
+    for path in models.iterdir():
+        if path.is_dir() and path.name not in AWS_SERVICES:
+            shutil.rmtree(path)
     for path in models.glob("*/*/examples-1.json*"):
         path.unlink()
-    _trim_endpoints(models / "endpoints.json")
-
-
-def _trim_endpoints(file: Path) -> None:
-    """Keep the services in use: every cold start parses this file, which is 1.2 MB with all of them."""
+    file = models / "endpoints.json"
     endpoints = json.loads(file.read_bytes())
     for partition in endpoints["partitions"]:
         services = partition["services"]
@@ -128,10 +126,10 @@ def main() -> None:
     """Build the function or layer in the folder of the first argument into that of the second."""
     source, artifacts = (Path(argument).resolve() for argument in sys.argv[1:])
     match source.relative_to(ROOT).parts:
-        case ("layers", "dependencies"):
-            build_dependencies_layer(source, artifacts)
         case ("layers", "oms"):
             build_oms_layer(source, artifacts)
+        case ("layers", _):
+            build_packages_layer(source, artifacts)
         case ("functions", _):
             build_function(source, artifacts)
         case _:

@@ -37,7 +37,7 @@ def measure() -> Iterator[dict[str, str | int | float]]:
 
 
 def _import(artifacts: Path, root: Path, function: str) -> tuple[float, int]:
-    layers = [artifacts / layer / "python" for layer in ("DependenciesLayer", "OmsLayer")]
+    layers = [artifacts / layer / "python" for layer in ("DependenciesLayer", "OmsLayer", "PublicKeysLayer")]
     program = PROGRAM.format(paths=[str(path) for path in (root, *layers)], function=function)
     output = subprocess.run(
         [sys.executable, "-I", "-S", "-c", program],
