@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from oms.problems import Code, Problem
 
 GROUPS: dict[str, tuple[str, str]] = {
+    "bench": ("infra.cli.bench", "measure what has a budget"),
     "channel": ("infra.cli.channel", "verify and parse what a channel sends"),
     "demo": ("infra.cli.demo", "play 20 orders, their parcels and two returns on the local stack"),
     "dlq": ("infra.cli.dlq", "list, redrive and drop what was given up on"),
