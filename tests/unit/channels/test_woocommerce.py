@@ -319,7 +319,7 @@ def test_currencies_have_their_own_decimals(currency: str, total: str, units: in
 def test_taxes_of_parts_of_a_cent_come_to_the_orders_tax() -> None:
     parts = {"taxes": [{"id": 1, "total": "0.335"}], "total_tax": "0.34"}
     command = placed(
-        order(line(1, **parts), line(2, **parts), line(3, **parts), total="31.01", total_tax="1.01")
+        order(line(1) | parts, line(2) | parts, line(3) | parts, total="31.01", total_tax="1.01")
     )
     assert sorted(found.tax for found in command.lines) == [33, 34, 34]
     assert command.balanced
@@ -374,12 +374,12 @@ def test_gift_cards_are_payments_and_their_codes_are_not_kept() -> None:
     assert "SECRET-CODE" not in repr(command)
 
 
-def bundle(*ships: str, **container: object) -> Fields:
+def bundle(*ships: str) -> Fields:
     parts = [
-        line(2 + number, bundled_by=1, **meta(_bundled_item_needs_shipping=needs))
+        line(2 + number, bundled_by=1) | meta(_bundled_item_needs_shipping=needs)
         for number, needs in enumerate(ships)
     ]
-    return order(line(bundled_items=[2, 3], **container), *parts)
+    return order(line(bundled_items=[2, 3]), *parts)
 
 
 @pytest.mark.parametrize(
@@ -412,7 +412,7 @@ def test_a_part_of_a_composite_belongs_to_it_and_one_of_nothing_to_nobody() -> N
 def test_what_needs_no_processing_is_digital_and_a_gift_card_is_one() -> None:
     digital = placed(order(needs_processing=False))
     assert [delivery.method for delivery in digital.deliveries] == [Method.DIGITAL]
-    card = placed(order(line(**meta(wc_gc_giftcard_to_multiple="a@example.com"))))
+    card = placed(order(line() | meta(wc_gc_giftcard_to_multiple="a@example.com")))
     assert [found.kind for found in card.lines] == [LineKind.GIFT_CARD]
 
 
@@ -420,7 +420,7 @@ def test_choices_are_kept_and_hidden_or_broken_meta_data_are_not_in_the_way() ->
     odd: Fields = {
         "meta_data": {"0": {"key": "size", "value": "M"}, "2": {"key": "_hidden", "value": {"a": [1]}}}
     }
-    assert only_line(order(line(**odd))).properties == {"size": "M"}
+    assert only_line(order(line() | odd)).properties == {"size": "M"}
     assert only_line(order(line(meta_data=[None, "x", {"key": "n", "value": 7}]))).properties == {"n": "7"}
 
 
@@ -435,7 +435,8 @@ ADDRESS = {
 
 def test_an_empty_shipping_block_ships_to_billing() -> None:
     blank = dict.fromkeys(ADDRESS, "")
-    for shipping in (blank, [], None):
+    options: list[object] = [blank, [], None]
+    for shipping in options:
         (delivery,) = placed(order(billing=ADDRESS, shipping=shipping)).deliveries
         assert delivery.ship_to is not None
         assert (delivery.ship_to.name, delivery.ship_to.line1) == ("A B", "1 O’Conner St")
@@ -460,7 +461,7 @@ REFUND: Fields = {
     "date_created_gmt": "2026-11-22T09:10:00",
     "amount": "8.10",
     "reason": "Damaged &amp; late",
-    "line_items": [line(70, quantity=-1, total="-5.00", total_tax="-1.05", **meta(_refunded_item_id="1"))],
+    "line_items": [line(70, quantity=-1, total="-5.00", total_tax="-1.05") | meta(_refunded_item_id="1")],
     "shipping_lines": [{"total": "-1.00", "total_tax": "-0.21"}],
     "fee_lines": [{"total": "-0.50", "total_tax": "0.00"}],
 }

@@ -148,7 +148,7 @@ class _Sale:
     @property
     def currency(self) -> str:
         """The currency that the buyer pays in; `currency_code` is the one that prices were shown in."""
-        key = "default_currency_code" if self.node.has("default_currency_code") else "currency_code"
+        key = "default_currency_code" if self.node.text("default_currency_code") else "currency_code"
         return require_currency(self.node.need(Node.text, key), self.node.at(key))
 
     def order(self, *, tax_included: bool) -> PlaceOrder:

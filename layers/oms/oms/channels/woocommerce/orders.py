@@ -80,7 +80,7 @@ def order(message: Inbound, node: Node) -> Iterator[Command]:
     if status in DRAFTS:
         yield Ignore(f"order {order_id} has the status {status}: nobody has ordered it yet")
         return
-    if not node.has("line_items") or not node.has("currency"):
+    if not node.has("line_items") or not node.text("currency"):
         yield fetch
         return
     refunds = listed(node, "refunds")
