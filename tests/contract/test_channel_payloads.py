@@ -139,3 +139,112 @@ def test_only_canned_samples_do_not_balance(capsys: pytest.CaptureFixture[str]) 
         if not command["balanced"] and not command["test"]
     }
     assert flagged == {"rest_order__Shopify-shopify_python_api.json"}
+
+
+WOOCOMMERCE_ORDERS = [
+    path
+    for path in FILES
+    if path.parent.name == "woocommerce" and shape(path) in ("rest_order", "webhook_order_created")
+]
+MAGENTO_ORDERS = [path for path in FILES if path.parent.name == "magento" and shape(path) == "rest_order"]
+
+
+def of_woocommerce(document: Any) -> list[Any]:
+    """The orders of WooCommerce that a payload holds, drafts left out."""
+    inner = document.get("data", document)
+    found = inner if isinstance(inner, list) else [inner]
+    return [order for order in found if order["status"] != "auto-draft"]
+
+
+def cents(amount: Any) -> Decimal:
+    """An amount of a currency with two decimals in minor units."""
+    return Decimal(str(amount)) * 100
+
+
+@pytest.mark.parametrize("path", WOOCOMMERCE_ORDERS, ids=lambda path: path.name)
+def test_woocommerces_orders_keep_what_they_say_exactly(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commands = [command for command in parse(path, capsys) if command["command"] == "place_order"]
+    for order, command in zip(of_woocommerce(raw(path)), commands, strict=True):
+        cards = sum(cents(card["amount"]) for card in order.get("gift_cards", []))
+        assert command["channel_order_id"] == str(order["id"])
+        assert command["order_number"] == order["number"]
+        assert command["currency"] == order["currency"]
+        assert command["total"] == cents(order["total"]) + cards
+        assert command["tax"] == cents(order["total_tax"])
+        assert command["shipping"] == cents(order["shipping_total"])
+        assert command["cancelled"] == (order["status"] == "cancelled")
+        for printed, line in zip(command["lines"], order["line_items"], strict=True):
+            assert printed["channel_line_id"] == str(line["id"])
+            assert printed["sku"] == (str(line["sku"]) if line["sku"] else None)
+            assert Decimal(printed["quantity"]) == line["quantity"]
+            assert printed["amount"] == cents(line["subtotal"])
+            assert printed["discount"] == cents(line["subtotal"]) - cents(line["total"])
+            assert printed["tax"] == cents(line["total_tax"])
+            price = Decimal(printed["unit_price"]) * line["quantity"]
+            assert abs(price - printed["amount"]) < Decimal("0.001")
+
+
+def test_only_edited_samples_of_woocommerce_do_not_balance(capsys: pytest.CaptureFixture[str]) -> None:
+    flagged = {
+        path.name.partition("__")[2].removeprefix("woocommerce-woocommerce-ios__")
+        for path in WOOCOMMERCE_ORDERS
+        for command in parse(path, capsys)
+        if command["command"] == "place_order" and not command["balanced"]
+    }
+    assert flagged == {
+        "bundle.json",
+        "faulty_meta.json",
+        "fees.json",
+        "list_deleted_products.json",
+        "standard_fee_coupon_fractional_qty.json",
+    }
+
+
+@pytest.mark.parametrize("path", MAGENTO_ORDERS, ids=lambda path: path.name)
+def test_magentos_orders_keep_what_they_say_exactly(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    order = raw(path)
+    (command,) = parse(path, capsys)
+    assert command["command"] == "place_order"
+    assert command["channel_order_id"] == f"{order['entity_id']}@{order['store_id']}"
+    assert command["order_number"] == order["increment_id"]
+    assert command["currency"] == order["order_currency_code"]
+    assert command["total"] == cents(order["grand_total"])
+    assert command["tax"] == cents(order["tax_amount"])
+    assert command["discount"] == -cents(order["discount_amount"])
+    assert command["shipping"] == cents(order["shipping_amount"])
+    assert command["cancelled"] == (order["state"] == "canceled")
+    assert command["balanced"]
+    tops = [item for item in order["items"] if "parent_item_id" not in item]
+    for line, item in zip(command["lines"], tops, strict=True):
+        assert line["channel_line_id"] == str(item["item_id"])
+        assert line["sku"] == item["sku"]
+        assert line["quantity"] == item["qty_ordered"]
+        assert line["unit_price"] == cents(item["price"])
+        assert line["amount"] == cents(item["price"]) * item["qty_ordered"]
+        assert line["discount"] == cents(item["discount_amount"])
+        assert line["tax"] == cents(item["tax_amount"])
+        assert (line["shipped"], line["cancelled"]) == (item["qty_shipped"], item["qty_canceled"])
+
+
+def test_an_order_that_an_edit_has_cancelled_leaves_nothing_to_ship(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (path,) = (path for path in MAGENTO_ORDERS if "edit" in path.name)
+    (command,) = parse(path, capsys)
+    assert command["cancelled"]
+    assert all(line["cancelled"] == line["quantity"] for line in command["lines"])
+
+
+def test_bigcommerce_only_names_what_has_changed(capsys: pytest.CaptureFixture[str]) -> None:
+    for path in (path for path in FILES if path.parent.name == "bigcommerce"):
+        document = raw(path)
+        (command,) = parse(path, capsys)
+        if shape(path).startswith(("webhook_store_order", "webhook_store_shipment", "webhook_store_channel")):
+            data = document["data"]
+            named = data.get("order_id") or data.get("orderId") or data["id"]
+            expected = ("ignore", None) if "message" in path.name else ("fetch", str(named))
+            assert (command["command"], command.get("resource_id")) == expected
+        elif shape(path) == "rest_v2_order":
+            assert (command["command"], command["resource_id"]) == ("fetch", str(document["id"]))
