@@ -27,15 +27,17 @@ from oms.orders.identity import order_id, shard
 from oms.orders.work import WorkStage
 from oms.returns.events import RequestedUnits, ReturnedUnits, ReturnFact, ReturnRequest
 from oms.returns.model import Outcome, return_id
-from oms.store import process, tokens
+from oms.store import keys, process, tokens
 from oms.store.configuration import document_of, read_network
 from oms.store.keys import iso
 from oms.store.meter import Bill, Meter
 from oms.store.table import Table
 from oms.store.tokens import Scope
 from oms.usecases.check_ledger import check_ledger, repair
+from oms.usecases.heat import CONFLICTS, Heat
 from oms.usecases.limit_backorders import limit_backorders
 from oms.usecases.place_order import place_order
+from oms.usecases.place_orders import place_orders
 from oms.usecases.record_fulfillment import record_fulfillment
 from oms.usecases.record_return import record_return
 from oms.usecases.release_order import release_order
@@ -160,6 +162,21 @@ def uses(table: Table, lines: int) -> Iterator[Use]:
     release_order(table, network(), order_id("shop-es", "5003"), NOW)
     yield from _asked(skus)
     yield from _operated(table)
+    yield from _rushed(skus)
+
+
+def _rushed(skus: Sequence[str]) -> Iterator[Use]:
+    """What becomes of a sku that everybody wants."""
+    heat = Heat()
+    for _ in range(CONFLICTS):
+        heat.met(keys.position(skus[0], "wh-madrid"))
+    yield Use("intake", "Mark a sku as hot", lambda table: heat.mark(table, NOW))
+    rush = [_order(skus, f"rush-{number}") for number in range(10)]
+    yield Use(
+        "hot_lane",
+        "Place ten orders together",
+        lambda table: list(place_orders(table, network(), rush, NOW)),
+    )
 
 
 def _entered(skus: Sequence[str]) -> Iterator[Use]:

@@ -1,68 +1,83 @@
 """Intake: turns what channels have sent into orders. Trigger: SQS `inbound`."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from oms.channels.envelope import unseal
 from oms.channels.protocol import Command
 from oms.channels.registry import adapter
+from oms.events.messages import LANE_BYTES, HotOrder, to_hot_lane
+from oms.events.publish import NotTakenError, Queue
 from oms.orders.commands import Ignore, PlaceOrder
-from oms.orders.judgement import Verdict
 from oms.problems import Code, Problem
-from oms.runtime import batch, logger, metrics
+from oms.runtime import batch, clients, logger, metrics, settings
 from oms.runtime.metrics import Metric
 from oms.store import process
-from oms.usecases.place_order import Result, place_order
-
-_BY_VERDICT = {
-    Verdict.PLACED: Metric.ORDERS_PLACED,
-    Verdict.DUPLICATE: Metric.ORDERS_DUPLICATE,
-    Verdict.STALE: Metric.ORDERS_DUPLICATE,
-    Verdict.CONFLICT: Metric.ORDERS_CONFLICT,
-}
+from oms.store.table import Table
+from oms.usecases.figures import count_order
+from oms.usecases.heat import Heat, Hot
+from oms.usecases.place_order import place_order
 
 
 @logger.invocation("intake")
 def handler(event: dict[str, Any], context: object) -> batch.Failures:
-    """Execute the commands that the deliveries mean."""
-    return batch.queue(event, _handle)
+    """Execute the commands that the deliveries mean; orders of hot skus go on to the hot lane, together."""
+    heat = Heat()
+    table = Table(process.table().client, process.table().name, on_conflict=heat.met)
+    hot: list[tuple[batch.Record, HotOrder]] = []
+
+    def handle(record: batch.Record) -> None:
+        delivery = unseal(record["body"])
+        commands = adapter(delivery.adapter).parse(delivery)
+        for command in commands:
+            if isinstance(command, PlaceOrder):
+                # The lane takes deliveries, so only one that is an order and nothing else can go there.
+                alone = len(commands) == 1 and len(record["body"]) <= LANE_BYTES
+                try:
+                    _place(table, command, heat if alone else None)
+                except Hot as found:
+                    hot.append((record, HotOrder(found.sku, command, record["body"])))
+            else:
+                _execute(command)
+
+    failures = batch.queue(event, handle)
+    heat.mark(process.table(), datetime.now(UTC))
+    if hot:
+        failures["batchItemFailures"] += _hand_on(hot)["batchItemFailures"]
+    return failures
 
 
-def _handle(record: batch.Record) -> None:
-    delivery = unseal(record["body"])
-    for command in adapter(delivery.adapter).parse(delivery):
-        _execute(command)
+def _place(table: Table, command: PlaceOrder, heat: Heat | None) -> None:
+    result = place_order(table, process.network(), command, datetime.now(UTC), heat)
+    count_order(result)
+    logger.note(order_id=result.order.order_id, verdict=str(result.verdict))
 
 
 def _execute(command: Command) -> None:
-    """Execute one command; one that nothing here acts on goes to the dead-letter queue, so that it is kept.
+    """Execute any other command; one that nothing acts on goes to the dead-letter queue, so that it is kept.
 
     Raises:
-        Problem: `unsupported`, or what the use case refuses.
+        Problem: `unsupported`.
     """
-    match command:
-        case PlaceOrder():
-            _count(place_order(process.table(), process.network(), command, datetime.now(UTC)))
-        case Ignore():
-            logger.note(ignored=command.reason)
-        case _:
-            raise Problem(Code.UNSUPPORTED, f"nothing acts on {command.command} yet", "command")
+    if not isinstance(command, Ignore):
+        raise Problem(Code.UNSUPPORTED, f"nothing acts on {command.command} yet", "command")
+    logger.note(ignored=command.reason)
 
 
-def _count(result: Result) -> None:
-    order = result.order
-    if result.verdict in _BY_VERDICT:
-        metrics.add(_BY_VERDICT[result.verdict], channel=order.channel)
-    if result.verdict is Verdict.PLACED:
-        units = {
-            Metric.UNITS_ALLOCATED: sum(line.allocated for line in order.lines),
-            Metric.UNITS_BACKORDERED: sum(line.backordered for line in order.lines),
-            Metric.UNITS_OPEN: sum(line.open for line in order.lines),
-            Metric.STOCK_SHORT: result.refused,
-        }
-        for metric, value in units.items():
-            if value:
-                metrics.add(metric, value)
-    for code in result.opened:
-        metrics.add(Metric.EXCEPTIONS_OPENED, code=code)
-    logger.note(order_id=order.order_id, verdict=str(result.verdict))
+def _hand_on(hot: Sequence[tuple[batch.Record, HotOrder]]) -> batch.Failures:
+    """Hand orders to the hot lane; all fail when one is not taken, as to hand one on twice is harmless."""
+    failure: NotTakenError | None = None
+    try:
+        queue = Queue(clients.sqs(), settings.read(settings.Intake).hot_lane_queue_url)
+        queue.send(list(to_hot_lane([order for _, order in hot])))
+        metrics.add(Metric.ORDERS_HOT, len(hot))
+        logger.note(hot=len(hot))
+    except NotTakenError as error:
+        failure = error
+
+    def confirm(record: batch.Record) -> None:
+        if failure:
+            raise failure
+
+    return batch.queue({"Records": [record for record, _ in hot]}, confirm)

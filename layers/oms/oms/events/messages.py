@@ -1,6 +1,7 @@
 """Messages to work queues that follow from a change: orders to release, requests to locations."""
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from math import ceil
@@ -8,6 +9,8 @@ from math import ceil
 from oms.events.data import Data
 from oms.events.derive import Event
 from oms.fulfillment.model import FulfillmentOrder
+from oms.orders.commands import PlaceOrder
+from oms.orders.identity import digest, order_id
 from oms.orders.model import Order
 from oms.orders.work import WorkStage, work_stage
 from oms.store.keys import iso
@@ -16,6 +19,9 @@ AT_ONCE = timedelta(seconds=60)
 """Work due this soon after a write does not wait for the clock, which ticks each minute."""
 
 RELEASED = "fulfillment_order.released"
+
+LANE_BYTES = 900_000
+"""Deliveries in one message of the hot lane: less than a queue takes, as quoting them adds to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +92,35 @@ def request_of(work: FulfillmentOrder, event: Event) -> Message:
         "packages": [],
     }
     return Message(document, work.order_id, group=work.public_id, id=event.id)
+
+
+@dataclass(frozen=True, slots=True)
+class HotOrder:
+    """An order for the hot lane of a sku: its command, and the delivery that means it, as it was sealed."""
+
+    sku: str
+    command: PlaceOrder
+    sealed: str
+
+
+def to_hot_lane(orders: Sequence[HotOrder]) -> Iterator[Message]:
+    """The orders of a batch, those of one sku in one message while it has room, in their order.
+
+    A message that is made again has the same id, unless an order came with other content.
+    """
+    by_sku: dict[str, list[list[HotOrder]]] = {}
+    for order in orders:
+        messages = by_sku.setdefault(order.sku, [[]])
+        if sum(len(held.sealed) for held in messages[-1]) + len(order.sealed) > LANE_BYTES:
+            messages.append([])
+        messages[-1].append(order)
+    for sku, messages in by_sku.items():
+        for held in filter(None, messages):
+            names = [order_id(each.command.channel, each.command.channel_order_id) for each in held]
+            contents = [f"{each.command.channel_version}#{digest(each.command).hex()}" for each in held]
+            yield Message(
+                {"deliveries": [each.sealed for each in held]},
+                correlation_id=names[0],
+                group=hashlib.sha256(sku.encode()).hexdigest(),  # a sku may hold what a group may not
+                id="#".join([*names, *contents]),
+            )

@@ -23,6 +23,8 @@ class Metric(StrEnum):
     ORDERS_PLACED = "OrdersPlaced"
     ORDERS_DUPLICATE = "OrdersDuplicate"
     ORDERS_CONFLICT = "OrdersConflict"
+    ORDERS_HOT = "OrdersHot"
+    ORDERS_REFUSED = "OrdersRefused"
     UNITS_ALLOCATED = "UnitsAllocated"
     UNITS_BACKORDERED = "UnitsBackordered"
     UNITS_OPEN = "UnitsOpen"
@@ -70,6 +72,8 @@ CATALOGUE: Mapping[Metric, Definition] = {
     Metric.ORDERS_PLACED: Definition("orders stored for the first time", _BY_CHANNEL),
     Metric.ORDERS_DUPLICATE: Definition("deliveries of an order that was there already", _BY_CHANNEL),
     Metric.ORDERS_CONFLICT: Definition("deliveries of a stored version with other content", _BY_CHANNEL),
+    Metric.ORDERS_HOT: Definition("orders handed to the hot lane"),
+    Metric.ORDERS_REFUSED: Definition("orders of the hot lane that can never be placed as they are"),
     Metric.UNITS_ALLOCATED: Definition("units promised to an order line at a position"),
     Metric.UNITS_BACKORDERED: Definition("units sold beyond what was available, within the limit"),
     Metric.UNITS_OPEN: Definition("units accepted without a source, beyond the limit"),

@@ -59,6 +59,22 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class Intake:
+    """Settings of `intake`."""
+
+    table_name: str
+    hot_lane_queue_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class HotLane:
+    """Settings of `hot_lane`; what can never be placed goes straight to the dead letters."""
+
+    table_name: str
+    hot_lane_dead_letters_url: str
+
+
+@dataclass(frozen=True, slots=True)
 class Outbox:
     """Settings of `outbox`; requests_queue_urls has the queue of each connector to locations."""
 
@@ -79,7 +95,8 @@ class Clock:
 
 FUNCTIONS: Mapping[str, type[Any]] = {
     "webhooks": Webhooks,
-    "intake": Table,
+    "intake": Intake,
+    "hot_lane": HotLane,
     "api": Api,
     "authorizer": Table,
     "outbox": Outbox,

@@ -7,16 +7,16 @@ from oms.inventory.network import Network
 from oms.orders.placing import DemandChange, Placement
 from oms.store import keys
 from oms.store.orders import backorder_item, encode_body, encode_order
-from oms.store.writes import Why, Write, create, move, put, wait
+from oms.store.writes import Why, Write, create, move, wait
 
 
 def order_writes(placement: Placement) -> list[Write]:
-    """The order's header, which must not be there yet, its body, and what it waits for."""
+    """The order's header, its body, and what it waits for; none of it may be there yet."""
     order = placement.order
     waiting = [change for change in placement.demands if change.backordered]
     return [
         create(keys.header(order.order_id), encode_order(order)),
-        put(keys.body(order.order_id), encode_body(order, placement.body)),
+        create(keys.body(order.order_id), encode_body(order, placement.body)),
         *(
             create(
                 keys.backorder(order.order_id, change.sku),

@@ -1,9 +1,31 @@
 """What use cases have done, as metrics: the same figures whichever function they run in."""
 
+from oms.orders.judgement import Verdict
 from oms.returns.progress import Change
 from oms.runtime import metrics
 from oms.runtime.metrics import Metric
+from oms.usecases.place_order import Result
 from oms.usecases.record_fulfillment import Recorded
+
+_BY_VERDICT = {
+    Verdict.PLACED: Metric.ORDERS_PLACED,
+    Verdict.DUPLICATE: Metric.ORDERS_DUPLICATE,
+    Verdict.STALE: Metric.ORDERS_DUPLICATE,
+    Verdict.CONFLICT: Metric.ORDERS_CONFLICT,
+}
+
+
+def count_order(result: Result) -> None:
+    """Add what a command to place an order has done."""
+    if result.verdict in _BY_VERDICT:
+        metrics.add(_BY_VERDICT[result.verdict], channel=result.order.channel)
+    if result.verdict is Verdict.PLACED:
+        lines = result.order.lines
+        metrics.add(Metric.UNITS_ALLOCATED, sum(line.allocated for line in lines))
+        metrics.add(Metric.UNITS_BACKORDERED, sum(line.backordered for line in lines))
+        metrics.add(Metric.UNITS_OPEN, sum(line.open for line in lines))
+        metrics.add(Metric.STOCK_SHORT, result.refused)
+    count_exceptions(result.opened)
 
 
 def count_fulfillment(recorded: Recorded) -> None:
