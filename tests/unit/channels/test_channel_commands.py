@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from infra.cli.main import main
 from tests.unit.channels.shopify_samples import item, order, shipping_line
@@ -72,6 +74,51 @@ def test_headers_come_as_an_object_or_as_pairs(
 ) -> None:
     (tmp_path / "headers.json").write_text(headers)
     assert main([*delivery, "--secret", SECRET]) == status
+
+
+EVENTS = Path(__file__).parents[3] / "events"
+WHSEC = "whsec_" + base64.b64encode(SECRET.encode()).decode()
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "secret"),
+    [
+        ("woocommerce", "woocommerce_order_created", SECRET),
+        ("bigcommerce", "bigcommerce_order_created", SECRET),
+        ("generic", "generic_place_order", WHSEC),
+    ],
+)
+def test_sample_deliveries_of_other_kinds_are_genuine_in_their_time_and_parsed(
+    kind: str, name: str, secret: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    event = json.loads((EVENTS / f"{name}.json").read_text())
+    (tmp_path / "h.json").write_text(json.dumps(event["multiValueHeaders"]))
+    (tmp_path / "b.bin").write_text(event["body"])
+    files = ["--headers", str(tmp_path / "h.json"), "--body", str(tmp_path / "b.bin")]
+    verify = ["channel", "verify", "--channel", kind, *files, "--now", "2026-11-22T09:31:00Z"]
+    assert main([*verify, "--secret", secret]) == 0
+    assert main([*verify, "--secret", "another"]) == 1
+    capture = {"headers": event["headers"], "body": event["body"]}
+    (tmp_path / "c.json").write_text(json.dumps(capture))
+    capsys.readouterr()
+    assert main(["channel", "parse", "--channel", kind, "--channel-id", "s", str(tmp_path / "c.json")]) == 0
+    command = json.loads(capsys.readouterr().out)
+    assert (command["channel"], command["adapter"]) == ("s", kind)
+
+
+def test_a_public_key_verifies_and_another_does_not(tmp_path: Path) -> None:
+    keys = [rsa.generate_private_key(65537, 2048) for _ in range(2)]
+    signature = keys[0].sign(base64.b64encode(BODY), padding.PKCS1v15(), hashes.SHA256())
+    header = {"x-adobe-commerce-webhook-signature": base64.b64encode(signature).decode()}
+    (tmp_path / "h.json").write_text(json.dumps(header))
+    (tmp_path / "b.bin").write_bytes(BODY)
+    files = ["--headers", str(tmp_path / "h.json"), "--body", str(tmp_path / "b.bin")]
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    for key, status in zip(keys, (0, 1), strict=True):
+        pem = key.public_key().public_bytes(serialization.Encoding.PEM, form)
+        (tmp_path / "key.pem").write_bytes(pem)
+        arguments = ["channel", "verify", "--channel", "magento", *files]
+        assert main([*arguments, "--public-key", str(tmp_path / "key.pem")]) == status
 
 
 def test_a_missing_file_is_exit_1(delivery: list[str], tmp_path: Path) -> None:
