@@ -70,7 +70,7 @@ PRICE = 333
 SKUS = st.sampled_from("AB")
 PLACES = st.sampled_from(sorted(LOCATIONS))
 UNITS = st.integers(1, 4)
-AGO = st.integers(0, 5).map(lambda minutes: timedelta(minutes=minutes))
+AGO = st.integers(0, 30).map(lambda minutes: timedelta(minutes=minutes))
 ANY = st.integers(0, 99)
 """Which of the things that there are, counted round."""
 
