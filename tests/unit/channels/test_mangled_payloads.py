@@ -14,6 +14,7 @@ from oms.channels.headers import Headers
 from oms.channels.protocol import Inbound
 from oms.channels.registry import KINDS, adapter
 from oms.problems import Code, Problem
+from tests.unit.channels import amazon_samples, ebay_samples, square_samples
 from tests.unit.channels.shopify_samples import NOW
 
 EVENTS = Path(__file__).parents[3] / "events"
@@ -52,7 +53,16 @@ def samples() -> list[tuple[str, str, Any]]:
     return found
 
 
-SAMPLES = samples()
+ANSWERS: list[tuple[str, str, Any]] = [
+    ("amazon", "rest_order", amazon_samples.v0()),
+    ("amazon", "rest_order", {"order": amazon_samples.order_2026()}),
+    ("amazon", "rest_fulfillment_order", amazon_samples.outsourced(amazon_samples.SHIPMENT)),
+    ("ebay", "rest_order", ebay_samples.order(ebay_samples.item())),
+    ("square", "rest_order", {"order": square_samples.order(fulfillments=[square_samples.shipment()])}),
+]
+"""Orders of marketplaces, which are read and not sent."""
+
+SAMPLES = [*samples(), *ANSWERS]
 
 
 def places(value: Any, path: Place = ()) -> list[Place]:
