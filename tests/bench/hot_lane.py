@@ -1,12 +1,8 @@
-"""One hot sku: a transaction for each order against the hot lane, on DynamoDB Local with conflicts.
+"""One hot sku: a transaction for each order against the hot lane, on DynamoDB Local with conflicts."""
 
-`python -m tests.bench.hot_lane` measures this alone.
-"""
-
-import json
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import batched
 from typing import TYPE_CHECKING
@@ -30,14 +26,16 @@ if TYPE_CHECKING:
 HOLD_MS = 20
 WORKERS = 16
 SINGLE = 200
-TOGETHER = 3000
+TOGETHER = 2000
 BATCH = 100
 """Orders that a call of the hot lane gets: ten messages of ten."""
 
 METERED = 600
 
+type Row = dict[str, str | int | float]
 
-def measure() -> Iterator[dict[str, str | int | float]]:
+
+def measure() -> Iterator[Row]:
     """Orders of one hot sku a second, units oversold or leaked (must be 0), and write units an order."""
     with running() as endpoint:
         client = connect(endpoint)
@@ -48,7 +46,7 @@ def measure() -> Iterator[dict[str, str | int | float]]:
         yield {"way": "hot_lane", **_units(client)}
 
 
-def _figure(row: dict[str, str | int | float]) -> float:
+def _figure(row: Row) -> float:
     return float(row["orders_per_s"])
 
 
@@ -56,7 +54,7 @@ def _orders(many: int) -> list[PlaceOrder]:
     return [command(line("HOT"), channel_order_id=str(number)) for number in range(many)]
 
 
-def _one_by_one(table: Table, orders: list[PlaceOrder]) -> None:
+def _one_by_one(table: Table, orders: Sequence[PlaceOrder]) -> None:
     def deliver(order: PlaceOrder) -> None:
         while True:
             try:
@@ -69,14 +67,15 @@ def _one_by_one(table: Table, orders: list[PlaceOrder]) -> None:
         list(workers.map(deliver, orders))
 
 
-def _together(table: Table, orders: list[PlaceOrder]) -> None:
+def _together(table: Table, orders: Sequence[PlaceOrder]) -> None:
     for batch in batched(orders, BATCH, strict=False):
         list(place_orders(table, network(), batch, NOW))
 
 
-def _rate(client: "DynamoDBClient", way: str, place: object, many: int) -> dict[str, str | int | float]:
-    """Place one order more than there are units, twice as many as half; nothing may be lost or sold twice."""
-    assert callable(place)
+def _rate(
+    client: "DynamoDBClient", way: str, place: Callable[[Table, Sequence[PlaceOrder]], None], many: int
+) -> Row:
+    """Place as many orders as there are units: each gets one, so that what is refused was there."""
     plain = Table(client, create_table(client, f"bench-{way}", stream=False))
     fill(plain, "HOT", wh_madrid=many)
     contended = Conflicts(client, hold_ms=(HOLD_MS, HOLD_MS))
@@ -110,8 +109,3 @@ def _units(client: "DynamoDBClient") -> dict[str, float]:
     _together(Table(meter.client(), name), _orders(METERED))
     spent: Counter[str] = Counter(meter.bill.by("part", "type"))
     return {f"units_{what.replace(' ', '_')}": round(units / METERED, 2) for what, units in spent.items()}
-
-
-if __name__ == "__main__":
-    for figures in measure():
-        print(json.dumps(figures), flush=True)
