@@ -265,6 +265,7 @@ PAYMENTS: list[tuple[str, object, PaymentState]] = [
     ("", None, PaymentState.PENDING),
     ("failed", None, PaymentState.VOIDED),
     ("processing", None, PaymentState.AUTHORIZED),
+    ("processing", "", PaymentState.AUTHORIZED),
     ("processing", "2026-11-22T09:00:01", PaymentState.CAPTURED),
     ("wc-processing", "2026-11-22T09:00:01", PaymentState.CAPTURED),
     ("completed", "2026-11-22T09:00:01", PaymentState.CAPTURED),
@@ -435,7 +436,7 @@ ADDRESS = {
 
 def test_an_empty_shipping_block_ships_to_billing() -> None:
     blank = dict.fromkeys(ADDRESS, "")
-    options: list[object] = [blank, [], None]
+    options: list[object] = [blank, blank | {"country": "IE"}, [], None]
     for shipping in options:
         (delivery,) = placed(order(billing=ADDRESS, shipping=shipping)).deliveries
         assert delivery.ship_to is not None

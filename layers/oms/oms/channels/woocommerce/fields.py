@@ -8,6 +8,8 @@ from oms.channels.payload import Node
 from oms.orders.commands import Address
 from oms.problems import Problem
 
+_PLACE = ("address_1", "address_2", "city", "postcode")
+
 
 def resources(body: Node, kind: str) -> tuple[Node, ...]:
     """The resources of a kind: bare, in a list, or wrapped by a proxy in `data` or under the kind's name."""
@@ -57,8 +59,8 @@ def name(node: Node) -> str | None:
 
 
 def address(node: Node | None) -> Address | None:
-    """A postal address; None when it names no place."""
-    if node is None or not any(node.has(key) and node.text(key) for key in _PLACE):
+    """A postal address; None when it names no place: a country alone is the shop's default."""
+    if node is None or not any(map(node.text, _PLACE)):
         return None
     return Address(
         name=name(node),
@@ -72,9 +74,6 @@ def address(node: Node | None) -> Address | None:
         phone=node.text("phone"),
         email=node.text("email"),
     )
-
-
-_PLACE = ("address_1", "city", "postcode", "country")
 
 
 def time(node: Node, keys: Iterable[str], otherwise: datetime) -> datetime:

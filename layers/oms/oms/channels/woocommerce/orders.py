@@ -123,7 +123,7 @@ class _Sale:
             currency=require_currency(node.need(Node.text, "currency"), node.at("currency")),
             status=status,
             cancelled=status in ("cancelled", "trash"),
-            completed=status == "completed" or (status == "refunded" and any(map(node.has, COMPLETED))),
+            completed=status == "completed" or (status == "refunded" and any(map(node.text, COMPLETED))),
             # The till of WooCommerce's own apps; the shop's other ways to create orders ship them.
             carried_out=(node.text("created_via") or "").startswith("pos"),
             digital=node.has("needs_processing") and not node.flag("needs_processing"),
@@ -318,7 +318,7 @@ def _gift_cards(node: Node, currency: str) -> tuple[Payment, ...]:
 
 def _payments(node: Node, due: int, sale: _Sale) -> tuple[Payment, ...]:
     """What was or will be paid by the order's method. Only payable orders count as paid or authorized."""
-    paid = any(map(node.has, PAID))
+    paid = any(map(node.text, PAID))
     if sale.status in PAYABLE or (sale.cancelled and paid):
         state = PaymentState.CAPTURED if paid else PaymentState.AUTHORIZED
     else:
