@@ -276,6 +276,8 @@ def _ids(body: str) -> dict[str, object]:
             return {"condition": condition} | {name: batch.get(name) for name in _SHOWN_OF_BATCH}
         case {"channel": channel, "kind": kind, "headers": _}:
             return {"channel": channel, "kind": kind} | _delivery(body)
+        case {"deliveries": list(deliveries)}:  # of the hot lane
+            return {"deliveries": [_ids(str(delivery)) for delivery in deliveries]}
         case dict():
             return {name: document[name] for name in _SHOWN if name in document}
     return {"problem": str(Code.MESSAGE_INVALID)}

@@ -222,6 +222,21 @@ def test_a_delivery_is_shown_by_its_orders(stack: Target, capsys: pytest.Capture
     assert shown["order_ids"] == [json.loads(release["body"])["order_id"]]
 
 
+def test_deliveries_of_the_hot_lane_are_shown_each_by_its_order(
+    stack: Target, capsys: pytest.CaptureFixture[str]
+) -> None:
+    records = json.loads((EVENTS / "hot_lane.json").read_text())["Records"]
+    message = json.loads(records[0]["body"])
+    group = {"MessageGroupId": "A", "MessageDeduplicationId": "d-1"}
+    put(stack, "hot-lane-dead.fifo", {"deliveries": [*message["deliveries"], "nonsense"]}, **group)
+    assert oms("list", "--queue", "hot-lane-dead.fifo") == 0
+    (shown,) = printed(capsys)
+    *readable, nonsense = shown["deliveries"]
+    assert nonsense == {"problem": "message_invalid"}
+    assert {delivery["topic"] for delivery in readable} == {"orders/create"}
+    assert all(len(delivery["order_ids"]) == 1 for delivery in readable)
+
+
 def test_what_is_no_message_of_ours_is_shown_as_such(
     stack: Target, capsys: pytest.CaptureFixture[str]
 ) -> None:
