@@ -97,7 +97,7 @@ def by_preference(locations: Iterable[Location], near: tuple[float, float] | Non
 
 
 def distance_km(one: tuple[float, float], other: tuple[float, float]) -> float:
-    """Great-circle distance in km between points (latitude, longitude in degrees), by the haversine formula."""
+    """Great-circle distance in km between points (latitude, longitude in degrees), by the haversine."""
     phi, other_phi = math.radians(one[0]), math.radians(other[0])
     half_phi = (other_phi - phi) / 2
     half_lambda = math.radians(other[1] - one[1]) / 2
