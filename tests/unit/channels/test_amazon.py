@@ -91,6 +91,12 @@ def test_an_order_that_is_not_told_in_full_is_to_be_read(payload: Fields) -> Non
     assert (fetch.resource, fetch.resource_id) == ("order", ORDER_ID)
 
 
+def test_answers_about_the_buyer_list_items_that_are_none() -> None:
+    buyers = {"AmazonOrderId": ORDER_ID, "OrderItems": [{"OrderItemId": "05015851154158", "BuyerInfo": {}}]}
+    assert only("amazon", {"order": header(), "buyers": buyers}, Fetch).resource_id == ORDER_ID
+    assert placed(v0() | {"buyers": buyers}) == placed(v0())
+
+
 def test_items_of_another_order_are_not_taken_for_its_own() -> None:
     fetches = [command for command in parse("amazon", v0(listed=OTHER)) if isinstance(command, Fetch)]
     assert [fetch.resource_id for fetch in fetches] == [ORDER_ID, "902-0000002-0000002"]
@@ -541,7 +547,10 @@ CHANGED = notification(
 )
 
 
-@pytest.mark.parametrize("payload", [CHANGED, {"detail-type": "ORDER_CHANGE", "detail": CHANGED}])
+CAMEL: Fields = {"notificationType": "ORDER_CHANGE", "payload": {"change": {"amazonOrderId": ORDER_ID}}}
+
+
+@pytest.mark.parametrize("payload", [CHANGED, {"detail-type": "ORDER_CHANGE", "detail": CHANGED}, CAMEL])
 def test_a_changed_order_is_only_named_also_inside_of_an_event_of_the_bus(payload: Fields) -> None:
     assert only("amazon", payload, Fetch).resource_id == ORDER_ID
 

@@ -58,6 +58,11 @@ def test_an_order_that_cannot_be_read_names_the_field(payload: Fields, field: st
     assert fault("ebay", payload) == field
 
 
+def test_a_dispute_that_names_an_order_and_its_lines_is_no_order() -> None:
+    dispute = {"paymentDisputeId": "1", "orderId": "01-00001-00001", "lineItems": [{"lineItemId": "10001"}]}
+    assert only("ebay", dispute, Ignore).reason
+
+
 @pytest.mark.parametrize("payload", [{}, [], {"orders": [], "total": 0}, {"errors": [{"errorId": 1}]}])
 def test_what_holds_no_order_is_ignored(payload: object) -> None:
     assert only("ebay", payload, Ignore).reason

@@ -195,6 +195,11 @@ def test_the_sandbox_is_a_test() -> None:
     assert recorded(event("PAYMENT.CAPTURE.COMPLETED", payment(), links=links)).test is True
 
 
+def test_a_refund_of_the_former_api_is_a_negative_amount() -> None:
+    back = payment("REF-1", amount={"total": "-1.50", "currency": "EUR"}, sale_id="SAL-1")
+    assert recorded(event("PAYMENT.SALE.REFUNDED", back)).amount == 150
+
+
 def test_a_currency_without_fractions_keeps_its_amount() -> None:
     money = {"currency_code": "JPY", "value": "4297"}
     assert recorded(event("PAYMENT.CAPTURE.COMPLETED", payment(amount=money))).amount == 4297

@@ -74,6 +74,7 @@ def test_an_order_that_cannot_be_read_names_the_field(payload: Fields, field: st
         {"order": order(id=None)},
         {"type": "customer.created", "data": {"type": "customer", "object": {"customer": {"id": "C"}}}},
         {"type": "invoice.published", "data": {"type": "invoice", "object": {"invoice": {"id": "I"}}}},
+        {"type": "terminal.refund.updated", "data": {"object": {"refund": {"id": "T", "status": "PENDING"}}}},
         {"type": "webhooks.test_notification", "data": {"type": "webhooks", "id": "x"}},
         {"orders": []},
         {},

@@ -289,5 +289,12 @@ def test_the_order_is_named_where_shops_put_it(metadata: object, order: str | No
     assert recorded(charge(metadata=metadata)).channel_order_id == order
 
 
+def test_what_stands_there_whole_is_named_by_its_id() -> None:
+    whole = {"id": "pi_1", "object": "payment_intent"}
+    assert recorded(charge(payment_intent=whole)).payment_id == "pi_1"
+    assert recorded(session(payment_intent=whole)).payment_id == "pi_1"
+    assert recorded(refund(payment_intent=None, charge={"id": "ch_1"})).parent_id == "ch_1"
+
+
 def test_a_charge_without_an_intent_is_known_by_itself() -> None:
     assert recorded(charge(payment_intent=None)).payment_id == "ch_1"

@@ -114,6 +114,7 @@ def tracked(kind: str, payload: Fields) -> TrackingRecorded:
         ("shippo", shippo("UNKNOWN")),
         ("shipengine", shipengine("UN")),
         ("shipengine", {"resource_type": "API_CARRIER_CONNECTED", "data": {}}),
+        ("shipengine", {"resource_type": "API_RATE", "resource_url": "https://example.com/never/read"}),
         (
             "shipengine",
             {"resource_type": "API_BATCH", "resource_url": "https://api.shipengine.com/v1/batches/1"},
@@ -310,6 +311,18 @@ def test_without_reports_the_services_time_counts() -> None:
     assert tracked("easypost", easypost()).occurred_at == UPDATE_UTC
     assert tracked("aftership", aftership()).occurred_at == UPDATE_UTC
     assert tracked("sendcloud", sendcloud()).occurred_at == datetime.fromtimestamp(1795255200.5, UTC)
+
+
+def test_afterships_last_checkpoint_is_enough() -> None:
+    last: Fields = {
+        "data": {
+            "tracking_number": "1",
+            "slug": "ups",
+            "tag": "InTransit",
+            "checkpoint": {"checkpoint_time": SCAN},
+        }
+    }
+    assert tracked("aftership", last).occurred_at == SCAN_UTC
 
 
 def test_without_any_time_it_is_when_it_was_received() -> None:

@@ -102,7 +102,12 @@ FORMS = {
     ),
     "aftership": Form(
         number="tracking_number",
-        now=Words("tag", "subtag", ("last_updated_at", "updated_at", "created_at"), ("subtag_message",)),
+        now=Words(
+            "tag",
+            "subtag",
+            ("checkpoint.checkpoint_time", "last_updated_at", "updated_at", "created_at"),
+            ("subtag_message",),
+        ),
         history="checkpoints",
         past=Words("tag", "subtag", ("checkpoint_time", "created_at"), ("message", "subtag_message")),
         carrier=("slug",),
@@ -243,6 +248,8 @@ RESOURCES = {
     "ITEM_SHIP_NOTIFY": "shipments",
     "FULFILLMENT_SHIPPED": "fulfillments",
     "FULFILLMENT_REJECTED": "fulfillments",
+    "FULFILLMENT_SHIPPED_V2": "fulfillments",
+    "FULFILLMENT_REJECTED_V2": "fulfillments",
     "API_TRACK": "tracking",
 }
 """What stands at the address, by the type that the notification gives."""
@@ -271,13 +278,13 @@ def _is_parcel(node: Node, form: Form) -> bool:
 
 
 def _thin(message: Inbound, body: Node) -> Command:
-    address = body.need(Node.text, "resource_url")
-    if not THIN[message.adapter].match(address):
-        raise body.invalid("resource_url", "an address of the vendor's API")
     topic = body.text("resource_type") or message.topic
     resource = RESOURCES.get(topic.upper())
     if resource is None:
         return Ignore(f"{topic}: says nothing of parcels")
+    address = body.need(Node.text, "resource_url")
+    if not THIN[message.adapter].match(address):
+        raise body.invalid("resource_url", "an address of the vendor's API")
     return Fetch(message.channel, message.adapter, resource, address)
 
 

@@ -62,7 +62,9 @@ def _order(message: Inbound, order_id: str, nodes: Sequence[Node]) -> Command:
     reached = status(header.text("OrderStatus"))
     if reached in UNPAID and not header.has("OrderTotal"):
         return Ignore(f"{order_id}: pending orders have no prices until the payment is verified")
-    items = [item for page in pages for item in page.children("OrderItems")]
+    # Answers about buyers list the items too, without what was ordered.
+    listed = [item for page in pages for item in page.children("OrderItems")]
+    items = [item for item in listed if item.has("QuantityOrdered")]
     if not _whole(header, pages, items):
         if reached in CANCELLED:
             return cancelled(message, order_id, header.need(Node.time, "LastUpdateDate", "PurchaseDate"))

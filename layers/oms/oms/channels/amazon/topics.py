@@ -48,9 +48,9 @@ def _notification(message: Inbound, node: Node) -> Iterator[Command]:
 
 def _order_changed(message: Inbound, payload: Node, at: datetime) -> Iterator[Command]:
     """It says that something changed, without prices or address, and not reliably for new orders."""
-    change = payload.child("OrderChangeNotification") or payload.child("OrderStatusChangeNotification")
-    order_id = (change or payload).need(Node.text, "AmazonOrderId")
-    yield Fetch(message.channel, message.adapter, "order", order_id)
+    names = ("AmazonOrderId", "amazonOrderId")
+    change = next((node for node in payload.objects() if any(map(node.has, names))), payload)
+    yield Fetch(message.channel, message.adapter, "order", change.need(Node.text, *names))
 
 
 def _shipment_changed(message: Inbound, payload: Node, at: datetime) -> Iterator[Command]:

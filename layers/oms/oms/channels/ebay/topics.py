@@ -9,10 +9,13 @@ from oms.channels.reading import Rules
 from oms.orders.commands import Customer, Fetch, Ignore
 from oms.orders.records import PrivacyKind, PrivacyRequested
 
+OF_ORDERS = ("pricingSummary", "fulfillmentStartInstructions")
+"""Fields that tell an order from what else names one and its lines, as disputes do."""
+
 
 def _anything(message: Inbound, body: Node) -> Iterator[Command]:
     for node in body.objects():
-        if node.has("orderId") and node.has("lineItems"):
+        if node.has("orderId") and node.has("lineItems") and any(map(node.has, OF_ORDERS)):
             yield order(message, node)
         elif node.has("metadata") and node.has("notification"):
             yield _notification(message, node)

@@ -96,7 +96,8 @@ def _recorded(
         parent_id=payment_id if voided else _parent(payment, kind),
         kind=kind,
         outcome=outcome,
-        amount=whole(money, currency, "value", "total"),
+        # The former API gives refunds as negative amounts.
+        amount=abs(whole(money, currency, "value", "total")),
         currency=currency,
         method="paypal",
         test=_sandbox(event),

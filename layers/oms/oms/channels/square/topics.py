@@ -16,6 +16,9 @@ DRAFT = "a draft becomes an order when it is paid"
 
 
 def _event(message: Inbound, body: Node) -> Iterator[Command]:
+    if (body.text("type") or "").startswith("terminal."):
+        yield Ignore(f"{body.text('type')}: payments and refunds tell what the terminal did")
+        return
     subject = body.need(Node.child, "data")
     content = subject.child("object") or Node({})
     for key in THIN:

@@ -100,7 +100,7 @@ def _intent(happening: Happening, node: Node) -> Iterator[Command]:
 
 
 def _charge(happening: Happening, node: Node) -> Iterator[Command]:
-    intent = node.text("payment_intent") or node.need(Node.text, "id")
+    intent = _named(node, "payment_intent") or node.need(Node.text, "id")
     status = node.text("status")
     first = PaymentKind.SALE if node.flag("captured") else PaymentKind.AUTHORIZATION
     match happening.type:
@@ -132,12 +132,12 @@ def _refunds_of(happening: Happening, node: Node) -> Iterator[Command]:
 
 def _refund(happening: Happening, node: Node) -> Iterator[Command]:
     outcome = REFUNDS.get(node.text("status") or "succeeded", Outcome.PENDING)
-    parent = node.text("payment_intent") or node.text("charge")
+    parent = _named(node, "payment_intent") or _named(node, "charge")
     yield _recorded(happening, node, node.need(Node.text, "id"), PaymentKind.REFUND, outcome, parent=parent)
 
 
 def _session(happening: Happening, node: Node) -> Iterator[Command]:
-    intent = node.text("payment_intent")
+    intent = _named(node, "payment_intent")
     failed = happening.type == "checkout.session.async_payment_failed"
     if intent is None or not (failed or node.text("payment_status") == "paid"):
         yield Ignore("a checkout session that has moved no money")
@@ -185,6 +185,12 @@ def _recorded(
         test=not (node.flag("livemode") if node.has("livemode") else happening.live),
         occurred_at=happening.at or created or happening.message.received_at,
     )
+
+
+def _named(node: Node, key: str) -> str | None:
+    """The id of another object, which may stand there whole."""
+    whole = node.child(key) if isinstance(node.get(key), dict) else None
+    return whole.text("id") if whole else node.text(key)
 
 
 def _minor(node: Node, currency: str, *keys: str) -> int:
