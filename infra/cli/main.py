@@ -25,6 +25,7 @@ GROUPS: dict[str, tuple[str, str]] = {
     "ledger": ("infra.cli.ledger", "prove every unit of stock"),
     "seed": ("infra.cli.seed", "configure a believable retailer with stock on the local stack"),
     "source": ("infra.cli.source", "solve sourcing instances"),
+    "sourcing": ("infra.cli.sourcing", "plan backlogs of orders again"),
     "tail": ("infra.cli.tail", "follow business events on the local stack"),
     "token": ("infra.cli.token", "create, list and revoke tokens of the API"),
 }
