@@ -34,7 +34,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
     end = commands.add_parser("revoke", help="end a token now; calls may pass for a minute more")
     end.set_defaults(run=run_revoke)
-    end.add_argument("id", help="as `list` prints it")
+    end.add_argument("id", type=_id, help="as `list` prints it")
 
 
 def run_create(args: argparse.Namespace) -> None:
@@ -77,6 +77,12 @@ def _scopes(text: str) -> tuple[Scope, ...]:
     if unknown:
         raise argparse.ArgumentTypeError(f"no such scope: {', '.join(unknown)}; there are {', '.join(Scope)}")
     return tuple(Scope(name) for name in dict.fromkeys(names))
+
+
+def _id(text: str) -> str:
+    if len(text) < _SHOWN:
+        raise argparse.ArgumentTypeError(f"an id has {_SHOWN} letters, as `oms token list` prints it")
+    return text
 
 
 def _days(text: str) -> int:

@@ -162,3 +162,13 @@ def test_releasing_an_unknown_order_is_refused(table: Table) -> None:
     with pytest.raises(Problem) as refused:
         release_order(table, network(), "X" * 26, NOW)
     assert refused.value.code is Code.NOT_FOUND
+
+
+def test_the_delivery_of_a_parcel_that_nobody_shipped_is_refused(table: Table) -> None:
+    stocked(table, 1)
+    life = steps(1)
+    for name in ("place", "release", "ship"):
+        life[name](table)
+    with pytest.raises(Problem) as refused:
+        record_fulfillment(table, fact(FactKind.DELIVERED, Package("p9")), NOW)
+    assert (refused.value.code, refused.value.field) == (Code.NOT_FOUND, "packages")

@@ -152,6 +152,7 @@ def test_a_message_that_cannot_be_understood_fails_alone_and_names_its_field(
     [
         ({"occurred_at": "yesterday"}, "occurred_at"),
         ({"packages": [{}]}, "packages[0].package_id"),
+        ({"packages": [{"package_id": "p", "lines": []}]}, "packages[0].lines"),
         ({"packages": [{"package_id": "p", "weight_g": -1}]}, "packages[0].weight_g"),
         (
             {"packages": [{"package_id": "p", "lines": [{"line_id": "1", "units": 0}]}]},

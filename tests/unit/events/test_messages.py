@@ -91,7 +91,10 @@ def test_a_request_has_all_that_a_location_needs() -> None:
 
 @pytest.mark.parametrize("address", [None, Address()])
 def test_a_request_without_an_address_says_so(address: Address | None) -> None:
-    _, message = request(command(line("A", 1), deliveries=(Delivery("d1", Method.SHIP, None, address),)))
+    story = Story(sent=command(line("A", 1))).tell("release")
+    (work,) = story.works.values()
+    (event,) = (event for old, new in story.changes for event in events(old, new) if event.type == RELEASED)
+    message = request_of(replace(work, ship_to=address), event)
     assert message.document["ship_to"] is None
     VALIDATOR.validate(message.document)
 

@@ -203,3 +203,10 @@ def test_a_parcel_sent_back_is_delivered_only_by_a_later_fact(hours: int, state:
     back = replace(sent, state=ShipmentState.RETURNED_TO_SENDER, state_at=NOW)
     late = fact(FactKind.DELIVERED, at=NOW + timedelta(hours=hours))
     assert deliver(back, late, NOW).state == state
+
+
+def test_a_parcel_with_all_that_remained_when_nothing_did_is_no_parcel() -> None:
+    shipping = shipped(released(), parcel("p1"))
+    known = {one.id: one for one in shipping.shipments}
+    again = fact(FactKind.SHIPPED, parcel("p2"))
+    assert ship(shipping.order, shipping.fulfillment_order, known, {}, again, NOW) is None

@@ -9,6 +9,7 @@ from oms.orders.identity import digest, order_id, shard
 from oms.orders.judgement import Verdict, judge
 from oms.orders.model import Order
 from oms.orders.placing import place
+from oms.orders.work import releasable
 from tests.builders import CHANNEL, NOW, command, line, network, stock
 
 OLDER, NEWER = "2026-11-22T09:28:00.000Z", "2026-11-22T09:30:00.000Z"
@@ -89,3 +90,35 @@ def test_progress_that_a_channel_reports_does_not_change_the_digest() -> None:
 
 def test_orders_spread_over_the_shards_of_the_work_queue() -> None:
     assert len({shard(order_id("shop-es", str(number))) for number in range(400)}) == 16
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"cancelled": True}, "channel_cancelled"),
+        ({"lines": (line("A", cancelled=1),)}, "channel_reduced"),
+        ({"lines": (line("A", refunded=1),)}, "channel_reduced"),
+        ({"payments": (Payment("card", 1000, PaymentState.REFUNDED),)}, "channel_reduced"),
+    ],
+)
+def test_an_order_that_its_channel_takes_back_is_held_under_an_exception(
+    change: dict[str, object], code: str
+) -> None:
+    order = known()
+    _, judged = judge(order, replace(FIRST, channel_version=NEWER, **change), NOW)  # type: ignore[arg-type]
+    assert "manual" in judged.holds
+    assert [exception.code for exception in judged.exceptions] == [code]
+    assert judged.captured == 1000
+    assert not releasable(judged)
+
+
+def test_a_paid_cancellation_of_an_unpaid_order_does_not_release_it() -> None:
+    order = known(replace(FIRST, payments=(Payment("card", 1000, PaymentState.PENDING),)))
+    _, judged = judge(order, replace(FIRST, channel_version=NEWER, cancelled=True), NOW)
+    assert not releasable(judged)
+
+
+def test_units_that_entered_cancelled_take_nothing_back_again() -> None:
+    reduced = replace(FIRST, lines=(line("A", 2, cancelled=1),))
+    _, judged = judge(known(reduced), replace(reduced, channel_version=NEWER), NOW)
+    assert (judged.holds, judged.exceptions) == ((), ())

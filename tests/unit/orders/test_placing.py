@@ -239,3 +239,23 @@ def test_lines_that_share_an_id_at_the_channel_stay_two_lines() -> None:
 
 def test_numbers_of_a_test_order_alarm_nobody() -> None:
     assert placed(command(line("A"), balanced=False, test=True), stock("A", {})).order.exceptions == ()
+
+
+def test_an_order_without_an_address_keeps_its_stock_and_waits_for_one() -> None:
+    nowhere = (Delivery("d1", Method.SHIP),)
+    placement = placed(command(line("A"), deliveries=nowhere), stock("A", {"wh-madrid": 5}))
+    assert sources(placement) == {"1": [("wh-madrid", 1)]}
+    assert placement.order.holds == ("address",)
+    assert [known.code for known in placement.order.exceptions] == ["address_missing"]
+    digital = command(line("A", kind=LineKind.DIGITAL), deliveries=nowhere)
+    assert placed(digital, stock("A", {})).order.holds == ()
+
+
+def test_an_order_refunded_before_it_came_is_not_paid() -> None:
+    order = command(line("A"), payments=(Payment("card", 1000, PaymentState.REFUNDED),))
+    placement = placed(order, stock("A", {"wh-madrid": 5}))
+    assert (placement.order.holds, placement.order.refunded) == (("payment",), 1000)
+
+
+def test_a_line_of_nothing_asks_for_nothing() -> None:
+    assert placed(command(line("A", 0)), stock("A", {"wh-madrid": 5})).order.exceptions == ()

@@ -98,6 +98,8 @@ def ship(
         shipment_id = f"{fulfillment_order.id}.{package.package_id}"
         if shipment_id in known or any(shipment.id == shipment_id for shipment in shipments):
             continue
+        if not package.lines and not _everything(requests):
+            continue  # it holds all that remained, and nothing did
         contents: list[ShippedLine] = []
         for packed in package.lines or _everything(requests):
             request = requests.get(packed.line_id)

@@ -135,6 +135,13 @@ EXCEPTIONS: dict[str, Resolution] = {
         "integration", "PUT /configuration/channel/{id} with the location's mapping"
     ),
     "channel_conflict": Resolution("integration", "compare with the channel and edit the order"),
+    "channel_cancelled": Resolution(
+        "customer_service", "stop the order at its locations; refund what is due"
+    ),
+    "channel_reduced": Resolution("customer_service", "compare with the channel and stop what is not wanted"),
+    "address_missing": Resolution(
+        "customer_service", "ask the customer, and correct the order at the channel"
+    ),
     "channel_edit": Resolution("customer_service", "compare with the channel and edit the order"),
     "totals_unbalanced": Resolution("finance", "compare with the channel"),
     "shipped_beyond_request": Resolution("warehouse", "count the position and correct the order"),

@@ -8,7 +8,16 @@ from decimal import Decimal
 from oms.inventory.availability import free, takeable
 from oms.inventory.model import Delta, Deltas, Position, Stock, add
 from oms.inventory.network import Channel, Location, Network
-from oms.orders.commands import Delivery, FulfilledBy, Line, LineKind, Method, PaymentState, PlaceOrder
+from oms.orders.commands import (
+    Address,
+    Delivery,
+    FulfilledBy,
+    Line,
+    LineKind,
+    Method,
+    PaymentState,
+    PlaceOrder,
+)
 from oms.orders.identity import digest, order_id
 from oms.orders.model import (
     BodyLine,
@@ -69,7 +78,7 @@ def enter(command: PlaceOrder, stocks: Mapping[str, Stock], now: datetime) -> Or
         now: time of exceptions, UTC.
     """
     void = command.cancelled or command.test
-    authorized, captured = paid_amounts(command)
+    authorized, captured, refunded = paid_amounts(command)
     order = Order(
         order_id=order_id(command.channel, command.channel_order_id),
         channel=command.channel,
@@ -87,10 +96,10 @@ def enter(command: PlaceOrder, stocks: Mapping[str, Stock], now: datetime) -> Or
         charges=command.duties + command.tip + sum(fee.amount + fee.tax for fee in command.fees),
         authorized=authorized,
         captured=captured,
+        refunded=refunded,
         customer_key=f"{command.channel}#{command.customer.id}" if command.customer.id else None,
         test=command.test,
-        # One that the channel has not been paid for keeps its allocations but is not released.
-        holds=("payment",) if authorized + captured < command.total and not void else (),
+        holds=() if void else _holds(command, authorized + captured - refunded),
     )
     ids = {line.channel_line_id: str(number) for number, line in enumerate(command.lines, 1)}
     lines = []
@@ -99,10 +108,12 @@ def enter(command: PlaceOrder, stocks: Mapping[str, Stock], now: datetime) -> Or
         parent = ids.get(line.parent_line_id) if line.parent_line_id else None
         entered = _line(line, str(number), parent, stock, void=void)
         lines.append(entered)
-        if entered.ordered == 0:
+        if entered.ordered == 0 and Decimal(line.quantity):
             order = order.with_exception("quantity_unknown", entered.line_id, now)
         if entered.open and (stock is None or stock.sku is None):
             order = order.with_exception("sku_unknown", entered.line_id, now)
+    if "address" in order.holds:
+        order = order.with_exception("address_missing", order.order_id, now)
     if not command.balanced and not void:
         order = order.with_exception("totals_unbalanced", order.order_id, now)
     return replace(order, lines=tuple(lines))
@@ -151,12 +162,13 @@ def left_by(placement: Placement, stocks: Mapping[str, Stock]) -> dict[str, Stoc
     return left
 
 
-def paid_amounts(command: PlaceOrder) -> tuple[int, int]:
-    """Authorized and captured amounts of the payments that a command names, in minor units."""
+def paid_amounts(command: PlaceOrder) -> tuple[int, int, int]:
+    """Authorized, captured and refunded amounts of a command's payments; what was refunded was captured."""
     sums = dict.fromkeys(PaymentState, 0)
     for payment in command.payments:
         sums[payment.state] += payment.amount
-    return sums[PaymentState.AUTHORIZED], sums[PaymentState.CAPTURED]
+    refunded = sums[PaymentState.REFUNDED]
+    return sums[PaymentState.AUTHORIZED], sums[PaymentState.CAPTURED] + refunded, refunded
 
 
 def body_of(command: PlaceOrder, order: Order) -> OrderBody:
@@ -187,6 +199,23 @@ def body_of(command: PlaceOrder, order: Order) -> OrderBody:
         source_location=command.source_location,
         purchase_order=command.purchase_order,
         notes=command.notes,
+    )
+
+
+def _holds(command: PlaceOrder, paid: int) -> tuple[str, ...]:
+    """Why an order keeps its allocations but is not released: nobody has paid, or nobody knows where to."""
+    holds = ("payment",) if paid < command.total else ()
+    return (*holds, "address") if _without_address(command) else holds
+
+
+def _without_address(command: PlaceOrder) -> bool:
+    shipped = {delivery.id for delivery in command.deliveries if delivery.method is Method.SHIP}
+    addressed = {delivery.id for delivery in command.deliveries if delivery.ship_to not in (None, Address())}
+    return any(
+        line.kind is LineKind.PHYSICAL
+        and line.fulfilled_by is FulfilledBy.US
+        and line.delivery_id in shipped - addressed
+        for line in command.lines
     )
 
 

@@ -69,6 +69,8 @@ def parse_return_event(message: Json) -> ReturnRequest | ReturnFact:
     order_id = node.need(Node.text, "order_id")
     reference = node.text("reference") if kind is ReturnEvent.RECEIVED else node.need(Node.text, "reference")
     lines = node.children("lines")
+    if node.has("lines") and not lines:
+        raise node.invalid("lines", "a list of at least one line; leave it out for all that remains")
     if not lines:
         raise Problem(Code.FIELD_MISSING, "lines has to name at least one line", "lines")
     if kind is ReturnEvent.REQUESTED:
@@ -136,4 +138,6 @@ def _package(node: Node) -> Package:
 
 def _lines(node: Node) -> tuple[PackedUnits, ...]:
     lines = node.children("lines")
+    if node.has("lines") and not lines:
+        raise node.invalid("lines", "a list of at least one line; leave it out for all that remains")
     return tuple(PackedUnits(line.need(Node.text, "line_id"), units(line, "units")) for line in lines)

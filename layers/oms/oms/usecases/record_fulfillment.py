@@ -124,8 +124,13 @@ def _deliver(table: Table, fact: FulfillmentFact, now: datetime) -> int:
     }
     if not parcels:
         raise Problem(Code.STATE_REFUSED, "nothing has been shipped, and no package is named", "packages")
+    if not named <= shipments.keys():
+        unknown = ", ".join(sorted(named - shipments.keys()))
+        raise Problem(
+            Code.NOT_FOUND, f"nobody has shipped {unknown}, and nothing is left to ship", "packages"
+        )
     delivered = 0
-    for name in sorted(parcels & shipments.keys()):
+    for name in sorted(parcels):
         arrived = deliver(shipments[name], fact, now)
         if arrived is not shipments[name]:
             key = keys.shipment(fact.order_id, name)
