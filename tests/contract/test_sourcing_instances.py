@@ -82,7 +82,7 @@ def test_a_budget_leaves_legal_plans_and_true_bounds(capsys: pytest.CaptureFixtu
 
 
 def test_the_shared_backlogs_are_planned_again_at_less_cost(capsys: pytest.CaptureFixture[str]) -> None:
-    found = answers(capsys, "sourcing", "backlog", "--seconds", "3", str(SHARED / "backlogs.jsonl.gz"))
+    found = answers(capsys, "sourcing", "backlog", "--seconds", "1", str(SHARED / "backlogs.jsonl.gz"))
     for backlog in rows("backlogs.jsonl.gz"):
         answer = found.pop(backlog["id"])
         total = 0
