@@ -85,16 +85,22 @@ def reduced_costs(model: Model, locations: Sequence[int], prices: list[float]) -
     result = []
     fixed, offers, tight = model.fixed, model.offers, model.tight
     for n in locations:
-        cost: float = fixed[n]
+        gain = 0.0
         if tight[n]:
-            for margin, units, _ in _wanted(model, n, prices):
-                cost -= margin * units
-        else:
-            for line, units, unit_cost in offers[n]:
-                margin = prices[line] - unit_cost
+            load = 0
+            for line, units, cost in offers[n]:
+                margin = prices[line] - cost
                 if margin > 0:
-                    cost -= margin * units
-        result.append(cost)
+                    gain += margin * units
+                    load += units
+            if load > model.capacity[n]:
+                gain = sum([margin * units for margin, units, _ in _wanted(model, n, prices)])
+        else:
+            for line, units, cost in offers[n]:
+                margin = prices[line] - cost
+                if margin > 0:
+                    gain += margin * units
+        result.append(fixed[n] - gain)
     return result
 
 

@@ -49,6 +49,7 @@ class Incumbent:
         return self._seen[key]
 
     def _evaluate(self, used: Sequence[int]) -> int:
+        self.deadline.check()
         model = self.model
         fixed = sum([model.fixed[n] for n in used]) - model.split
         cost, supplies = assign(model, used, self.deadline, self.cost - fixed)

@@ -5,7 +5,7 @@ from math import inf
 from oms.sourcing.solver.bound import Relaxation
 from oms.sourcing.solver.model import Model
 
-MOST_WORK = 10_000
+MOST_WORK = 3_000
 """Above this many additions (locations * units squared, at most) the bound costs more than it saves."""
 
 

@@ -14,7 +14,7 @@ ACTIVE = 40
 """How many of the most promising locations an ascent at the root looks at."""
 ROUNDS = 8
 """The most ascents at the root."""
-ROOT_STEPS = 6
+ROOT_STEPS = 5
 """Subgradient steps of each ascent at the root."""
 NODE_STEPS = 10
 """Subgradient steps at each node of the tree."""
@@ -85,7 +85,10 @@ class Search:
             few = root.free[:active]
             threshold = incumbent.threshold if len(few) == len(root.free) else inf
             part, _ = ascend(model, prices, root.opened, few, cost, threshold, ROOT_STEPS, self.deadline)
-            incumbent.improve(part.used, part)
+            if turn == 0:
+                incumbent.evaluate(part.used)
+            else:  # local search is quick only where the prices are good
+                incumbent.improve(part.used, part)
             prices = part.prices
             risen = self._price_all(prices)
             if risen < 0:
