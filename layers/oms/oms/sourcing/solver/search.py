@@ -16,7 +16,7 @@ ROUNDS = 8
 """The most ascents at the root."""
 ROOT_STEPS = 5
 """Subgradient steps of each ascent at the root."""
-NODE_STEPS = 10
+NODE_STEPS = 8
 """Subgradient steps at each node of the tree."""
 FEW = 100
 """How many free locations the tree can do with."""
