@@ -68,7 +68,7 @@ class _Flow:
         shipped: units that a place ships, per line.
         room: units more that it could ship, per line.
         slack: units more that it could ship in all; below 0 when it is overloaded.
-        moves: the cheapest line that may move from one place to another, as (cost a unit, line).
+        moves: the cheapest line that may move from one place to another: (cost a unit, line).
     """
 
     def __init__(self, model: Model, used: Sequence[int], supplies: Supplies) -> None:
@@ -88,7 +88,7 @@ class _Flow:
         for line, taken in enumerate(supplies):
             for _, units, n in taken:
                 self._ship(n, line, units)
-        self.moves: dict[tuple[int, int], tuple[int, int]] = {}
+        self.moves: dict[int, dict[int, tuple[int, int]]] = {n: {} for n in self.places}
 
     def _ship(self, place: int, line: int, units: int) -> None:
         self.shipped[place][line] += units
@@ -112,8 +112,8 @@ class _Flow:
                 self._ship(receiver, line, units)
                 cost += (self.costs[receiver][line] - self.costs[sender][line]) * units
             for sender, receiver, line in path:
-                self._update_moves(sender, line)
-                self._update_moves(receiver, line)
+                self._mend_moves(sender, line)
+                self._mend_moves(receiver, line)
         return cost
 
     def supplies(self) -> Supplies:
@@ -137,12 +137,13 @@ class _Flow:
         changed = True
         while changed:
             changed = False
-            for (sender, receiver), (cost, line) in self.moves.items():
-                reached = distance[sender] + cost
-                if reached < distance[receiver]:
-                    distance[receiver] = reached
-                    last[receiver] = (sender, receiver, line)
-                    changed = True
+            for sender, moves in self.moves.items():
+                start = distance[sender]
+                for receiver, (cost, line) in moves.items():
+                    if start + cost < distance[receiver]:
+                        distance[receiver] = start + cost
+                        last[receiver] = (sender, receiver, line)
+                        changed = True
         place = min((n for n in self.places if self.slack[n] > 0), key=distance.__getitem__)
         path = []
         while place in last:
@@ -152,23 +153,32 @@ class _Flow:
         return path
 
     def _find_move(self, sender: int, receiver: int) -> None:
-        self.moves.pop((sender, receiver), None)
+        self.moves[sender].pop(receiver, None)
         shipped, room = self.shipped[sender], self.room[receiver]
         for cost, line in self.model.moves(sender, receiver):
             if shipped[line] and room[line]:
-                self.moves[sender, receiver] = (cost, line)
+                self.moves[sender][receiver] = (cost, line)
                 return
 
-    def _update_moves(self, place: int, line: int) -> None:
-        """Mend the moves from and to a place where the units of a line have changed."""
-        moves = self.moves
+    def _mend_moves(self, place: int, line: int) -> None:
+        """Find the moves again that a change of the units of a line at a place has touched."""
+        cost = self.costs[place][line]
+        ships, fits = self.shipped[place][line], self.room[place][line]
+        moves = self.moves[place]
         for other in self.places:
-            for pair in ((place, other), (other, place)):
-                sender, receiver = pair
-                best = moves.get(pair)
-                if self.shipped[sender][line] and self.room[receiver][line]:
-                    cost = self.costs[receiver][line] - self.costs[sender][line]
-                    if best is None or cost < best[0]:
-                        moves[pair] = (cost, line)
-                elif best is not None and best[1] == line:
-                    self._find_move(sender, receiver)
+            if other == place:
+                continue
+            best = moves.get(other)
+            if ships and self.room[other][line]:
+                more = self.costs[other][line] - cost
+                if best is None or more < best[0]:
+                    moves[other] = (more, line)
+            elif best is not None and best[1] == line:
+                self._find_move(place, other)
+            best = self.moves[other].get(place)
+            if fits and self.shipped[other][line]:
+                more = cost - self.costs[other][line]
+                if best is None or more < best[0]:
+                    self.moves[other][place] = (more, line)
+            elif best is not None and best[1] == line:
+                self._find_move(other, place)

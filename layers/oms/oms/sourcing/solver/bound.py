@@ -87,14 +87,22 @@ def reduced_costs(model: Model, locations: Sequence[int], prices: list[float]) -
     for n in locations:
         gain = 0.0
         if tight[n]:
-            load = 0
+            wanted = []
+            excess = -model.capacity[n]
             for line, units, cost in offers[n]:
                 margin = prices[line] - cost
                 if margin > 0:
                     gain += margin * units
-                    load += units
-            if load > model.capacity[n]:
-                gain = sum([margin * units for margin, units, _ in _wanted(model, n, prices)])
+                    wanted.append((margin, units))
+                    excess += units
+            if excess > 0:
+                wanted.sort()
+                for margin, units in wanted:
+                    if units >= excess:
+                        gain -= margin * excess
+                        break
+                    gain -= margin * units
+                    excess -= units
         else:
             for line, units, cost in offers[n]:
                 margin = prices[line] - cost
