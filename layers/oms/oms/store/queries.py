@@ -11,6 +11,7 @@ from typing import Literal
 
 from oms.fulfillment.model import FulfillmentOrder, FulfillmentState, Shipment
 from oms.orders.model import Order, OrderBody
+from oms.problems import Code, Problem
 from oms.store import keys
 from oms.store.attributes import Item
 from oms.store.fulfillment import decode_fulfillment_order, decode_shipment
@@ -39,6 +40,18 @@ def order(table: Table, order_id: str) -> Order | None:
     """The header of an order."""
     item = table.get(keys.header(order_id))
     return decode_order(item) if item else None
+
+
+def known_order(table: Table, order_id: str) -> Order:
+    """The header of an order that must be there.
+
+    Raises:
+        Problem: `not_found`.
+    """
+    found = order(table, order_id)
+    if found is None:
+        raise Problem(Code.NOT_FOUND, f"order {order_id} is not there", "order_id")
+    return found
 
 
 def order_with_body(table: Table, order_id: str) -> tuple[Order, OrderBody] | None:

@@ -21,6 +21,12 @@ def read_stock(table: Table, skus: Iterable[str], *, consistent: bool = False) -
         return dict(zip(names, stocks, strict=True))
 
 
+def read_position(table: Table, sku: str, location: str) -> Position:
+    """A position as it stands now; an empty one when there is none."""
+    item = table.get(keys.position(sku, location))
+    return decode_position(item) if item else Position(sku, location)
+
+
 def encode_sku(sku: Sku) -> Item:
     """A catalogue entry's attributes, without its key."""
     item: Item = {

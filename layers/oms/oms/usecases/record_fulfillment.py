@@ -7,19 +7,15 @@ from datetime import datetime
 from oms.fulfillment.events import FactKind, FulfillmentFact
 from oms.fulfillment.model import FulfillmentOrder, Shipment
 from oms.fulfillment.progress import REACHED, advance, deliver, record_deliveries, ship, skus_shipped
-from oms.inventory.model import Position
-from oms.orders.model import Order
 from oms.problems import Code, Problem
-from oms.store import keys
+from oms.store import keys, queries
 from oms.store.errors import Busy, Cancelled
 from oms.store.fulfillment import (
-    decode_fulfillment_order,
-    decode_shipment,
     encode_fulfillment_order,
     encode_shipment,
 )
-from oms.store.orders import decode_order, encode_order
-from oms.store.stock import decode_position
+from oms.store.orders import encode_order
+from oms.store.stock import read_position
 from oms.store.table import Table
 from oms.store.writes import Why, create, move
 from oms.store.writes import replace as replace_item
@@ -89,8 +85,8 @@ def _ship(table: Table, fact: FulfillmentFact, now: datetime) -> Recorded:
     if known.keys() >= {f"{fact.fulfillment_order}.{package.package_id}" for package in fact.packages}:
         return Recorded()
     work = _fulfillment_order(table, fact)
-    order = _order(table, fact.order_id)
-    positions = {sku: _position(table, sku, work.location) for sku in skus_shipped(work, fact)}
+    order = queries.known_order(table, fact.order_id)
+    positions = {sku: read_position(table, sku, work.location) for sku in skus_shipped(work, fact)}
     shipping = ship(order, work, known, positions, fact, now)
     if shipping is None:
         return Recorded()
@@ -137,7 +133,7 @@ def _deliver(table: Table, fact: FulfillmentFact, now: datetime) -> int:
             table.commit(replace_item(key, encode_shipment(arrived), shipments[name].v))
             shipments[name] = arrived
             delivered += 1
-    order = _order(table, fact.order_id)
+    order = queries.known_order(table, fact.order_id)
     counted = record_deliveries(order, shipments, now)
     if counted is not order:
         table.commit(replace_item(keys.header(order.order_id), encode_order(counted), order.v))
@@ -145,26 +141,12 @@ def _deliver(table: Table, fact: FulfillmentFact, now: datetime) -> int:
 
 
 def _fulfillment_order(table: Table, fact: FulfillmentFact) -> FulfillmentOrder:
-    item = table.get(keys.fulfillment_order(fact.order_id, fact.fulfillment_order))
-    if item is None:
+    work = queries.fulfillment_order(table, fact.order_id, fact.fulfillment_order)
+    if work is None:
         name = f"{fact.order_id}-{fact.fulfillment_order}"
         raise Problem(Code.NOT_FOUND, f"fulfillment order {name} is not there", "fulfillment_order")
-    return decode_fulfillment_order(item)
-
-
-def _order(table: Table, order_id: str) -> Order:
-    item = table.get(keys.header(order_id))
-    if item is None:
-        raise Problem(Code.NOT_FOUND, f"order {order_id} is not there", "order_id")
-    return decode_order(item)
+    return work
 
 
 def _shipments(table: Table, order_id: str) -> dict[str, Shipment]:
-    items = table.query(keys.order(order_id), keys.SHIPMENT, consistent=True)
-    shipments = (decode_shipment(item) for item in items)
-    return {shipment.id: shipment for shipment in shipments}
-
-
-def _position(table: Table, sku: str, location: str) -> Position:
-    item = table.get(keys.position(sku, location))
-    return decode_position(item) if item else Position(sku, location)
+    return {shipment.id: shipment for shipment in queries.shipments(table, order_id)}

@@ -9,9 +9,10 @@ from oms.returns.events import ReturnFact, ReturnRequest
 from oms.returns.progress import Change, Known, record, request, skus_moved
 from oms.store import keys
 from oms.store.errors import Busy, Cancelled
-from oms.store.orders import decode_order, encode_order
+from oms.store.orders import encode_order
+from oms.store.queries import known_order
 from oms.store.returns import encode_refund, encode_return, read_refunds, read_returns
-from oms.store.stock import decode_position
+from oms.store.stock import read_position
 from oms.store.table import Table
 from oms.store.writes import Why, Write, create, move, replace
 
@@ -48,7 +49,7 @@ def record_return(
             change = request(known, message, now)
         else:
             skus = skus_moved(known.order, message)
-            positions = {sku: _position(table, sku, message.location) for sku in skus}
+            positions = {sku: read_position(table, sku, message.location) for sku in skus}
             change = record(known, message, positions, now)
         writes = _writes(known, change, positions, now)
         if not writes:
@@ -82,16 +83,8 @@ def _writes(known: Known, change: Change, positions: dict[str, Position], now: d
 
 def _known(table: Table, order_id: str) -> Known:
     """The order with its returns and refunds; the header first, as `Known` demands."""
-    item = table.get(keys.header(order_id))
-    if item is None:
-        raise Problem(Code.NOT_FOUND, f"order {order_id} is not there", "order_id")
     return Known(
-        decode_order(item),
+        known_order(table, order_id),
         read_returns(table, order_id, consistent=True),
         read_refunds(table, order_id, consistent=True),
     )
-
-
-def _position(table: Table, sku: str, location: str) -> Position:
-    item = table.get(keys.position(sku, location))
-    return decode_position(item) if item else Position(sku, location)
