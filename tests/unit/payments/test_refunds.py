@@ -41,7 +41,6 @@ def order(*lines: OrderLine, tax_included: bool = True, captured: int | None = N
         "shop-es",
         "1",
         b"",
-        1,
         "#1",
         "EUR",
         NOW,
@@ -50,6 +49,7 @@ def order(*lines: OrderLine, tax_included: bool = True, captured: int | None = N
         (),
         total=0,
         captured=captured or 0,
+        v=1,
     )
     total = sum(line_total(made, line) for line in lines)
     return replace(made, total=total, captured=total if captured is None else captured)

@@ -35,7 +35,7 @@ def sold(units: int, *, line_id: str = "1", sku: str = "A", shipped: int | None 
 def order(*lines: OrderLine) -> Order:
     """A paid order of the lines."""
     total = sum(line.amount for line in lines)
-    return Order("O1", "shop-es", "1", b"", 1, "#1", "EUR", NOW, True, lines, (), total=total, captured=total)
+    return Order("O1", "shop-es", "1", b"", "#1", "EUR", NOW, True, lines, (), total, captured=total, v=1)
 
 
 class World:

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from oms.orders.commands import Address, Method
-from oms.orders.journal import JournalEntry
+from oms.orders.journal import Journaled
 
 
 class FulfillmentState(StrEnum):
@@ -55,7 +55,7 @@ class RequestLine:
 
 
 @dataclass(frozen=True, slots=True)
-class FulfillmentOrder:
+class FulfillmentOrder(Journaled):
     """Work for one location. `id` is unique within the order: the releasing version, a dash, a number.
 
     `connector` names the queue its requests go out on; None when the location polls the API.
@@ -74,8 +74,6 @@ class FulfillmentOrder:
     state: FulfillmentState
     lines: tuple[RequestLine, ...]
     due_at: datetime
-    v: int = 0
-    journal: tuple[JournalEntry, ...] = ()
 
     @property
     def public_id(self) -> str:
@@ -89,13 +87,6 @@ class FulfillmentOrder:
     def with_lines(self, changed: Mapping[str, RequestLine]) -> "FulfillmentOrder":
         """This fulfillment order with the lines of `changed` (by line id) in place of its own."""
         return replace(self, lines=tuple(changed.get(line.line_id, line) for line in self.lines))
-
-    def written(
-        self, at: datetime, *kinds: str, data: Mapping[str, object] | None = None
-    ) -> "FulfillmentOrder":
-        """This fulfillment order at its next version with one more journal entry."""
-        entry = JournalEntry(self.v + 1, at, kinds, data or {})
-        return replace(self, v=self.v + 1, journal=(*self.journal, entry))
 
 
 class ShipmentState(StrEnum):
@@ -125,7 +116,7 @@ class ShippedLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Shipment:
+class Shipment(Journaled):
     """A parcel. `id` is unique within the order: fulfillment order id, a dot, the location's package id.
 
     `state_at` is the carrier's time of the latest state; it decides between states that arrive in any order.
@@ -141,15 +132,8 @@ class Shipment:
     carrier: str | None = None
     tracking_number: str | None = None
     weight_g: int | None = None
-    v: int = 0
-    journal: tuple[JournalEntry, ...] = ()
 
     @property
     def public_id(self) -> str:
         """The id that the outside uses: order id, a dash, the id within the order."""
         return f"{self.order_id}-{self.id}"
-
-    def written(self, at: datetime, *kinds: str, data: Mapping[str, object] | None = None) -> "Shipment":
-        """This shipment at its next version with one more journal entry."""
-        entry = JournalEntry(self.v + 1, at, kinds, data or {})
-        return replace(self, v=self.v + 1, journal=(*self.journal, entry))

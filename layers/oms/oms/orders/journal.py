@@ -1,8 +1,9 @@
 """The journal of an entity: one entry a write, from which its events are derived."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,3 +18,16 @@ class JournalEntry:
     at: datetime
     kinds: tuple[str, ...]
     data: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Journaled:
+    """What every entity with a journal has: the version of its latest write, and an entry for each write."""
+
+    v: int = 0
+    journal: tuple[JournalEntry, ...] = ()
+
+    def written(self, at: datetime, *kinds: str, data: Mapping[str, object] | None = None) -> Self:
+        """This entity at its next version with one more journal entry."""
+        entry = JournalEntry(self.v + 1, at, kinds, data or {})
+        return replace(self, v=self.v + 1, journal=(*self.journal, entry))

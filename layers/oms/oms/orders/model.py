@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from oms.orders.commands import Address, Customer, FulfilledBy, LineKind, Method
-from oms.orders.journal import JournalEntry
+from oms.orders.journal import Journaled
 
 
 class Stage(StrEnum):
@@ -153,7 +153,7 @@ EXCEPTIONS: dict[str, Resolution] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class Order(Journaled):
     """The header of an order: all that is needed to decide about it.
 
     `authorized`, `captured` and `refunded` are amounts; `total` is what the customer owes for everything
@@ -166,7 +166,6 @@ class Order:
     channel: str
     channel_version: str
     digest: bytes
-    v: int
     order_number: str
     currency: str
     placed_at: datetime
@@ -184,7 +183,6 @@ class Order:
     test: bool = False
     holds: tuple[str, ...] = ()
     exceptions: tuple[OpenException, ...] = ()
-    journal: tuple[JournalEntry, ...] = ()
     due_at: datetime | None = None
     closed_at: datetime | None = None
 
@@ -210,11 +208,6 @@ class Order:
         """This order without that exception: what it was opened for has been resolved."""
         kept = tuple(known for known in self.exceptions if (known.code, known.ref) != (code, ref))
         return self if kept == self.exceptions else replace(self, exceptions=kept)
-
-    def written(self, at: datetime, *kinds: str, data: Mapping[str, object] | None = None) -> "Order":
-        """This order at its next version with one more journal entry."""
-        entry = JournalEntry(self.v + 1, at, kinds, data or {})
-        return replace(self, v=self.v + 1, journal=(*self.journal, entry))
 
 
 @dataclass(frozen=True, slots=True)

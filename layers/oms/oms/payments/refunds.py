@@ -4,11 +4,11 @@ All amounts are integers in the minor unit of the order's currency.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from oms.orders.journal import JournalEntry
+from oms.orders.journal import Journaled
 from oms.orders.model import Order
 from oms.orders.status import line_total
 from oms.payments.money import share
@@ -35,7 +35,7 @@ class RefundLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Refund:
+class Refund(Journaled):
     """Money to be given back. `id` is the return's, a dot, the version of the return that made it due.
 
     `amount` is less than the lines come to when the order has not been paid that far.
@@ -48,18 +48,11 @@ class Refund:
     amount: int
     lines: tuple[RefundLine, ...]
     state: RefundState = RefundState.DUE
-    v: int = 0
-    journal: tuple[JournalEntry, ...] = ()
 
     @property
     def public_id(self) -> str:
         """The id that the outside uses: order id, a dash, the id within the order."""
         return f"{self.order_id}-{self.id}"
-
-    def written(self, at: datetime, *kinds: str, data: Mapping[str, object] | None = None) -> "Refund":
-        """This refund at its next version with one more journal entry."""
-        entry = JournalEntry(self.v + 1, at, kinds, data or {})
-        return replace(self, v=self.v + 1, journal=(*self.journal, entry))
 
 
 def refundable(order: Order, refunds: Iterable[Refund]) -> int:

@@ -9,10 +9,9 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from enum import StrEnum
 
-from oms.orders.journal import JournalEntry
+from oms.orders.journal import Journaled
 
 _ID_LENGTH = 12
 """60 bits: among ten million returns the chance that two numbers are equal is about 1 in 20,000."""
@@ -127,7 +126,7 @@ class ReturnLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Return:
+class Return(Journaled):
     """A return. `id` is unique within the order and serves as its RMA number: what stands on the label.
 
     `reference` is the requester's own id of it.
@@ -137,8 +136,6 @@ class Return:
     id: str
     reference: str
     lines: tuple[ReturnLine, ...] = ()
-    v: int = 0
-    journal: tuple[JournalEntry, ...] = ()
 
     @property
     def public_id(self) -> str:
@@ -174,8 +171,3 @@ class Return:
         """This return with the lines of `changed` (by line id) in place of its own, new ones at the end."""
         lines = {line.line_id: line for line in self.lines} | dict(changed)
         return replace(self, lines=tuple(lines.values()))
-
-    def written(self, at: datetime, *kinds: str, data: Mapping[str, object] | None = None) -> "Return":
-        """This return at its next version with one more journal entry."""
-        entry = JournalEntry(self.v + 1, at, kinds, data or {})
-        return replace(self, v=self.v + 1, journal=(*self.journal, entry))
