@@ -25,6 +25,7 @@ from oms.store.orders import encode_order
 from oms.store.returns import find_return, read_refunds, read_returns
 from oms.store.table import Table
 from oms.store.writes import Why, count, put
+from oms.usecases.races import TRIES
 from oms.usecases.record_return import record_return
 from tests.builders import NOW, command, line, network, stock
 from tests.conflicts import Crash, Faults
@@ -226,7 +227,7 @@ def test_an_order_that_changes_at_every_try_hands_the_message_back(table: Table,
         lambda number=number: heard(
             table, received(order, ("9", 1), reference=f"x{number}", message=f"x{number}")
         )
-        for number in range(5)
+        for number in range(TRIES)
     ]
     with pytest.raises(Busy):
         heard(against(table, *rivals), received(order, ("1", 2)))

@@ -10,13 +10,14 @@ from oms.problems import Code, Problem
 from oms.store import keys
 from oms.store.attributes import Item
 from oms.store.configuration import decode_document, document_of, encode_document, read_network
-from oms.store.errors import Busy, Cancelled
 from oms.store.keys import Key
 from oms.store.table import Table
 from oms.store.writes import Write, create, replace
 from oms.usecases.preconditions import check_id, check_version
+from oms.usecases.races import settle
 
 _TRIES = 16
+"""More than usual: everything of a kind is written with its one snapshot."""
 
 _KIND: Mapping[type, str] = {Channel: "channel", Pool: "pool", Location: "location"}
 
@@ -50,21 +51,20 @@ def configure(
     kind = _KIND[type(thing)]
     check_id(thing.id, "id")
     check_references(thing, read_network(table, consistent=True), connectors)
+    return settle(lambda: _configure(table, kind, thing, expected), f"{kind} {thing.id}", _TRIES)
+
+
+def _configure(table: Table, kind: str, thing: Channel | Pool | Location, expected: int | None) -> Configured:
     key, snapshot_key = keys.configuration(kind, thing.id), keys.snapshot(kind)
-    for _ in range(_TRIES):
-        item, snapshot = table.get(key), table.get(snapshot_key)
-        v = version(item)
-        document = decode_document(encode_document(document_of(thing), v + 1))
-        if item is not None and decode_document(item) == document:
-            return Configured(document, v)
-        check_version(expected, v)
-        everything = (decode_document(snapshot) if snapshot else {}) | {thing.id: document}
-        try:
-            table.commit(_write(key, document, v), _write(snapshot_key, everything, version(snapshot)))
-        except Cancelled:
-            continue
-        return Configured(document, v + 1)
-    raise Busy(f"configuration changed {_TRIES} times while {kind} {thing.id} was written")
+    item, snapshot = table.get(key), table.get(snapshot_key)
+    v = version(item)
+    document = decode_document(encode_document(document_of(thing), v + 1))
+    if item is not None and decode_document(item) == document:
+        return Configured(document, v)
+    check_version(expected, v)
+    everything = (decode_document(snapshot) if snapshot else {}) | {thing.id: document}
+    table.commit(_write(key, document, v), _write(snapshot_key, everything, version(snapshot)))
+    return Configured(document, v + 1)
 
 
 def check_references(thing: Channel | Pool | Location, network: Network, connectors: Container[str]) -> None:

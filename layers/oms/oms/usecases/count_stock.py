@@ -8,12 +8,11 @@ from oms.inventory.network import Network
 from oms.problems import Code, Problem
 from oms.store import keys
 from oms.store.attributes import millis, moment
-from oms.store.errors import Busy, Cancelled
-from oms.store.stock import decode_position
+from oms.store.stock import read_position
 from oms.store.table import Table
 from oms.store.writes import Why, count
+from oms.usecases.races import settle
 
-_TRIES = 8
 _CLOCK_SKEW = timedelta(minutes=1)
 
 
@@ -60,18 +59,16 @@ def count_stock(table: Table, network: Network, found: Count, now: datetime) -> 
         raise Problem(Code.FIELD_INVALID, "nothing can be counted in the future", "as_of")
     as_of = moment(millis(found.as_of))  # as stored: else a repetition would look later than the first
     why = Why(found.reason, keys.iso(as_of), found.actor, now)
-    item = table.get(keys.position(found.sku, found.location))
-    for _ in range(_TRIES):
-        seen = decode_position(item) if item else Position(found.sku, found.location)
-        if seen.counted_at is not None and as_of <= seen.counted_at:
-            return Counted(seen, applied=False)
-        on_hand = found.units + (seen.allocated if location.count_basis is CountBasis.NET else 0)
-        try:
-            table.commit(count(seen, on_hand, as_of, why))
-        except Cancelled as cancelled:
-            item = cancelled.reasons[0].item
-            continue
-        uncommitted = seen.uncommitted + on_hand - seen.on_hand
-        counted = replace(seen, on_hand=on_hand, uncommitted=uncommitted, counted_at=as_of, v=seen.v + 1)
-        return Counted(counted, applied=True)
-    raise Busy(f"position {found.sku} at {found.location} changed {_TRIES} times while it was counted")
+    what = f"count of {found.sku} at {found.location}"
+    return settle(lambda: _count(table, location.count_basis, found, as_of, why), what)
+
+
+def _count(table: Table, basis: CountBasis, found: Count, as_of: datetime, why: Why) -> Counted:
+    seen = read_position(table, found.sku, found.location)
+    if seen.counted_at is not None and as_of <= seen.counted_at:
+        return Counted(seen, applied=False)
+    on_hand = found.units + (seen.allocated if basis is CountBasis.NET else 0)
+    table.commit(count(seen, on_hand, as_of, why))
+    uncommitted = seen.uncommitted + on_hand - seen.on_hand
+    counted = replace(seen, on_hand=on_hand, uncommitted=uncommitted, counted_at=as_of, v=seen.v + 1)
+    return Counted(counted, applied=True)

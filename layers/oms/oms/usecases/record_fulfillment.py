@@ -1,6 +1,5 @@
 """Record what a location or carrier reports about a fulfillment order, from accepted to delivered."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -9,7 +8,6 @@ from oms.fulfillment.model import FulfillmentOrder, Shipment
 from oms.fulfillment.progress import REACHED, advance, deliver, record_deliveries, ship, skus_shipped
 from oms.problems import Code, Problem
 from oms.store import keys, queries
-from oms.store.errors import Busy, Cancelled
 from oms.store.fulfillment import (
     encode_fulfillment_order,
     encode_shipment,
@@ -19,8 +17,7 @@ from oms.store.stock import read_position
 from oms.store.table import Table
 from oms.store.writes import Why, create, move
 from oms.store.writes import replace as replace_item
-
-_TRIES = 5
+from oms.usecases.races import settle
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +49,13 @@ def record_fulfillment(table: Table, fact: FulfillmentFact, now: datetime) -> Re
             is worth another try: its shipment may be on the way).
         Busy: somebody else kept writing; hand the message back to its queue.
     """
+    what = f"message {fact.message_id}"
     if fact.kind in REACHED:
-        return _retried(lambda: _advance(table, fact, now), fact)
-    recorded = _retried(lambda: _ship(table, fact, now), fact)
+        return settle(lambda: _advance(table, fact, now), what)
+    recorded = settle(lambda: _ship(table, fact, now), what)
     if fact.kind is FactKind.SHIPPED:
         return recorded
-    return replace(recorded, delivered=_retried(lambda: _deliver(table, fact, now), fact))
-
-
-def _retried[T](attempt: Callable[[], T], fact: FulfillmentFact) -> T:
-    """Attempt again from a fresh read while others win the race."""
-    for _ in range(_TRIES):
-        try:
-            return attempt()
-        except Cancelled:
-            continue
-    raise Busy(f"message {fact.message_id} lost {_TRIES} races")
+    return replace(recorded, delivered=settle(lambda: _deliver(table, fact, now), what))
 
 
 def _advance(table: Table, fact: FulfillmentFact, now: datetime) -> Recorded:

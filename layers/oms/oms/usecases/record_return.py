@@ -8,15 +8,13 @@ from oms.problems import Code, Problem
 from oms.returns.events import ReturnFact, ReturnRequest
 from oms.returns.progress import Change, Known, record, request, skus_moved
 from oms.store import keys
-from oms.store.errors import Busy, Cancelled
 from oms.store.orders import encode_order
 from oms.store.queries import known_order
 from oms.store.returns import encode_refund, encode_return, read_refunds, read_returns
 from oms.store.stock import read_position
 from oms.store.table import Table
 from oms.store.writes import Why, Write, create, move, replace
-
-_TRIES = 5
+from oms.usecases.races import settle
 
 
 def record_return(
@@ -42,24 +40,22 @@ def record_return(
     """
     if isinstance(message, ReturnFact) and message.location not in network.locations:
         raise Problem(Code.NOT_FOUND, f"location {message.location} is not configured", "location")
-    for _ in range(_TRIES):
-        known = _known(table, message.order_id)
-        positions: dict[str, Position] = {}
-        if isinstance(message, ReturnRequest):
-            change = request(known, message, now)
-        else:
-            skus = skus_moved(known.order, message)
-            positions = {sku: read_position(table, sku, message.location) for sku in skus}
-            change = record(known, message, positions, now)
-        writes = _writes(known, change, positions, now)
-        if not writes:
-            return change
-        try:
-            table.commit(*writes)
-            return change
-        except Cancelled:
-            continue
-    raise Busy(f"message {message.message_id} lost {_TRIES} races")
+    return settle(lambda: _record(table, message, now), f"message {message.message_id}")
+
+
+def _record(table: Table, message: ReturnRequest | ReturnFact, now: datetime) -> Change:
+    known = _known(table, message.order_id)
+    positions: dict[str, Position] = {}
+    if isinstance(message, ReturnRequest):
+        change = request(known, message, now)
+    else:
+        skus = skus_moved(known.order, message)
+        positions = {sku: read_position(table, sku, message.location) for sku in skus}
+        change = record(known, message, positions, now)
+    writes = _writes(known, change, positions, now)
+    if writes:
+        table.commit(*writes)
+    return change
 
 
 def _writes(known: Known, change: Change, positions: dict[str, Position], now: datetime) -> list[Write]:
