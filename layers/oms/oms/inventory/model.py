@@ -1,4 +1,4 @@
-"""Stock of a sku: positions, the demand of pools on it, and the vectors by which they change.
+"""Stock of a sku: positions, incoming supply, the demand of pools, and the vectors by which they change.
 
 Quantities are integers in the sku's smallest unit.
 """
@@ -89,6 +89,43 @@ class Demand:
     backorder_limit: int | None = 0
 
 
+class SupplyKind(StrEnum):
+    """What brings units in: a vendor's delivery, or a transfer from another location."""
+
+    PURCHASE_ORDER = "purchase_order"
+    TRANSFER = "transfer"
+
+
+@dataclass(frozen=True, slots=True)
+class Supply:
+    """Units of a sku that are expected at a location by `due` (UTC).
+
+    `received` of the expected units have come in, `promised` of them belong to orders that wait for them. No
+    more comes once it is `closed`.
+    """
+
+    sku: str
+    id: str
+    kind: SupplyKind
+    location: str
+    due: datetime
+    expected: int
+    received: int = 0
+    promised: int = 0
+    closed: bool = False
+    v: int = 0
+
+    @property
+    def outstanding(self) -> int:
+        """Units that are still to come; 0 when more have come than were expected."""
+        return 0 if self.closed else max(0, self.expected - self.received)
+
+    @property
+    def promisable(self) -> int:
+        """Units to come that belong to nobody yet."""
+        return max(0, self.outstanding - self.promised)
+
+
 @dataclass(frozen=True, slots=True)
 class Stock:
     """Everything kept under one sku: `sku` is None when the catalogue does not know it."""
@@ -96,6 +133,7 @@ class Stock:
     sku: Sku | None
     positions: tuple[Position, ...] = ()
     demands: tuple[Demand, ...] = ()
+    supplies: tuple[Supply, ...] = ()
 
     def demand(self, pool: str) -> Demand:
         """What a pool wants of this sku of the catalogue; nothing when that was never said."""

@@ -27,6 +27,7 @@ REFUND = "M#"
 BACKORDER = "W#"
 POSITION = "P#"
 DEMAND = "D#"
+SUPPLY = "I#"
 META_SK = "META"
 TOKEN = "TOK#"
 TOKENS = "TOKENS"
@@ -79,7 +80,7 @@ def backorder(order_id: str, sku: str) -> Key:
 
 
 def sku(name: str) -> str:
-    """Partition of a sku: catalogue entry, positions, demand."""
+    """Partition of a sku: catalogue entry, positions, demand, incoming supply."""
     return f"{SKU}{name}"
 
 
@@ -96,6 +97,11 @@ def position(name: str, location: str) -> Key:
 def demand(name: str, pool: str) -> Key:
     """Demand of a pool on a sku."""
     return Key(sku(name), f"{DEMAND}{pool}")
+
+
+def supply(name: str, supply_id: str) -> Key:
+    """Incoming supply of a sku."""
+    return Key(sku(name), f"{SUPPLY}{supply_id}")
 
 
 def configuration(kind: str, name: str) -> Key:

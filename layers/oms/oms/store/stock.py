@@ -1,10 +1,10 @@
-"""Codecs of what stands under a sku: catalogue entry, positions, demand; and the reading of all of it."""
+"""Codecs of what stands under a sku: catalogue entry, positions, demand, supply; and reading of all of it."""
 
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
-from oms.inventory.model import Block, Demand, Position, Sku, Stock
+from oms.inventory.model import Block, Demand, Position, Sku, Stock, Supply, SupplyKind
 from oms.store import keys
 from oms.store.attributes import Item, millis, moment
 from oms.store.table import Table
@@ -81,15 +81,46 @@ def decode_demand(item: Item) -> Demand:
     )
 
 
+def encode_supply(supply: Supply) -> Item:
+    """Incoming supply's attributes, without its key."""
+    return {
+        "t": "supply",
+        "sv": 1,
+        "v": supply.v,
+        "kind": str(supply.kind),
+        "location": supply.location,
+        "due": millis(supply.due),
+        "expected": supply.expected,
+        "received": supply.received,
+        "promised": supply.promised,
+        "closed": supply.closed,
+    }
+
+
+def decode_supply(item: Item) -> Supply:
+    """Incoming supply from its item."""
+    stored = cast(dict[str, Any], item)
+    counters = ("expected", "received", "promised", "closed", "v")
+    return Supply(
+        sku=stored["PK"].removeprefix(keys.SKU),
+        id=stored["SK"].removeprefix(keys.SUPPLY),
+        kind=SupplyKind(stored["kind"]),
+        location=stored["location"],
+        due=moment(stored["due"]),
+        **{name: stored[name] for name in counters},
+    )
+
+
 def decode_stock(items: Iterable[Item]) -> Stock:
     """The stock of a sku from everything that stands in its partition."""
-    by_type: Mapping[str, list[Item]] = {"sku": [], "position": [], "demand": []}
+    by_type: Mapping[str, list[Item]] = {"sku": [], "position": [], "demand": [], "supply": []}
     for item in items:
         by_type.get(cast(str, item["t"]), []).append(item)
     return Stock(
         sku=decode_sku(by_type["sku"][0]) if by_type["sku"] else None,
         positions=tuple(decode_position(item) for item in by_type["position"]),
         demands=tuple(decode_demand(item) for item in by_type["demand"]),
+        supplies=tuple(decode_supply(item) for item in by_type["supply"]),
     )
 
 
