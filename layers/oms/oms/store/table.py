@@ -158,8 +158,12 @@ class Table:
     def _send(self, writes: Sequence[Write]) -> None:
         requests = [self._request(write) for write in writes]
         if len(writes) == 1:
-            call = self.client.put_item if writes[0].action == "Put" else self.client.update_item
-            call(**requests[0])
+            calls: dict[str, Callable[..., Any]] = {
+                "Put": self.client.put_item,
+                "Update": self.client.update_item,
+                "Delete": self.client.delete_item,
+            }
+            calls[writes[0].action](**requests[0])
         else:
             items: list[Any] = [{w.action: r} for w, r in zip(writes, requests, strict=True)]
             self.client.transact_write_items(TransactItems=items)
@@ -170,7 +174,9 @@ class Table:
         if write.item is not None:
             request["Item"] = encode(key | write.item)
         else:
-            request |= {"Key": encode(key), "UpdateExpression": write.update}
+            request["Key"] = encode(key)
+        if write.update is not None:
+            request["UpdateExpression"] = write.update
         if write.condition:
             request["ConditionExpression"] = write.condition
             request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"

@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from oms.inventory.model import Delta, Position
-from oms.orders.placing import DemandChange
+from oms.inventory.model import Delta, DemandChange, Position
 from oms.store import keys
 from oms.store.attributes import Item, Value, millis
 from oms.store.keys import Key
@@ -19,11 +18,11 @@ UNLIMITED = "unlimited"
 class Write:
     """One conditional write.
 
-    A put has an `item`, an update an `update` expression. In expressions every attribute is written `#name`
-    and every value `:name`; `values` resolves the latter.
+    A put has an `item`, an update an `update` expression, a delete neither. In expressions every attribute is
+    written `#name` and every value `:name`; `values` resolves the latter.
     """
 
-    action: Literal["Put", "Update"]
+    action: Literal["Put", "Update", "Delete"]
     key: Key
     item: Item | None = None
     update: str | None = None
@@ -44,6 +43,11 @@ def replace(key: Key, item: Item, seen: int) -> Write:
 def put(key: Key, item: Item) -> Write:
     """Put an item whatever stands there."""
     return Write("Put", key, item)
+
+
+def remove(key: Key) -> Write:
+    """Remove an item; there may be none. What else is written with it has to hold the condition."""
+    return Write("Delete", key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,19 +115,27 @@ def move(
 
 
 def wait(change: DemandChange) -> Write:
-    """Add waiting units to a pool's demand; backordered ones only while the limit seen leaves room."""
+    """Add waiting units to a pool's demand; backordered ones only while the limit seen leaves room.
+
+    Units that wait no longer (a negative number) must have been waiting: otherwise the write fails.
+    """
     defaults: dict[str, Value] = {"t": "demand", "sv": 1}
     bounded = change.backordered > 0 and change.limit is not None
-    most = (change.limit or 0) - change.backordered
+    values: dict[str, Value] = {"waiting": change.waiting} | defaults
+    condition = None
+    if bounded:
+        condition = "#waiting <= :most AND #backorder_limit = :limit"
+        values |= {"most": (change.limit or 0) - change.backordered, "limit": change.limit or 0}
+    elif change.waiting < 0:
+        condition = "#waiting >= :least"
+        values["least"] = -change.waiting
     return Write(
         "Update",
         keys.demand(change.sku, change.pool),
         update="ADD #waiting :waiting SET "
         + ", ".join(f"#{name} = if_not_exists(#{name}, :{name})" for name in defaults),
-        condition="#waiting <= :most AND #backorder_limit = :limit" if bounded else None,
-        values={"waiting": change.waiting}
-        | defaults
-        | ({"most": most, "limit": change.limit or 0} if bounded else {}),
+        condition=condition,
+        values=values,
     )
 
 
