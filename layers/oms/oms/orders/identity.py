@@ -4,16 +4,18 @@ import base64
 import hashlib
 import json
 import zlib
-from dataclasses import asdict
+from collections.abc import Mapping
 from datetime import datetime
 
-from oms.orders.commands import PlaceOrder
+from oms.orders.commands import Line, PlaceOrder
 
 SHARDS = 16
 """Number of shards of each stage of the work queue."""
 
-_VOLATILE = ("channel_version", "payments", "cancelled", "balanced")
-_VOLATILE_OF_LINE = ("shipped", "cancelled", "refunded")
+_VOLATILE: Mapping[type, tuple[str, ...]] = {
+    PlaceOrder: ("channel_version", "payments", "cancelled", "balanced"),
+    Line: ("shipped", "cancelled", "refunded"),
+}
 
 
 def order_id(channel: str, channel_order_id: str) -> str:
@@ -36,15 +38,17 @@ def digest(command: PlaceOrder) -> bytes:
     Left out is what a channel changes without changing the order: its version, how far it has been paid,
     shipped, cancelled or refunded.
     """
-    content = asdict(command)
-    for name in _VOLATILE:
-        del content[name]
-    for line in content["lines"]:
-        for name in _VOLATILE_OF_LINE:
-            del line[name]
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=_plain)
+    text = json.dumps(command, sort_keys=True, separators=(",", ":"), default=_plain)
     return hashlib.sha256(text.encode()).digest()[:12]
 
 
 def _plain(value: object) -> object:
-    return value.isoformat() if isinstance(value, datetime) else dict(value)  # type: ignore[call-overload]
+    """What stands for a value in the digest; encoding by this is much faster than `dataclasses.asdict`."""
+    match value:
+        case datetime():
+            return value.isoformat()
+        case Mapping():
+            return dict(value)
+    volatile = _VOLATILE.get(type(value), ())
+    names: tuple[str, ...] = value.__slots__  # type: ignore[attr-defined]  # all others are slotted dataclasses
+    return {name: getattr(value, name) for name in names if name not in volatile}

@@ -7,7 +7,6 @@ is zero or empty is left out: a usual five-line order stays within 1 KB through 
 import json
 import zlib
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any, cast
 
@@ -114,7 +113,7 @@ def decode_order(item: Item) -> Order:
 
 def encode_body(order: Order, body: OrderBody) -> Item:
     """The body's attributes, without its key: one compressed document, listed by day in GSI2."""
-    document = json.dumps(_sparse(asdict(body)), ensure_ascii=False, separators=(",", ":"))
+    document = json.dumps(_sparse(body), ensure_ascii=False, separators=(",", ":"))
     return {
         "t": "body",
         "sv": 1,
@@ -207,10 +206,12 @@ def _decode_delivery(stored: list[Any]) -> OrderDelivery:
 
 
 def _sparse(value: Any) -> Any:
-    """A document without its empty members."""
-    if isinstance(value, dict):
-        kept = {name: _sparse(member) for name, member in value.items()}
-        return {name: member for name, member in kept.items() if member not in (None, {}, [])}
+    """A document without its empty members; dataclasses become maps of their fields."""
+    if value is None or isinstance(value, str | int):
+        return value
     if isinstance(value, list | tuple):
         return [_sparse(member) for member in value]
-    return value
+    if not isinstance(value, Mapping):
+        value = {name: getattr(value, name) for name in value.__slots__}
+    kept = {name: _sparse(member) for name, member in value.items()}
+    return {name: member for name, member in kept.items() if member not in (None, {}, [])}
