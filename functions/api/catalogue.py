@@ -7,7 +7,7 @@ from annotated_types import Ge, Le, MaxLen
 
 from functions.api.fields import Closed, Doc, Text, Units
 from functions.api.routing import Answer, Call, Route
-from oms.inventory.model import Sku
+from oms.inventory.model import Capability, Sku
 from oms.problems import Code, Problem
 from oms.store import keys, process
 from oms.store.stock import decode_sku
@@ -24,6 +24,8 @@ class SkuDocument(TypedDict):
     scale: int
     weight_g: int
     tracked: bool
+    requires: list[Capability]
+    ships_with: str | None
     v: int
 
 
@@ -38,6 +40,12 @@ class SkuBody(Closed):
     scale: Annotated[int, Ge(1), Le(10**6), Doc("Smallest units in one ordered unit: 1000 for kg in g.")] = 1
     weight_g: Annotated[Units, Doc("Grams of one smallest unit.")] = 0
     tracked: Annotated[bool, Doc("Whether its stock is counted; if not, it can always be sold.")] = True
+    requires: Annotated[
+        tuple[Capability, ...],
+        MaxLen(len(Capability)),
+        Doc("What a location must be able to do to be its source."),
+    ] = ()
+    ships_with: Annotated[Text | None, Doc("Skus with the same word here go from one location.")] = None
 
 
 def sku_document(sku: Sku) -> SkuDocument:
@@ -49,6 +57,8 @@ def sku_document(sku: Sku) -> SkuDocument:
         "scale": sku.scale,
         "weight_g": sku.weight_g,
         "tracked": sku.tracked,
+        "requires": list(sku.requires),
+        "ships_with": sku.ships_with,
         "v": sku.v,
     }
 

@@ -8,10 +8,11 @@ from annotated_types import Ge, Le, MaxLen, MinLen
 
 from functions.api.fields import Closed, Doc, Page, Text, Units
 from functions.api.routing import Answer, AnyRoute, Call, Route
-from oms.inventory.model import CountBasis
+from oms.inventory.model import Capability, CountBasis
 from oms.inventory.network import LocationKind
 from oms.problems import Code, Problem
 from oms.runtime import settings
+from oms.sourcing.calendar import EVERY_DAY
 from oms.store import configuration, keys, process
 from oms.store.attributes import Item
 from oms.store.tokens import Scope
@@ -25,6 +26,36 @@ class ConfiguredDocument[Settings](TypedDict):
     id: str
     settings: Settings
     v: int
+
+
+Weekday = Annotated[int, Ge(1), Le(7)]
+Days = Annotated[int, Ge(0), Le(366)]
+Money = Annotated[int, Ge(0), Le(10**9)]
+Day = Annotated[str, Doc("A date, ISO 8601.", format="date")]
+TimeOfDay = Annotated[str, Doc("HH:MM.", pattern=r"^\d{2}:\d{2}$")]
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarSettings(Closed):
+    """When a location hands over parcels; an order after the cut-off counts as of the next such day."""
+
+    time_zone: Annotated[Text, Doc("IANA name: Europe/Madrid.")] = "UTC"
+    days: Annotated[tuple[Weekday, ...], MinLen(1), MaxLen(7), Doc("ISO weekdays, Monday is 1.")] = EVERY_DAY
+    holidays: Annotated[tuple[Day, ...], MaxLen(366), Doc("Days on which it rests.")] = ()
+    cutoffs: Annotated[
+        Mapping[Text, TimeOfDay], MaxLen(50), Doc("Local time by service; `*` stands for the others.")
+    ] = field(default_factory=dict)
+    handling_days: Annotated[Days, Doc("Working days from the order to the parcel.")] = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CostSettings(Closed):
+    """What shipping from a location costs, in minor units of the currency that the retailer reckons in."""
+
+    package_cost: Annotated[Money, Doc("Each parcel.")] = 0
+    km_rate_milli: Annotated[Money, Doc("Each km to the customer, once a parcel, in thousandths.")] = 0
+    handling: Annotated[Money, Doc("Each unit.")] = 0
+    kg_rate: Annotated[Money, Doc("Each kg.")] = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +77,17 @@ class LocationSettings(Closed):
     count_basis: Annotated[
         CountBasis, Doc("physical: counts have everything there; net: they leave promised units out.")
     ] = CountBasis.PHYSICAL
+    capabilities: Annotated[
+        tuple[Capability, ...] | None,
+        MaxLen(len(Capability)),
+        Doc("What it can do; null: a store ships and is a pickup point, others ship."),
+    ] = None
+    lead_days: Annotated[
+        Mapping[Capability, Days],
+        Doc("Working days more that a capability takes: make_to_order, personalise."),
+    ] = field(default_factory=dict)
+    calendar: CalendarSettings = CalendarSettings()
+    costs: Annotated[CostSettings | None, Doc("null: those that the sourcing profile gives its kind.")] = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,17 @@
-"""`oms sourcing backlog`: plan a backlog of orders again, together."""
+"""`oms sourcing`: plan a backlog of orders again, together; import the places of postal codes and cities."""
 
 import argparse
 import sys
 import time
 
+from infra.cli import places
 from infra.cli.instances import add_file_argument, answer_each, duration, read_backlog
 from oms.sourcing.backlog import Backlog, plan_in_turn, reoptimise
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the `sourcing` group to the `oms` command."""
-    group = subparsers.add_parser("sourcing", help="plan backlogs of orders again")
+    group = subparsers.add_parser("sourcing", help="plan backlogs of orders again; import places")
     commands = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     backlog = commands.add_parser(
@@ -24,6 +25,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--seconds", type=duration, default=30.0, help="processor time for each backlog (default: 30)"
     )
     add_file_argument(backlog, "backlogs")
+    places.register(commands)
 
 
 def run_backlog(args: argparse.Namespace) -> int:

@@ -24,11 +24,25 @@ class CountBasis(StrEnum):
     NET = "net"
 
 
+class Capability(StrEnum):
+    """What a location can do for an order, and what a sku or a line of an order needs."""
+
+    SHIP = "ship"
+    PICKUP = "pickup"
+    HAZMAT = "hazmat"
+    OVERSIZE = "oversize"
+    GIFT_WRAP = "gift_wrap"
+    PERSONALISE = "personalise"
+    MAKE_TO_ORDER = "make_to_order"
+
+
 @dataclass(frozen=True, slots=True)
 class Sku:
     """What is known of a sku. `scale` is the smallest units in one ordered unit (1000 for kg sold in g).
 
-    Until `hot_until` its orders go through the hot lane: one transaction for each would meet too many others.
+    A location must have every capability in `requires` to be its source; skus with the same `ships_with` go
+    from one location. Until `hot_until` its orders go through the hot lane: one transaction for each would
+    meet too many others.
     """
 
     sku: str
@@ -39,6 +53,8 @@ class Sku:
     tracked: bool = True
     v: int = 0
     hot_until: datetime | None = None
+    requires: tuple[Capability, ...] = ()
+    ships_with: str | None = None
 
     def is_hot(self, now: datetime) -> bool:
         """Whether its orders go through the hot lane at `now` (UTC)."""

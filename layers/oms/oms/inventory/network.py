@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from oms.inventory.model import CountBasis
+from oms.inventory.model import Capability, CountBasis
+from oms.sourcing.calendar import Calendar
+from oms.sourcing.rates import Costs
 
 
 class LocationKind(StrEnum):
@@ -16,12 +18,23 @@ class LocationKind(StrEnum):
     VENDOR = "vendor"
 
 
+USUAL_CAPABILITIES: Mapping[LocationKind, tuple[Capability, ...]] = {
+    LocationKind.WAREHOUSE: (Capability.SHIP,),
+    LocationKind.STORE: (Capability.SHIP, Capability.PICKUP),
+    LocationKind.THIRD_PARTY: (Capability.SHIP,),
+    LocationKind.VENDOR: (Capability.SHIP,),
+}
+"""What a location of a kind can do when it does not say."""
+
+
 @dataclass(frozen=True, slots=True)
 class Location:
     """A place that holds stock, with one owner (legal entity). Coordinates are decimal degrees (WGS 84).
 
     `connector` names the queue its requests go out on; None when its staff poll the API instead.
-    `priority` is lower for locations preferred when all else is equal.
+    `priority` is lower for locations preferred when all else is equal. `capabilities` is None for those usual
+    of its kind; `lead_days` are the working days that using one takes. `costs` is None for those that the
+    sourcing profile gives its kind.
     """
 
     id: str
@@ -36,6 +49,15 @@ class Location:
     connector: str | None = None
     safety_stock: int = 0
     count_basis: CountBasis = CountBasis.PHYSICAL
+    capabilities: tuple[Capability, ...] | None = None
+    lead_days: Mapping[Capability, int] = field(default_factory=dict)
+    calendar: Calendar = Calendar()
+    costs: Costs | None = None
+
+    @property
+    def can(self) -> tuple[Capability, ...]:
+        """What it can do for an order."""
+        return USUAL_CAPABILITIES[self.kind] if self.capabilities is None else self.capabilities
 
 
 @dataclass(frozen=True, slots=True)

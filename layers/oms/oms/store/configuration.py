@@ -3,12 +3,14 @@
 import json
 import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from typing import Any, cast
 
-from oms.inventory.model import CountBasis
+from oms.inventory.model import Capability, CountBasis
 from oms.inventory.network import Channel, Location, LocationKind, Network, Pool
+from oms.sourcing.calendar import Calendar
+from oms.sourcing.rates import Costs
 from oms.store import keys
 from oms.store.attributes import Item
 from oms.store.table import Table
@@ -100,7 +102,33 @@ def _pool(name: str, document: Mapping[str, Any]) -> Pool:
 
 
 def _location(name: str, document: Mapping[str, Any]) -> Location:
-    typed = dict(document) | {"kind": LocationKind(document["kind"])}
-    if "count_basis" in typed:
-        typed["count_basis"] = CountBasis(typed["count_basis"])
+    typed = {field: _LOCATION_FIELDS.get(field, _same)(value) for field, value in document.items()}
     return Location(id=name, **typed)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _optional[T](decode: Callable[[Any], T]) -> Callable[[Any], T | None]:
+    return lambda value: None if value is None else decode(value)
+
+
+def _calendar(document: Mapping[str, Any]) -> Calendar:
+    lists = {field: tuple(document[field]) for field in ("days", "holidays") if field in document}
+    return Calendar(**(dict(document) | lists))
+
+
+def _capabilities(names: Iterable[str]) -> tuple[Capability, ...]:
+    return tuple(Capability(name) for name in names)
+
+
+_LOCATION_FIELDS: Mapping[str, Callable[[Any], Any]] = {
+    "kind": LocationKind,
+    "count_basis": CountBasis,
+    "capabilities": _optional(_capabilities),
+    "lead_days": lambda days: {Capability(name): number for name, number in days.items()},
+    "calendar": _calendar,
+    "costs": _optional(lambda document: Costs(**document)),
+}
+"""How the fields of a location that are no plain values are read."""

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
-from oms.inventory.model import Block, Demand, Position, Sku, Stock, Supply, SupplyKind
+from oms.inventory.model import Block, Capability, Demand, Position, Sku, Stock, Supply, SupplyKind
 from oms.store import keys
-from oms.store.attributes import Item, millis, moment
+from oms.store.attributes import Item, Value, millis, moment
 from oms.store.table import Table
 from oms.store.writes import UNLIMITED
 
@@ -39,7 +39,12 @@ def encode_sku(sku: Sku) -> Item:
         "weight_g": sku.weight_g,
         "tracked": sku.tracked,
     }
-    return item | ({"hot_until": millis(sku.hot_until)} if sku.hot_until else {})
+    optional: dict[str, Value | None] = {
+        "hot_until": millis(sku.hot_until) if sku.hot_until else None,
+        "requires": list(sku.requires) or None,
+        "ships_with": sku.ships_with,
+    }
+    return item | {name: value for name, value in optional.items() if value is not None}
 
 
 def decode_sku(item: Item) -> Sku:
@@ -50,6 +55,8 @@ def decode_sku(item: Item) -> Sku:
         stored["PK"].removeprefix(keys.SKU),
         **{name: stored[name] for name in names},
         hot_until=moment(stored["hot_until"]) if "hot_until" in stored else None,
+        requires=tuple(Capability(name) for name in stored.get("requires", ())),
+        ships_with=stored.get("ships_with"),
     )
 
 

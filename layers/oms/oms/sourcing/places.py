@@ -1,0 +1,110 @@
+"""Where an address is, without a network: by coordinates, postal code, city or country.
+
+Places stand in text tables, one line each: a key, a tab, latitude, a tab, longitude (decimal degrees, WGS 84,
+to 0.01 = 1 km). `cities.txt` has the cities of 15,000 people and more, and of each country the middle of its
+people; `postal/<country>.txt` the codes that `oms sourcing import-postal` has imported. Both are made of
+GeoNames data (https://www.geonames.org, CC BY 4.0). A table is searched as it is, so that there is nothing to
+parse at a cold start.
+"""
+
+import math
+import unicodedata
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache, lru_cache
+from pathlib import Path
+
+from oms.orders.commands import Address
+
+type Point = tuple[float, float]
+"""Latitude and longitude, decimal degrees."""
+
+FOLDER = Path(__file__).parent / "tables"
+SHORTEST_PREFIX = 2
+"""Characters of a postal code; what a single one covers says less than the city's name."""
+
+_EARTH_RADIUS_KM = 6371.0088
+
+
+class Precision(StrEnum):
+    """What a place was found by, the most precise first."""
+
+    ADDRESS = "address"
+    POSTAL_CODE = "postal_code"
+    PREFIX = "prefix"
+    CITY = "city"
+    COUNTRY = "country"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something is, and how well that is known."""
+
+    point: Point
+    precision: Precision
+
+
+def locate(address: Address | None) -> Place | None:
+    """Where an address is, by the most precise thing that is known of it; None when nothing is."""
+    if address is None:
+        return None
+    if address.latitude and address.longitude:
+        return Place((float(address.latitude), float(address.longitude)), Precision.ADDRESS)
+    return _find((address.country or "").upper(), code_key(address.postal_code), city_key(address.city))
+
+
+def distance_km(one: Point, other: Point) -> float:
+    """Great-circle distance in km between two points, by the haversine."""
+    phi, other_phi = math.radians(one[0]), math.radians(other[0])
+    half_phi = (other_phi - phi) / 2
+    half_lambda = math.radians(other[1] - one[1]) / 2
+    chord = math.sin(half_phi) ** 2 + math.cos(phi) * math.cos(other_phi) * math.sin(half_lambda) ** 2
+    return 2 * _EARTH_RADIUS_KM * math.asin(math.sqrt(chord))
+
+
+def code_key(code: str | None) -> str:
+    """A postal code as tables have it: letters and digits alone, in capitals."""
+    return "".join(character for character in (code or "").upper() if character.isalnum())
+
+
+def city_key(name: str | None) -> str:
+    """A city's name as tables have it: letters without accents, in capitals, single blanks."""
+    plain = unicodedata.normalize("NFKD", name or "").upper()
+    letters = "".join(" " if sign in "-'’." else sign for sign in plain if not unicodedata.combining(sign))
+    return " ".join(letters.split())
+
+
+@lru_cache(maxsize=4096)
+def _find(country: str, code: str, city: str) -> Place | None:
+    if len(country) != 2 or not country.isascii() or not country.isalpha():
+        return None
+    tries = [(f"{country}{code}", Precision.POSTAL_CODE)] if code else []
+    tries += [
+        (f"{country}{code[:size]}*", Precision.PREFIX) for size in range(len(code), SHORTEST_PREFIX - 1, -1)
+    ]
+    postal = _table(f"postal/{country}.txt")
+    for key, precision in tries if postal else ():
+        if point := _look_up(postal, key):
+            return Place(point, precision)
+    cities = _table("cities.txt")
+    if city and (point := _look_up(cities, f"{country}={city}")):
+        return Place(point, Precision.CITY)
+    point = _look_up(cities, country)
+    return Place(point, Precision.COUNTRY) if point else None
+
+
+@cache
+def _table(name: str) -> bytes:
+    """A table with a line break before its first line; empty when there is none."""
+    try:
+        return b"\n" + (FOLDER / name).read_bytes()
+    except FileNotFoundError:
+        return b""
+
+
+def _look_up(table: bytes, key: str) -> Point | None:
+    start = table.find(f"\n{key}\t".encode())
+    if start < 0:
+        return None
+    _, latitude, longitude = table[start + 1 : table.index(b"\n", start + 1)].split(b"\t")
+    return float(latitude), float(longitude)
