@@ -14,11 +14,13 @@ from oms.orders.commands import PlaceOrder
 from oms.orders.judgement import judge
 from oms.orders.model import Order
 from oms.orders.placing import place
+from oms.orders.resourcing import give, reopen
 from oms.payments.refunds import Refund
 from oms.problems import Problem
 from oms.returns.events import RequestedUnits, ReturnedUnits, ReturnFact, ReturnRequest
 from oms.returns.model import Outcome, Return
 from oms.returns.progress import Change, Known, record, request
+from oms.sourcing.choose import Assignment
 from oms.store import keys
 from oms.store.attributes import Item, decode, encode
 from oms.store.fulfillment import encode_fulfillment_order, encode_shipment
@@ -81,6 +83,17 @@ class Story:
         """What is allocated becomes work."""
         order, works = release(self.order, self.body, network(), self.now)
         self._keep(order, *works)
+
+    def serve(self, location: str) -> None:
+        """One unit of each line that waits is found at a location."""
+        lines = (one for one in self.order.lines if one.open + one.backordered)
+        found = [Assignment(one.line_id, str(one.sku), location, 1) for one in lines]
+        self._keep(give(self.order, found, self.now).order)
+
+    def reopen(self) -> None:
+        """One unit of each line that is allocated loses its source."""
+        entries = {entry.alloc_id: 1 for one in self.order.lines for entry in one.entries}
+        self._keep(reopen(self.order, entries, self.now, "shortage").order)
 
     def advance(self, kind: FactKind) -> None:
         """Every location reports how far it is."""
@@ -172,6 +185,8 @@ STEPS: Mapping[str, Callable[[Story], None]] = {
     "newer": lambda story: story.send(_newer(story.command)),
     "newer_other": lambda story: story.send(_newer(_other(story.command))),
     "release": lambda story: story.release(),
+    "serve": lambda story: story.serve("st-gracia"),
+    "reopen": lambda story: story.reopen(),
     "accept": lambda story: story.advance(FactKind.ACCEPTED),
     "pick": lambda story: story.advance(FactKind.PICKING),
     "pack": lambda story: story.advance(FactKind.PACKED),
@@ -193,5 +208,5 @@ def lives() -> tuple[Story, ...]:
             *("release", "accept", "pick", "pack", "ready", "ship_one", "ship", "deliver"),
             *("request_return", "restock", "receive", "receive_stray"),
         ),
-        Story("ABC").tell("repeat_other", "newer", "newer_other", "release", "ship"),
+        Story("ABC").tell("repeat_other", "newer", "newer_other", "serve", "reopen", "release", "ship"),
     )

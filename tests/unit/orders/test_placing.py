@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from oms.inventory.model import Delta, Stock
+from oms.inventory.model import Delta, DemandChange, Stock
 from oms.orders.commands import (
     Address,
     Delivery,
@@ -16,7 +16,7 @@ from oms.orders.commands import (
     PlaceOrder,
 )
 from oms.orders.model import OrderLine
-from oms.orders.placing import DemandChange, Placement, place
+from oms.orders.placing import Placement, place
 from oms.orders.status import OrderStatus, fulfillment_status, order_status, payment_status
 from oms.orders.work import WorkStage, releasable, work_stage
 from tests.builders import CHANNEL, MADRID, NOW, STORE, command, line, network, stock

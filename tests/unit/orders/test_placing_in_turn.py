@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from oms.inventory.model import Block, Delta, Position
+from oms.inventory.model import Block, Delta, DemandChange, Position
 from oms.orders.commands import FulfilledBy
-from oms.orders.placing import DemandChange, left_by, place
+from oms.orders.placing import left_by, place
 from tests.builders import CHANNEL, NOW, command, line, network, stock
 
 STOCKS = {"A": stock("A", {"wh-madrid": 3, "st-gracia": 2}), "B": stock("B", {}, backorder_limit=3)}

@@ -95,6 +95,7 @@ _PLACED_LINE: Members = {
     "backordered": _UNITS,
     "open": {**_UNITS, "description": "Units accepted without a source."},
 }
+_ALLOCATED: Members = {"line_id": _TEXT, "location": _TEXT, "units": _UNITS}
 _RETURN_LINE: Members = {
     "line_id": _TEXT,
     "sku": {**_TEXT_OR_NULL, "description": "null when the order has no such line."},
@@ -147,6 +148,14 @@ CATALOGUE: Mapping[str, EventType[Any]] = {
     ),
     "order.refreshed": EventType[Order](
         "The channel sent a newer version with the same content; its payments were taken on.", public=False
+    ),
+    "order.sourced": EventType[Order](
+        "Units that waited have found a source.", {"lines": _list(_ALLOCATED)}, data.sourced
+    ),
+    "order.reopened": EventType[Order](
+        "Units have lost their source and wait for another.",
+        {"reason": _TEXT, "lines": _list(_ALLOCATED)},
+        data.reopened,
     ),
     "order.released": EventType[Order](
         "Allocated units have become work for their locations.", {"fulfillment_orders": _IDS}, data.released

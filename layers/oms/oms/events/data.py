@@ -4,7 +4,7 @@ Nothing else may be read here: counters and states change, and an event that is 
 same. No event carries personal data.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -54,6 +54,16 @@ def placed(order: Order, kept: Kept) -> Data:
             for line in order.lines
         ],
     }
+
+
+def sourced(order: Order, kept: Kept) -> Data:
+    """Units by line and the location that they were found at."""
+    return {"lines": _at_locations(kept["allocated"])}
+
+
+def reopened(order: Order, kept: Kept) -> Data:
+    """Units by line and the location that they were taken back from, and why."""
+    return {"reason": kept["reason"], "lines": _at_locations(kept["taken"])}
 
 
 def released(order: Order, kept: Kept) -> Data:
@@ -144,7 +154,8 @@ def disposed(return_: Return, kept: Kept) -> Data:
 
 def identity_of_refund(refund: Refund) -> Data:
     """What every event of a refund says."""
-    return {"return": f"{refund.order_id}-{refund.return_id}", "currency": refund.currency}
+    return_id = f"{refund.order_id}-{refund.return_id}" if refund.return_id else None
+    return {"return": return_id, "currency": refund.currency}
 
 
 def due(refund: Refund, kept: Kept) -> Data:
@@ -156,6 +167,10 @@ def due(refund: Refund, kept: Kept) -> Data:
             for line in refund.lines
         ],
     }
+
+
+def _at_locations(units: Iterable[tuple[str, str, int]]) -> list[Json]:
+    return [{"line_id": name, "location": location, "units": count} for name, location, count in units]
 
 
 def _return_lines(return_: Return, units: Mapping[str, int]) -> list[Json]:

@@ -143,6 +143,30 @@ class Supply:
 
 
 @dataclass(frozen=True, slots=True)
+class DemandChange:
+    """Units of a sku that start to wait in a pool, or wait no longer (below 0).
+
+    `limit` is the backorder limit seen when units are backordered under one; the write must find it unchanged
+    and at most `limit - backordered` units waiting. None: nothing bounds the write.
+    """
+
+    sku: str
+    pool: str
+    waiting: int
+    backordered: int = 0
+    limit: int | None = None
+
+    def __add__(self, other: "DemandChange") -> "DemandChange":
+        """Both changes of one demand, the other placed after this one: the first condition covers both.
+
+        Whoever leaves units open has used up the limit, so that nobody after him is backordered.
+        """
+        return replace(
+            self, waiting=self.waiting + other.waiting, backordered=self.backordered + other.backordered
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Stock:
     """Everything kept under one sku: `sku` is None when the catalogue does not know it."""
 

@@ -1,7 +1,9 @@
 """What an order claims of stock: the half of the ledger that orders keep."""
 
 from collections import Counter
+from dataclasses import dataclass
 
+from oms.inventory.model import Delta, Deltas, DemandChange
 from oms.orders.model import Order
 
 
@@ -24,3 +26,30 @@ def awaited(order: Order) -> Counter[tuple[str, str]]:
         if units and line.sku is not None and order.pool is not None and line.line_id not in unknown:
             claims[line.sku, order.pool] += units
     return claims
+
+
+@dataclass(frozen=True, slots=True)
+class Reclaimed:
+    """An order that claims other stock than before, with what that changes of positions and demand.
+
+    All of it is written in one transaction, the order over the version that it was made from.
+    """
+
+    order: Order
+    deltas: Deltas
+    demands: tuple[DemandChange, ...]
+
+
+def reclaimed(before: Order, after: Order) -> Reclaimed:
+    """An order after a change, with the difference of its claims.
+
+    Units that leave a location are not a change of claims alone: the change of on_hand is not in it.
+    """
+    allocated, waiting = promised(after), awaited(after)
+    allocated.subtract(promised(before))
+    waiting.subtract(awaited(before))
+    return Reclaimed(
+        after,
+        {place: Delta(allocated=units) for place, units in allocated.items() if units},
+        tuple(DemandChange(sku, pool, units) for (sku, pool), units in waiting.items() if units),
+    )

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from oms.inventory.availability import free, takeable
-from oms.inventory.model import Delta, Deltas, Position, Stock, add
+from oms.inventory.model import Delta, Deltas, DemandChange, Position, Stock, add
 from oms.inventory.network import Channel, Location, Network
 from oms.orders.commands import (
     Address,
@@ -29,30 +29,6 @@ from oms.orders.model import (
     Stage,
 )
 from oms.sourcing.choose import Assignment, Shelf, Wanted, by_preference, choose
-
-
-@dataclass(frozen=True, slots=True)
-class DemandChange:
-    """Units of a sku that start to wait in a pool.
-
-    `limit` is the backorder limit seen when units are backordered under one; the write must find it unchanged
-    and at most `limit - backordered` units waiting. None: nothing bounds the write.
-    """
-
-    sku: str
-    pool: str
-    waiting: int
-    backordered: int = 0
-    limit: int | None = None
-
-    def __add__(self, other: "DemandChange") -> "DemandChange":
-        """Both changes of one demand, the other placed after this one: the first condition covers both.
-
-        Whoever leaves units open has used up the limit, so that nobody after him is backordered.
-        """
-        return replace(
-            self, waiting=self.waiting + other.waiting, backordered=self.backordered + other.backordered
-        )
 
 
 @dataclass(frozen=True, slots=True)

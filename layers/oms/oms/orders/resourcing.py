@@ -1,0 +1,81 @@
+"""Sourcing again: units that lose their source wait, units that wait are given one."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from oms.orders.claims import Reclaimed, reclaimed
+from oms.orders.model import Entry, Order, OrderLine, Stage
+from oms.orders.work import releasable
+from oms.sourcing.choose import Assignment
+
+
+def reopen(order: Order, units: Mapping[str, int], now: datetime, reason: str) -> Reclaimed:
+    """Take units back from where they are allocated: they are open again and wait for another source.
+
+    Only what is not with its location yet is taken back: entries that have gone on, or are not there any
+    more, are left as they are, and so is the order when nothing is left to take.
+
+    Args:
+        order: whose.
+        units: how many at most, by the id of their allocation entry.
+        now: UTC.
+        reason: why, in a word; for the event.
+    """
+    changed: dict[str, OrderLine] = {}
+    taken: list[list[object]] = []
+    for line in order.lines:
+        entries: list[Entry] = []
+        back = 0
+        for entry in line.entries:
+            fewer = min(units.get(entry.alloc_id, 0), entry.units) if entry.stage is Stage.ALLOCATED else 0
+            if fewer:
+                back += fewer
+                taken.append([line.line_id, entry.location, fewer])
+            if fewer < entry.units:
+                entries.append(replace(entry, units=entry.units - fewer))
+        if back:
+            changed[line.line_id] = replace(line, open=line.open + back, entries=tuple(entries))
+    if not changed:
+        return Reclaimed(order, {}, ())
+    reopened = order.with_lines(changed)
+    for line_id in changed:
+        reopened = reopened.with_exception("stock_short", line_id, now)
+    if not releasable(reopened):
+        reopened = replace(reopened, due_at=now)
+    data = {"reason": reason, "taken": taken}
+    return reclaimed(order, reopened.written(now, "reopened", data=data))
+
+
+def give(order: Order, assignments: Iterable[Assignment], now: datetime) -> Reclaimed:
+    """Give units that wait the sources that were chosen for them; of a line the open ones first.
+
+    A line of which no unit is open any more has its exception `stock_short` resolved.
+
+    Args:
+        order: whose.
+        assignments: of waiting units of its lines to locations that have them; none leave the order as it is.
+        now: UTC.
+    """
+    changed: dict[str, OrderLine] = {}
+    found: list[list[object]] = []
+    given = order
+    for number, assignment in enumerate(assignments, 1):
+        line = changed.get(assignment.line_id) or order.line(assignment.line_id)
+        assert line is not None, "assignments name lines of this order"
+        entry = Entry(f"{order.v + 1}.{number}", assignment.location, assignment.units)
+        opened = min(line.open, assignment.units)
+        line = replace(
+            line,
+            open=line.open - opened,
+            backordered=line.backordered - (assignment.units - opened),
+            entries=(*line.entries, entry),
+        )
+        changed[line.line_id] = line
+        found.append([line.line_id, assignment.location, assignment.units])
+        if not line.open:
+            given = given.without_exception("stock_short", line.line_id)
+    if not changed:
+        return Reclaimed(order, {}, ())
+    given = given.with_lines(changed)
+    return reclaimed(order, given.written(now, "sourced", data={"allocated": found}))
