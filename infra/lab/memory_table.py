@@ -1,0 +1,453 @@
+"""The single table in memory: a look-alike of the low-level client, as far as `oms.store` uses it.
+
+It answers as DynamoDB does, which `tests/concurrency/test_memory_table.py` holds it to by the same generated
+operations on AWS's DynamoDB Local; what it does not know it refuses. Beyond DynamoDB Local it refuses, as AWS
+does, a transaction with two actions on one item and an index key that is no string, and it reads what AWS
+may read: an eventually consistent read may see an item, and an index an entry, as they were a moment before.
+
+Stored images are shared with callers and never changed in place; a caller must not change them either.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, cast
+from zlib import crc32
+
+from botocore.exceptions import ClientError
+
+from infra.lab import expressions
+from infra.lab.expressions import Condition, ExpressionError, Image
+from oms.store.meter import item_size
+
+type Request = Mapping[str, Any]
+type Answer = dict[str, Any]
+
+KEY = ("PK", "SK")
+INDEXES = {"GSI1": ("GSI1PK", "GSI1SK"), "GSI2": ("GSI2PK", "GSI2SK")}
+
+_MOST_ACTIONS = 100
+_MOST_KEYS = 100
+_ITEM_BYTES = 400 * 1024
+_PAGE_BYTES = 1024 * 1024
+_TRANSACTION_BYTES = 4 * 1024 * 1024
+_KEPT = 3
+"""Earlier images of an item that are kept for stale reads."""
+
+_INDEX_KEYS = frozenset(name for key in INDEXES.values() for name in key)
+_KNOWN = {
+    "get_item": {"TableName", "Key", "ConsistentRead"},
+    "batch_get_item": {"RequestItems"},
+    "query": {
+        *("TableName", "IndexName", "KeyConditionExpression", "FilterExpression", "ConsistentRead", "Limit"),
+        *("ScanIndexForward", "ExclusiveStartKey", "ExpressionAttributeNames", "ExpressionAttributeValues"),
+    },
+    "scan": {
+        *("TableName", "FilterExpression", "ConsistentRead", "Limit", "Segment", "TotalSegments"),
+        *("ExclusiveStartKey", "ExpressionAttributeNames", "ExpressionAttributeValues"),
+    },
+    "transact_write_items": {"TransactItems", "ClientRequestToken"},
+}
+_WRITE_PARAMETERS = {
+    *("TableName", "Item", "Key", "UpdateExpression", "ConditionExpression", "ExpressionAttributeNames"),
+    *("ExpressionAttributeValues", "ReturnValuesOnConditionCheckFailure"),
+}
+
+
+class ItemKey(NamedTuple):
+    """Partition and sort key of an item."""
+
+    pk: str
+    sk: str
+
+
+class Change(NamedTuple):
+    """A write that changed an item: images before and after, None where there was or is nothing."""
+
+    sequence: int
+    key: ItemKey
+    old: Image | None
+    new: Image | None
+
+
+class Earlier(NamedTuple):
+    """An image that an item had before, and the time at which another took its place."""
+
+    superseded_at: float
+    image: Image | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """Why one action cannot be done."""
+
+    code: str
+    message: str
+    item: Image | None = None
+
+    @property
+    def reason(self) -> Answer:
+        """As an element of CancellationReasons."""
+        shown = {"Code": _REASONS[self.code], "Message": self.message}
+        return shown | ({"Item": self.item} if self.item is not None else {})
+
+
+_FAILED, _INVALID = "ConditionalCheckFailedException", "ValidationException"
+_REASONS = {_FAILED: "ConditionalCheckFailed", _INVALID: "ValidationError"}
+
+
+def error(operation: str, code: str, message: str, **members: object) -> ClientError:
+    """An error as botocore raises it."""
+    response: Any = {
+        "Error": {"Code": code, "Message": message},
+        "ResponseMetadata": {"HTTPStatusCode": 400, "RetryAttempts": 0},
+        **members,
+    }
+    return ClientError(response, operation)
+
+
+class MemoryTable:
+    """One table with two KEYS_ONLY indexes and a stream.
+
+    Args:
+        name: the only table that requests may name.
+        on_change: told of every change, in their order: the stream.
+        stale: asked by each eventually consistent read of an item that has changed lately, with its earlier
+            images, the latest first: which one the read sees, None for the present one.
+        clock: when a change happens.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        on_change: Callable[[Change], None] = lambda change: None,
+        stale: Callable[[Sequence[Earlier]], int | None] = lambda earlier: None,
+        clock: Callable[[], float] = lambda: 0.0,
+    ) -> None:
+        self.name = name
+        self._on_change = on_change
+        self._stale = stale
+        self._clock = clock
+        self._items: dict[ItemKey, Image] = {}
+        self._earlier: dict[ItemKey, list[Earlier]] = {}
+        self._partitions: dict[str, set[ItemKey]] = {}
+        self._indexed: dict[str, dict[str, set[ItemKey]]] = {index: {} for index in INDEXES}
+        self._sequence = 0
+
+    @property
+    def items(self) -> Mapping[ItemKey, Image]:
+        """Everything that is stored."""
+        return self._items
+
+    # ---- reads
+
+    def get_item(self, **request: Any) -> Answer:
+        """One item."""
+        self._check("GetItem", "get_item", request)
+        image = self._seen(self._key("GetItem", request["Key"]), bool(request.get("ConsistentRead")))
+        return {} if image is None else {"Item": image}
+
+    def batch_get_item(self, **request: Any) -> Answer:
+        """Up to 100 items; those that are not there are left out."""
+        self._check("BatchGetItem", "batch_get_item", request)
+        found: dict[str, list[Image]] = {}
+        for table, wanted in request["RequestItems"].items():
+            self._named("BatchGetItem", table)
+            names = [self._key("BatchGetItem", key) for key in wanted["Keys"]]
+            if not 0 < len(names) <= _MOST_KEYS or len(set(names)) < len(names):
+                raise error("BatchGetItem", _INVALID, "too many keys, none, or one twice")
+            seen = (self._seen(name, bool(wanted.get("ConsistentRead"))) for name in names)
+            found[table] = [image for image in seen if image is not None]
+        return {"Responses": found, "UnprocessedKeys": {}}
+
+    def query(self, **request: Any) -> Answer:
+        """Items of one partition of the table, or keys of one of an index, in the order of the sort key."""
+        self._check("Query", "query", request)
+        index = request.get("IndexName")
+        if index is not None and (index not in INDEXES or request.get("ConsistentRead")):
+            raise error("Query", _INVALID, "there is no such index, or it cannot be read consistently")
+        hash_key, sort_key = INDEXES[index] if index else KEY
+        names = request.get("ExpressionAttributeNames", {})
+        values = request.get("ExpressionAttributeValues", {})
+        conditions = self._conditions(
+            "Query", request, ("KeyConditionExpression", "FilterExpression"), names, values
+        )
+        if conditions[0] is None:
+            raise error("Query", _INVALID, "a key condition is missing")
+        equal = expressions.equalities(request["KeyConditionExpression"], names)
+        if hash_key not in equal:
+            raise error("Query", _INVALID, f"the key condition has to name {hash_key}")
+        partition = values[equal[hash_key]].get("S")
+        candidates = (self._indexed[index] if index else self._partitions).get(partition, set())
+        rows = []
+        for key in candidates:
+            image = self._seen(key, bool(request.get("ConsistentRead")))
+            if image is not None and hash_key in image and sort_key in image:
+                rows.append((image[sort_key]["S"], key, image))
+        rows.sort(key=lambda row: row[:2], reverse=request.get("ScanIndexForward") is False)
+        met = conditions[0]
+        rows = [row for row in rows if met(row[2], values)]
+        start = request.get("ExclusiveStartKey")
+        if start:
+            begin = (start[sort_key]["S"], self._key("Query", {name: start[name] for name in KEY}))
+            back = request.get("ScanIndexForward") is False
+            rows = [row for row in rows if (row[:2] < begin if back else row[:2] > begin)]
+        shown = KEY if index is None else (*KEY, hash_key, sort_key)
+        return self._page(
+            request, [(row[1], row[2]) for row in rows], conditions[1], values, shown, keys_only=bool(index)
+        )
+
+    def scan(self, **request: Any) -> Answer:
+        """All items, or those of one of several segments."""
+        self._check("Scan", "scan", request)
+        values = request.get("ExpressionAttributeValues", {})
+        (met,) = self._conditions(
+            "Scan", request, ("FilterExpression",), request.get("ExpressionAttributeNames", {}), values
+        )
+        segments, segment = request.get("TotalSegments", 1), request.get("Segment", 0)
+        names = sorted(key for key in self._items if crc32(key.pk.encode()) % segments == segment)
+        start = request.get("ExclusiveStartKey")
+        if start:
+            begin = self._key("Scan", start)
+            names = [key for key in names if key > begin]
+        consistent = bool(request.get("ConsistentRead"))
+        rows = [(key, image) for key in names if (image := self._seen(key, consistent)) is not None]
+        return self._page(request, rows, met, values, KEY, keys_only=False)
+
+    def _page(
+        self,
+        request: Request,
+        rows: Sequence[tuple[ItemKey, Image]],
+        met: Condition | None,
+        values: Request,
+        shown: tuple[str, ...],
+        *,
+        keys_only: bool,
+    ) -> Answer:
+        """The rows up to the limit and the size of a page, filtered, and where the page ended."""
+        limit = request.get("Limit", len(rows) + 1)
+        read: list[Image] = []
+        left = _PAGE_BYTES
+        for _, image in rows[:limit]:
+            entry = {name: image[name] for name in shown} if keys_only else image
+            read.append(entry)
+            left -= _at_most(entry)
+            if left < 0 and sum(map(item_size, read)) > _PAGE_BYTES:
+                break
+        items = [image for image in read if met is None or met(image, values)]
+        answer: Answer = {"Items": items, "Count": len(items), "ScannedCount": len(read)}
+        if read and (len(read) < len(rows) or len(read) == limit):
+            answer["LastEvaluatedKey"] = {name: rows[len(read) - 1][1][name] for name in shown}
+        return answer
+
+    def _seen(self, key: ItemKey, consistent: bool) -> Image | None:
+        """The image that a read sees."""
+        if not consistent and key in self._earlier:
+            earlier = self._earlier[key]
+            chosen = self._stale(earlier)
+            if chosen is not None:
+                return earlier[chosen].image
+        return self._items.get(key)
+
+    # ---- writes
+
+    def put_item(self, **request: Any) -> Answer:
+        """Put one item."""
+        return self._write_one("PutItem", "Put", request)
+
+    def update_item(self, **request: Any) -> Answer:
+        """Update one item."""
+        return self._write_one("UpdateItem", "Update", request)
+
+    def delete_item(self, **request: Any) -> Answer:
+        """Delete one item."""
+        return self._write_one("DeleteItem", "Delete", request)
+
+    def transact_write_items(self, **request: Any) -> Answer:
+        """Do all actions, or none."""
+        self._check("TransactWriteItems", "transact_write_items", request)
+        actions = self._actions(request)
+        outcomes = [self._tried(kind, body) for kind, body in actions]
+        reasons = [o.reason if isinstance(o, _Refusal) else {"Code": "None"} for o in outcomes]
+        if any(isinstance(outcome, _Refusal) for outcome in outcomes):
+            raise cancelled(reasons)
+        written = [
+            (key, new)
+            for (kind, _), outcome in zip(actions, outcomes, strict=True)
+            if not isinstance(outcome, _Refusal) and kind != "ConditionCheck"
+            for key, new in [outcome]
+        ]
+        if sum(_at_most(new or {}) for _, new in written) > _TRANSACTION_BYTES:
+            raise error("TransactWriteItems", _INVALID, "the transaction is larger than 4 MB")
+        for key, new in written:
+            self._store(key, new)
+        return {}
+
+    def reasons(self, **request: Any) -> list[Answer]:
+        """The cancellation reasons that a transaction would have now, without making it."""
+        outcomes = (self._tried(kind, body) for kind, body in self._actions(request))
+        return [o.reason if isinstance(o, _Refusal) else {"Code": "None"} for o in outcomes]
+
+    def _actions(self, request: Request) -> list[tuple[str, Request]]:
+        actions = [(kind, body) for element in request["TransactItems"] for kind, body in element.items()]
+        targets = set()
+        for kind, body in actions:
+            self._check_write("TransactWriteItems", kind, body)
+            targets.add(self._target("TransactWriteItems", kind, body))
+        if not 0 < len(actions) <= _MOST_ACTIONS or len(targets) < len(actions):
+            raise error(
+                "TransactWriteItems",
+                _INVALID,
+                "Transaction request cannot include multiple operations on one item, none or over 100",
+            )
+        return actions
+
+    def _write_one(self, operation: str, kind: str, request: Request) -> Answer:
+        self._check_write(operation, kind, request)
+        outcome = self._tried(kind, request)
+        if isinstance(outcome, _Refusal):
+            members = {"Item": outcome.item} if outcome.item is not None else {}
+            raise error(operation, outcome.code, outcome.message, **members)
+        self._store(*outcome)
+        return {}
+
+    def _tried(self, kind: str, body: Request) -> tuple[ItemKey, Image | None] | _Refusal:
+        """The item's key and its image after an action, or why the action is refused."""
+        key = self._target(kind, kind, body)
+        old = self._items.get(key)
+        names = body.get("ExpressionAttributeNames", {})
+        values = body.get("ExpressionAttributeValues", {})
+        try:
+            if "ConditionExpression" in body:
+                met = expressions.condition(body["ConditionExpression"], names).run
+                if not met(old or {}, values):
+                    shown = body.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD"
+                    return _Refusal(_FAILED, "The conditional request failed", old if shown else None)
+            new: Image | None
+            if kind == "Update":
+                changes = expressions.update(body["UpdateExpression"], names).run
+                new = _updated(old if old is not None else body["Key"], changes, values)
+            else:
+                new = {"Put": body.get("Item"), "Delete": None}.get(kind, old)
+        except ExpressionError as wrong:
+            return _Refusal(_INVALID, str(wrong))
+        if new is not None and kind != "ConditionCheck":
+            wrong_key = _wrong_index_key(new)
+            if wrong_key:
+                return _Refusal(_INVALID, f"Type mismatch or empty value for index key {wrong_key}")
+            if _at_most(new) > _ITEM_BYTES and item_size(new) > _ITEM_BYTES:
+                return _Refusal(_INVALID, "Item size has exceeded the maximum allowed size")
+        return key, new
+
+    def _store(self, key: ItemKey, new: Image | None) -> None:
+        old = self._items.get(key)
+        if old == new:
+            return  # no record either, as on AWS
+        self._sequence += 1
+        if new is None:
+            del self._items[key]
+        else:
+            self._items[key] = new
+            self._partitions.setdefault(key.pk, set()).add(key)
+            for index, (hash_key, sort_key) in INDEXES.items():
+                if hash_key in new and sort_key in new:
+                    self._indexed[index].setdefault(new[hash_key]["S"], set()).add(key)
+        earlier = self._earlier.setdefault(key, [])
+        earlier.insert(0, Earlier(self._clock(), old))
+        del earlier[_KEPT:]
+        self._on_change(Change(self._sequence, key, old, new))
+
+    # ---- checks
+
+    def _check(self, operation: str, method: str, request: Request) -> None:
+        unknown = request.keys() - _KNOWN[method]
+        if unknown:
+            raise NotImplementedError(f"{operation} with {', '.join(sorted(unknown))}")
+        if "TableName" in request:
+            self._named(operation, request["TableName"])
+
+    def _check_write(self, operation: str, kind: str, body: Request) -> None:
+        """Refuse what is wrong with an action whatever is stored."""
+        unknown = body.keys() - _WRITE_PARAMETERS
+        if unknown:
+            raise NotImplementedError(f"{operation} with {', '.join(sorted(unknown))}")
+        self._named(operation, body["TableName"])
+        self._target(operation, kind, body)
+        names = body.get("ExpressionAttributeNames", {})
+        values = body.get("ExpressionAttributeValues", {})
+        self._conditions(operation, body, ("ConditionExpression", "UpdateExpression"), names, values)
+
+    def _conditions(
+        self,
+        operation: str,
+        request: Request,
+        parts: Sequence[str],
+        names: Mapping[str, str],
+        values: Request,
+    ) -> list[Condition | None]:
+        """The conditions of a request; every placeholder must be used and every used one defined."""
+        used_names: set[str] = set()
+        used_values: set[str] = set()
+        found: list[Condition | None] = []
+        try:
+            for part in parts:
+                if part not in request:
+                    found.append(None)
+                    continue
+                parse = expressions.update if part == "UpdateExpression" else expressions.condition
+                parsed = cast("expressions.Parsed[Any]", parse(request[part], names))
+                if part == "UpdateExpression" and parsed.run.keys() & set(KEY):
+                    raise ExpressionError("the key of an item cannot be updated")
+                used_names |= parsed.names
+                used_values |= parsed.values
+                found.append(parsed.run)
+        except ExpressionError as wrong:
+            raise error(operation, _INVALID, str(wrong)) from None
+        if used_names != names.keys() or used_values != values.keys():
+            raise error(operation, _INVALID, "a placeholder is not defined, or not used")
+        return found
+
+    def _target(self, operation: str, kind: str, body: Request) -> ItemKey:
+        if kind == "Put":
+            return self._key(operation, {name: body["Item"].get(name, {}) for name in KEY})
+        return self._key(operation, body["Key"])
+
+    def _key(self, operation: str, key: Request) -> ItemKey:
+        pk, sk = (key.get(name, {}).get("S") for name in KEY)
+        if not pk or not sk or len(key) != len(KEY):
+            raise error(operation, _INVALID, "The provided key element does not match the schema")
+        return ItemKey(pk, sk)
+
+    def _named(self, operation: str, table: str) -> None:
+        if table != self.name:
+            raise error(operation, "ResourceNotFoundException", "Cannot do operations on that table")
+
+
+def cancelled(reasons: Sequence[Answer]) -> ClientError:
+    """The error of a cancelled transaction."""
+    codes = ", ".join(reason["Code"] for reason in reasons)
+    return error(
+        "TransactWriteItems",
+        "TransactionCanceledException",
+        f"Transaction cancelled, please refer cancellation reasons for specific reasons [{codes}]",
+        CancellationReasons=list(reasons),
+    )
+
+
+def _updated(old: Image, changes: Mapping[str, expressions.Change], values: Request) -> Image:
+    """An image after an update; every operand is read from the image before it."""
+    made = {name: change(old, values) for name, change in changes.items()}
+    kept = {name: value for name, value in old.items() if name not in made}
+    return kept | {name: value for name, value in made.items() if value is not None}
+
+
+def _wrong_index_key(image: Image) -> str | None:
+    for name in _INDEX_KEYS & image.keys():
+        if not image[name].get("S"):
+            return name
+    return None
+
+
+def _at_most(image: Image | Iterable[str]) -> int:
+    """A bound of an item's size that is cheap to tell: no character has more than four bytes."""
+    return 4 * len(repr(image))
