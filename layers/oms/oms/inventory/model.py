@@ -41,8 +41,8 @@ class Sku:
     """What is known of a sku. `scale` is the smallest units in one ordered unit (1000 for kg sold in g).
 
     A location must have every capability in `requires` to be its source; skus with the same `ships_with` go
-    from one location. Until `hot_until` its orders go through the hot lane: one transaction for each would
-    meet too many others.
+    from one location or wait together. Until `hot_until` its orders go through the hot lane: one transaction
+    for each would meet too many others.
     """
 
     sku: str
@@ -78,6 +78,10 @@ class Position:
     def counted_since(self, moment: datetime) -> bool:
         """Whether the last count came after `moment`, so that it has seen what happened then."""
         return self.counted_at is not None and self.counted_at > moment
+
+    def unseen(self, delta: "Delta", moment: datetime) -> "Delta":
+        """What is left to change for what happened at `moment`: a later count has found on_hand already."""
+        return replace(delta, on_hand=0) if self.counted_since(moment) else delta
 
     def moved(self, delta: "Delta") -> "Position":
         """This position after a change, at its next version."""
@@ -167,13 +171,29 @@ class DemandChange:
 
 
 @dataclass(frozen=True, slots=True)
+class Reserved:
+    """Units of a position that a reservation holds until `expires_at` (UTC), and not a moment longer."""
+
+    sku: str
+    location: str
+    reservation: str
+    units: int
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Stock:
-    """Everything kept under one sku: `sku` is None when the catalogue does not know it."""
+    """Everything kept under one sku: `sku` is None when the catalogue does not know it.
+
+    `own` are units by location that only the one who looks at this stock may take: those of his own cart.
+    """
 
     sku: Sku | None
     positions: tuple[Position, ...] = ()
     demands: tuple[Demand, ...] = ()
     supplies: tuple[Supply, ...] = ()
+    reserved: tuple[Reserved, ...] = ()
+    own: Mapping[str, int] = field(default_factory=dict)
 
     def demand(self, pool: str) -> Demand:
         """What a pool wants of this sku of the catalogue; nothing when that was never said."""

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from oms.inventory.model import Delta, Deltas, DemandChange
+from oms.inventory.model import Delta, Deltas, DemandChange, Reserved
 from oms.orders.model import Order
 
 
@@ -32,12 +32,14 @@ def awaited(order: Order) -> Counter[tuple[str, str]]:
 class Reclaimed:
     """An order that claims other stock than before, with what that changes of positions and demand.
 
-    All of it is written in one transaction, the order over the version that it was made from.
+    All of it is written in one transaction, the order over the version that it was made from. `ended` are the
+    rows of expired reservations whose units are needed; what that changes is in `deltas`.
     """
 
     order: Order
     deltas: Deltas
     demands: tuple[DemandChange, ...]
+    ended: tuple[Reserved, ...] = ()
 
 
 def reclaimed(before: Order, after: Order) -> Reclaimed:

@@ -147,6 +147,7 @@ class PlaceOrder:
 
     `balanced` is False when the channel's own numbers do not add up: the order is accepted with the
     channel's total and flagged. `channel_version` is a string that sorts as the channel's versions do.
+    `reservation` is the id of the reservation that the buyer's cart has held.
     """
 
     command: ClassVar[str] = "place_order"
@@ -179,6 +180,7 @@ class PlaceOrder:
     replaces: str | None = None
     notes: str | None = None
     balanced: bool = True
+    reservation: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ SHARDS = 16
 """Number of shards of each stage of the work queue."""
 
 _VOLATILE: Mapping[type, tuple[str, ...]] = {
-    PlaceOrder: ("channel_version", "payments", "cancelled", "balanced"),
+    PlaceOrder: ("channel_version", "payments", "cancelled", "balanced", "reservation"),
     Line: ("shipped", "cancelled", "refunded"),
 }
 
@@ -36,7 +36,7 @@ def digest(command: PlaceOrder) -> bytes:
     """12 bytes that are equal exactly when two commands order the same things on the same terms.
 
     Left out is what a channel changes without changing the order: its version, how far it has been paid,
-    shipped, cancelled or refunded.
+    shipped, cancelled or refunded; and the reservation, which ends with the first of them.
     """
     text = json.dumps(command, sort_keys=True, separators=(",", ":"), default=_plain)
     return hashlib.sha256(text.encode()).digest()[:12]

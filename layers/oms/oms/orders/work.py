@@ -10,10 +10,11 @@ OPEN_RETRY = timedelta(minutes=15)
 
 
 class WorkStage(StrEnum):
-    """Stages of the work queue that orders stand in."""
+    """Stages of the work queue: what orders stand in, and reservations until somebody has ended them."""
 
     RELEASE = "release"
     OPEN = "open"
+    EXPIRE = "expire"
 
 
 def releasable(order: Order) -> bool:

@@ -28,6 +28,10 @@ BACKORDER = "W#"
 POSITION = "P#"
 DEMAND = "D#"
 SUPPLY = "I#"
+RESERVED = "R#"
+"""Beside the positions of a sku; under an order the same letter is a return."""
+RESERVATION = "H#"
+RESERVATION_SK = "H"
 META_SK = "META"
 TOKEN = "TOK#"
 TOKENS = "TOKENS"
@@ -102,6 +106,16 @@ def demand(name: str, pool: str) -> Key:
 def supply(name: str, supply_id: str) -> Key:
     """Incoming supply of a sku."""
     return Key(sku(name), f"{SUPPLY}{supply_id}")
+
+
+def reserved(name: str, reservation: str, location: str) -> Key:
+    """Units of a sku at a location that a reservation holds."""
+    return Key(sku(name), f"{RESERVED}{reservation}#{location}")
+
+
+def reservation(name: str) -> Key:
+    """Header of a reservation."""
+    return Key(f"{RESERVATION}{name}", RESERVATION_SK)
 
 
 def configuration(kind: str, name: str) -> Key:

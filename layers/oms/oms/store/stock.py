@@ -2,13 +2,17 @@
 
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any, cast
 
 from oms.inventory.model import Block, Capability, Demand, Position, Sku, Stock, Supply, SupplyKind
 from oms.store import keys
 from oms.store.attributes import Item, Value, millis, moment
+from oms.store.reservations import decode_reserved
 from oms.store.table import Table
 from oms.store.writes import UNLIMITED
+
+_SUPPLY_KEPT = timedelta(days=90)
 
 
 def read_stock(table: Table, skus: Iterable[str], *, consistent: bool = False) -> dict[str, Stock]:
@@ -25,6 +29,20 @@ def read_position(table: Table, sku: str, location: str) -> Position:
     """A position as it stands now; an empty one when there is none."""
     item = table.get(keys.position(sku, location))
     return decode_position(item) if item else Position(sku, location)
+
+
+def read_positions(table: Table, skus: Iterable[str], location: str) -> dict[str, Position]:
+    """Positions of several skus at a location as they stand now, by sku; empty ones where there are none."""
+    names = sorted(set(skus))
+    items = table.get_many((keys.position(sku, location) for sku in names), consistent=True)
+    found = {held.sku: held for held in map(decode_position, items)}
+    return {sku: found.get(sku, Position(sku, location)) for sku in names}
+
+
+def read_supplies(table: Table, skus: Iterable[str], supply_id: str) -> dict[str, Supply]:
+    """Incoming supply of several skus under one id as it stands now, by sku."""
+    items = table.get_many((keys.supply(sku, supply_id) for sku in set(skus)), consistent=True)
+    return {supply.sku: supply for supply in map(decode_supply, items)}
 
 
 def encode_sku(sku: Sku) -> Item:
@@ -89,8 +107,12 @@ def decode_demand(item: Item) -> Demand:
 
 
 def encode_supply(supply: Supply) -> Item:
-    """Incoming supply's attributes, without its key."""
-    return {
+    """Incoming supply's attributes, without its key; DynamoDB removes it some time after nothing more comes.
+
+    What may still be promised is stored, so that conditions can use it; it falls below 0 when promised units
+    have come in.
+    """
+    item: Item = {
         "t": "supply",
         "sv": 1,
         "v": supply.v,
@@ -101,7 +123,9 @@ def encode_supply(supply: Supply) -> Item:
         "received": supply.received,
         "promised": supply.promised,
         "closed": supply.closed,
+        "promisable": supply.expected - supply.received - supply.promised,
     }
+    return item if supply.outstanding else item | {"ttl": millis(supply.due + _SUPPLY_KEPT) // 1000}
 
 
 def decode_supply(item: Item) -> Supply:
@@ -120,7 +144,8 @@ def decode_supply(item: Item) -> Supply:
 
 def decode_stock(items: Iterable[Item]) -> Stock:
     """The stock of a sku from everything that stands in its partition."""
-    by_type: Mapping[str, list[Item]] = {"sku": [], "position": [], "demand": [], "supply": []}
+    types = ("sku", "position", "demand", "supply", "reserved")
+    by_type: Mapping[str, list[Item]] = {name: [] for name in types}
     for item in items:
         by_type.get(cast(str, item["t"]), []).append(item)
     return Stock(
@@ -128,6 +153,7 @@ def decode_stock(items: Iterable[Item]) -> Stock:
         positions=tuple(decode_position(item) for item in by_type["position"]),
         demands=tuple(decode_demand(item) for item in by_type["demand"]),
         supplies=tuple(decode_supply(item) for item in by_type["supply"]),
+        reserved=tuple(decode_reserved(item) for item in by_type["reserved"]),
     )
 
 
