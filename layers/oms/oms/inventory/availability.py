@@ -37,7 +37,7 @@ def takeable(stock: Stock, locations: Collection[str], safety: Mapping[str, int]
         locations: the pool's active, capable locations.
         safety: safety stock by location, units.
     """
-    return max(0, _sum_free(stock, locations, safety) - waiting(stock))
+    return max(0, all_free(stock, locations, safety) - waiting(stock))
 
 
 def availability(
@@ -49,7 +49,7 @@ def availability(
     It is 0 for a sku that the catalogue does not know, since orders of it are not given sources.
     """
     owed = waiting(stock)
-    net = _sum_free(stock, locations, safety) - owed
+    net = all_free(stock, locations, safety) - owed
     demand = next((demand for demand in stock.demands if demand.pool == pool), None)
     limit = demand.backorder_limit if demand else 0
     if stock.sku is None:
@@ -59,7 +59,8 @@ def availability(
     return Availability(max(0, net - channel_buffer) + max(0, limit - max(0, -net)), net, owed)
 
 
-def _sum_free(stock: Stock, locations: Collection[str], safety: Mapping[str, int]) -> int:
+def all_free(stock: Stock, locations: Collection[str], safety: Mapping[str, int]) -> int:
+    """How many units are free at `locations`, each position for itself: what waiting orders may take."""
     return sum(
         free(position, safety.get(position.location, 0))
         for position in stock.positions

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from oms.inventory.availability import free, takeable
+from oms.inventory.availability import all_free, free, takeable
 from oms.inventory.model import Delta, Deltas, DemandChange, Position, Stock, add
 from oms.inventory.network import Channel, Location, Network
 from oms.orders.commands import (
@@ -111,7 +111,9 @@ def place(
         The order at version 1, its body, and the changes of positions and demand that belong to it.
     """
     order = replace(enter(command, stocks, now), pool=channel.pool)
-    assignments = _source(order, command, network, channel, stocks)
+    units = {line.line_id: line.open for line in order.lines}
+    deliveries = {delivery.id: delivery for delivery in command.deliveries}
+    assignments = assign(order, units, deliveries, channel, network, stocks)
     order = _allocate(order, assignments)
     order, demands = _wait(order, channel.pool, stocks, now)
     order, deltas = _sell_at_till(order, command, channel, now)
@@ -238,24 +240,42 @@ def _smallest_units(quantity: int | str, scale: int) -> int:
     return int(units) if units == units.to_integral_value() else 0
 
 
-def _source(
-    order: Order, command: PlaceOrder, network: Network, channel: Channel, stocks: Mapping[str, Stock]
+def assign(
+    order: Order,
+    units: Mapping[str, int],
+    deliveries: Mapping[str, Delivery],
+    channel: Channel,
+    network: Network,
+    stocks: Mapping[str, Stock],
+    *,
+    served: bool = False,
 ) -> list[Assignment]:
-    """Choose locations for all open units, delivery by delivery, from one shelf."""
+    """Choose locations for units of an order, delivery by delivery, from one shelf.
+
+    Args:
+        order: whose.
+        units: how many of each line, by its id.
+        deliveries: by id, with their addresses.
+        channel: names the pool, and our location for each of its own.
+        network: pools and locations.
+        stocks: by sku; of a sku that is missing or that the catalogue does not know nothing is assigned.
+        served: whether the units have waited, so that all that is free is theirs; new ones leave what others
+            wait for.
+    """
     sellable = network.sellable(channel.pool)
     safety = {location.id: location.safety_stock for location in sellable.values()}
     known = {sku: stock for sku, stock in stocks.items() if stock.sku is not None}
+    most = all_free if served else takeable
     shelf = Shelf(
         {sku: _by_location(stock, safety) for sku, stock in known.items()},
-        {sku: takeable(stock, sellable, safety) for sku, stock in known.items()},
+        {sku: most(stock, sellable, safety) for sku, stock in known.items()},
     )
-    deliveries = {delivery.id: delivery for delivery in command.deliveries}
     assignments: list[Assignment] = []
     for delivery_id in dict.fromkeys(line.delivery_id for line in order.lines):
         wanted = [
-            Wanted(line.line_id, line.sku, line.open)
+            Wanted(line.line_id, line.sku, units[line.line_id])
             for line in order.lines
-            if line.open and line.sku in known and line.delivery_id == delivery_id
+            if units.get(line.line_id) and line.sku in known and line.delivery_id == delivery_id
         ]
         delivery = deliveries.get(delivery_id) if delivery_id else None
         assignments += choose(wanted, _candidates(delivery, channel, sellable), shelf)
