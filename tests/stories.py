@@ -8,8 +8,10 @@ from datetime import timedelta
 from oms.fulfillment.events import FactKind, FulfillmentFact, Package, PackedUnits
 from oms.fulfillment.model import FulfillmentOrder, Shipment
 from oms.fulfillment.progress import advance, deliver, record_deliveries, ship
+from oms.fulfillment.recall import answer, recall
 from oms.fulfillment.release import release
 from oms.inventory.model import Position
+from oms.orders.cancelling import CancelReason, CancelRequest, cancel
 from oms.orders.commands import PlaceOrder
 from oms.orders.judgement import judge
 from oms.orders.model import Order
@@ -18,6 +20,7 @@ from oms.orders.resourcing import give, reopen
 from oms.payments.refunds import Refund
 from oms.problems import Problem
 from oms.returns.events import RequestedUnits, ReturnedUnits, ReturnFact, ReturnRequest
+from oms.returns.intercept import intercept
 from oms.returns.model import Outcome, Return
 from oms.returns.progress import Change, Known, record, request
 from oms.sourcing.choose import Assignment
@@ -94,6 +97,30 @@ class Story:
         """One unit of each line that is allocated loses its source."""
         entries = {entry.alloc_id: 1 for one in self.order.lines for entry in one.entries}
         self._keep(reopen(self.order, entries, self.now, "shortage").order)
+
+    def cancel(self, wish: CancelRequest) -> None:
+        """Somebody wants units cancelled; locations are asked for those that they have to ship."""
+        change = cancel(self.order, self.works, self._refunds.values(), wish, self.now)
+        back = None
+        if change.refused and change.order is not self.order:
+            known = replace(self._known, order=change.order)
+            back = intercept(known, f"intercept {wish.channel}", self.now)
+        asked = (
+            recall(self.works[name], units, str(wish.reason), self.now)
+            for name, units in change.asked.items()
+        )
+        self._keep(back.order if back else change.order, *asked)
+        self._keep(*([change.refund] if change.refund else []), *([back.return_] if back else []))
+
+    def answer(self, kind: FactKind) -> None:
+        """Every location answers what it was asked to give up."""
+        for work in tuple(self.works.values()):
+            fact = self._fact(kind, work.id)
+            fact = replace(fact, message_id=f"{kind}-{self.now:%H:%M}")
+            answered = answer(self.order, work, self._refunds.values(), fact, self.now)
+            if answered:
+                self._keep(answered.order, answered.fulfillment_order)
+                self._keep(*([answered.refund] if answered.refund else []))
 
     def advance(self, kind: FactKind) -> None:
         """Every location reports how far it is."""
@@ -187,6 +214,11 @@ STEPS: Mapping[str, Callable[[Story], None]] = {
     "release": lambda story: story.release(),
     "serve": lambda story: story.serve("st-gracia"),
     "reopen": lambda story: story.reopen(),
+    "cancel": lambda story: story.cancel(CancelRequest(CancelReason.STAFF)),
+    "cancel_one": lambda story: story.cancel(CancelRequest(CancelReason.CUSTOMER, {"1": 1})),
+    "channel_cancels": lambda story: story.cancel(CancelRequest(CancelReason.CUSTOMER, channel="9")),
+    "give_up": lambda story: story.answer(FactKind.CANCELLED),
+    "refuse_to": lambda story: story.answer(FactKind.CANCEL_REFUSED),
     "accept": lambda story: story.advance(FactKind.ACCEPTED),
     "pick": lambda story: story.advance(FactKind.PICKING),
     "pack": lambda story: story.advance(FactKind.PACKED),
@@ -208,5 +240,9 @@ def lives() -> tuple[Story, ...]:
             *("release", "accept", "pick", "pack", "ready", "ship_one", "ship", "deliver"),
             *("request_return", "restock", "receive", "receive_stray"),
         ),
+        Story("AB").tell(
+            "cancel_one", "release", "channel_cancels", "refuse_to", "ship_one", "channel_cancels"
+        ),
+        Story("AB").tell("release", "cancel_one", "give_up", "cancel"),
         Story("ABC").tell("repeat_other", "newer", "newer_other", "serve", "reopen", "release", "ship"),
     )

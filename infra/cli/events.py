@@ -10,7 +10,7 @@ from itertools import batched
 
 from infra.cli.target import Target, add_stack_argument, opened
 from oms.events.derive import Event, events_of_journal
-from oms.events.messages import RELEASED, Message, request_of
+from oms.events.messages import REQUESTS, Message, request_of
 from oms.events.publish import Bus, Queue
 from oms.fulfillment.model import FulfillmentState
 from oms.problems import Code, Problem
@@ -140,7 +140,7 @@ def _derived(table: Table, order_id: str, wanted: Wanted) -> tuple[list[Event], 
         derived = [event for event in events_of_journal(item) if event in wanted]
         events += (event for event in derived if event.public)
         for event in derived:
-            if event.type == RELEASED:
+            if event.type in REQUESTS:
                 work = decode_fulfillment_order(item)
                 if work.connector and work.state is FulfillmentState.RELEASED:
                     requests.append((work.connector, request_of(work, event)))

@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from oms.events.catalogue import CATALOGUE, ENTITIES
 from oms.events.derive import Event, events_of_journal
-from oms.events.messages import RELEASED
+from oms.events.messages import REQUESTS
 from oms.events.schema import schema
 from oms.store.journal import decode_journal
 from tests.stories import lives
@@ -106,5 +106,5 @@ def test_the_schema_refuses_what_is_no_event(member: str, value: object) -> None
     assert not VALIDATOR.is_valid(placed | {member: value})
 
 
-def test_requests_to_locations_go_by_a_type_of_the_catalogue() -> None:
-    assert RELEASED in CATALOGUE
+def test_requests_to_locations_go_by_types_of_the_catalogue() -> None:
+    assert REQUESTS.keys() <= CATALOGUE.keys()

@@ -12,6 +12,7 @@ from typing import Any
 from oms.events import data
 from oms.events.data import Data, Kept
 from oms.fulfillment.model import FulfillmentOrder, Shipment
+from oms.orders.cancelling import CancelReason
 from oms.orders.commands import LineKind, Method
 from oms.orders.model import Order
 from oms.payments.refunds import Refund
@@ -96,6 +97,8 @@ _PLACED_LINE: Members = {
     "open": {**_UNITS, "description": "Units accepted without a source."},
 }
 _ALLOCATED: Members = {"line_id": _TEXT, "location": _TEXT, "units": _UNITS}
+_UNITS_OF_LINES = _list({"line_id": _TEXT, "units": _UNITS})
+_REASON: Members = {"reason": _one_of(CancelReason)}
 _RETURN_LINE: Members = {
     "line_id": _TEXT,
     "sku": {**_TEXT_OR_NULL, "description": "null when the order has no such line."},
@@ -123,7 +126,12 @@ ENTITIES: Mapping[str, EntityType[Any]] = {
         data.identity_of_return,
     ),
     "refund": EntityType[Refund](
-        decode_refund, {"return": _TEXT, "currency": _TEXT}, data.identity_of_refund
+        decode_refund,
+        {
+            "return": {**_TEXT_OR_NULL, "description": "null when it is for what was cancelled."},
+            "currency": _TEXT,
+        },
+        data.identity_of_refund,
     ),
 }
 """What keeps a journal, by the type (`t`) of its item."""
@@ -160,6 +168,19 @@ CATALOGUE: Mapping[str, EventType[Any]] = {
     "order.released": EventType[Order](
         "Allocated units have become work for their locations.", {"fulfillment_orders": _IDS}, data.released
     ),
+    "order.cancelled": EventType[Order](
+        "Units are cancelled: they will not be shipped.", {"lines": _UNITS_OF_LINES, **_REASON}, data.cancelled
+    ),
+    "order.cancel_requested": EventType[Order](
+        "Locations are asked not to ship units.",
+        {"fulfillment_orders": _list({"fulfillment_order": _TEXT, "lines": _UNITS_OF_LINES}), **_REASON},
+        data.cancel_requested,
+    ),
+    "order.cancel_refused": EventType[Order](
+        "Units that were to be cancelled are shipped all the same: they had left, or their location says so.",
+        {"lines": _UNITS_OF_LINES},
+        data.cancel_refused,
+    ),
     "order.shipped": EventType[Order]("Parcels have left.", {"shipments": _IDS}, data.shipped),
     "order.delivered": EventType[Order](
         "Units have arrived.",
@@ -180,6 +201,19 @@ CATALOGUE: Mapping[str, EventType[Any]] = {
     "fulfillment_order.picking": EventType[FulfillmentOrder]("The location has begun to pick."),
     "fulfillment_order.packed": EventType[FulfillmentOrder]("The location has packed."),
     "fulfillment_order.ready_for_pickup": EventType[FulfillmentOrder]("The customer can come for it."),
+    "fulfillment_order.cancel_requested": EventType[FulfillmentOrder](
+        "The location is asked not to ship units.", {"lines": _UNITS_OF_LINES, **_REASON}, data.recalled
+    ),
+    "fulfillment_order.cancelled": EventType[FulfillmentOrder](
+        "The location does not ship units that it was asked to give up.",
+        {"lines": _UNITS_OF_LINES, **_REASON},
+        data.cancelled,
+    ),
+    "fulfillment_order.cancel_refused": EventType[FulfillmentOrder](
+        "The location ships units that it was asked to give up.",
+        {"lines": _UNITS_OF_LINES},
+        data.cancel_refused,
+    ),
     "fulfillment_order.shipped": EventType[FulfillmentOrder](
         "Parcels of this work have left.", {"shipments": _IDS}, data.shipped
     ),

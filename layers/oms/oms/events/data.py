@@ -71,6 +71,31 @@ def released(order: Order, kept: Kept) -> Data:
     return {"fulfillment_orders": [f"{order.order_id}-{name}" for name in kept["fulfillment_orders"]]}
 
 
+def cancelled(entity: Order | FulfillmentOrder, kept: Kept) -> Data:
+    """The units cancelled, and why."""
+    return {"lines": _units_of_lines(kept["cancelled"])} | _reason(kept)
+
+
+def cancel_requested(order: Order, kept: Kept) -> Data:
+    """The units that locations are asked to give up, and why."""
+    return _reason(kept) | {
+        "fulfillment_orders": [
+            {"fulfillment_order": f"{order.order_id}-{name}", "lines": _units_of_lines(units)}
+            for name, units in kept["asked"].items()
+        ]
+    }
+
+
+def cancel_refused(entity: Order | FulfillmentOrder, kept: Kept) -> Data:
+    """The units that were to be cancelled and are shipped all the same."""
+    return {"lines": _units_of_lines(kept["refused"])}
+
+
+def recalled(work: FulfillmentOrder, kept: Kept) -> Data:
+    """The units that the location is asked to give up, and why."""
+    return {"lines": _units_of_lines(kept["units"])} | _reason(kept)
+
+
 def shipped(entity: Order | FulfillmentOrder, kept: Kept) -> Data:
     """The parcels that have left."""
     return {"shipments": [f"{entity.order_id}-{name}" for name in kept["shipments"]]}
@@ -171,6 +196,14 @@ def due(refund: Refund, kept: Kept) -> Data:
 
 def _at_locations(units: Iterable[tuple[str, str, int]]) -> list[Json]:
     return [{"line_id": name, "location": location, "units": count} for name, location, count in units]
+
+
+def _units_of_lines(units: Mapping[str, int]) -> list[Json]:
+    return [{"line_id": name, "units": count} for name, count in units.items()]
+
+
+def _reason(kept: Kept) -> Data:
+    return {"reason": kept["reason"]}
 
 
 def _return_lines(return_: Return, units: Mapping[str, int]) -> list[Json]:

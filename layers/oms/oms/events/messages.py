@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from math import ceil
 
+from typing import Any, cast
 from oms.events.data import Data
 from oms.events.derive import Event
 from oms.fulfillment.model import FulfillmentOrder
@@ -20,6 +21,13 @@ AT_ONCE = timedelta(seconds=60)
 
 RELEASED = "fulfillment_order.released"
 
+CANCEL_REQUESTED = "fulfillment_order.cancel_requested"
+
+REQUESTS: Mapping[str, str] = {
+    RELEASED: "fulfillment_requested",
+    CANCEL_REQUESTED: "fulfillment_cancel_requested",
+}
+"""What a location's connector is asked for, by the type of the event that tells of it."""
 LANE_BYTES = 900_000
 """Deliveries in one message of the hot lane: less than a queue takes, as quoting them adds to it."""
 
@@ -70,15 +78,16 @@ def request_of(work: FulfillmentOrder, event: Event) -> Message:
 
     Args:
         work: the fulfillment order.
-        event: its `RELEASED`.
+        event: one of `REQUESTS`; of a request to cancel only its lines, units and reason are asked for.
     """
     lines: list[Data] = [
-        {"line_id": line.line_id, "sku": line.sku, "units": line.requested} for line in work.lines
+        {"line_id": line["line_id"], "sku": skus[line["line_id"]], "units": line["units"]} | _reason(event)
+        for line in cast(list[dict[str, Any]], event.data["lines"])
     ]
     address = asdict(work.ship_to) if work.ship_to else {}
     document = {
         "message_id": event.id,
-        "type": "fulfillment_requested",
+        "type": REQUESTS[event.type],
         "occurred_at": iso(event.time),
         "location": work.location,
         "fulfillment_order": work.public_id,
@@ -88,6 +97,7 @@ def request_of(work: FulfillmentOrder, event: Event) -> Message:
         "method": str(work.method),
         "service": work.service,
         "ship_to": {name: value for name, value in address.items() if value is not None} or None,
+    skus = {line.line_id: line.sku for line in work.lines}
         "lines": lines,
         "packages": [],
     }
@@ -110,6 +120,10 @@ def to_hot_lane(orders: Sequence[HotOrder]) -> Iterator[Message]:
     """
     by_sku: dict[str, list[list[HotOrder]]] = {}
     for order in orders:
+def _reason(event: Event) -> Data:
+    return {"reason": event.data["reason"]} if "reason" in event.data else {}
+
+
         messages = by_sku.setdefault(order.sku, [[]])
         if sum(len(held.sealed) for held in messages[-1]) + len(order.sealed) > LANE_BYTES:
             messages.append([])

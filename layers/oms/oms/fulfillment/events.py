@@ -14,6 +14,8 @@ class FactKind(StrEnum):
     READY_FOR_PICKUP = "ready_for_pickup"
     SHIPPED = "shipped"
     DELIVERED = "delivered"
+    CANCELLED = "cancelled"
+    CANCEL_REFUSED = "cancel_refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,11 @@ class Package:
 
 @dataclass(frozen=True, slots=True)
 class FulfillmentFact:
-    """One message about one fulfillment order. `fulfillment_order` is the id within the order."""
+    """One message about one fulfillment order. `fulfillment_order` is the id within the order.
+
+    `lines` are the units that a location gives up, all that it was asked for when there are none; `v` is the
+    version of the fulfillment order that it has seen, None when it does not say.
+    """
 
     message_id: str
     kind: FactKind
@@ -45,3 +51,5 @@ class FulfillmentFact:
     order_id: str
     fulfillment_order: str
     packages: tuple[Package, ...] = ()
+    lines: tuple[PackedUnits, ...] = ()
+    v: int | None = None

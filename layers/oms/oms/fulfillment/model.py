@@ -55,10 +55,23 @@ class RequestLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Recall:
+    """Units that a location has been asked not to ship, and has not answered for yet.
+
+    `v` is the version of the fulfillment order that the request came with, `units` by line id.
+    """
+
+    v: int
+    units: Mapping[str, int]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class FulfillmentOrder(Journaled):
     """Work for one location. `id` is unique within the order: the releasing version, a dash, a number.
 
-    `connector` names the queue its requests go out on; None when the location polls the API.
+    `connector` names the queue its requests go out on; None when the location polls the API. While `recalls`
+    wait for an answer the state is cancel_requested, and `before` is where the work itself stands.
     """
 
     order_id: str
@@ -74,15 +87,26 @@ class FulfillmentOrder(Journaled):
     state: FulfillmentState
     lines: tuple[RequestLine, ...]
     due_at: datetime
+    recalls: tuple[Recall, ...] = ()
+    before: FulfillmentState | None = None
 
     @property
     def public_id(self) -> str:
         """The id that the outside uses: order id, a dash, the id within the order."""
         return f"{self.order_id}-{self.id}"
 
+    @property
+    def stage(self) -> FulfillmentState:
+        """Where the work itself stands, whatever the location has been asked to give up."""
+        return self.before or self.state
+
     def line(self, line_id: str) -> RequestLine | None:
         """The line of that id, or None."""
         return next((line for line in self.lines if line.line_id == line_id), None)
+
+    def recalled(self, line_id: str) -> int:
+        """Units of a line that the location has been asked not to ship, without an answer yet."""
+        return sum(recall.units.get(line_id, 0) for recall in self.recalls)
 
     def with_lines(self, changed: Mapping[str, RequestLine]) -> "FulfillmentOrder":
         """This fulfillment order with the lines of `changed` (by line id) in place of its own."""

@@ -50,15 +50,15 @@ def advance(fulfillment_order: FulfillmentOrder, kind: FactKind, now: datetime) 
     """The fulfillment order after a fact about the work in it; unchanged when it is already that far.
 
     A repeated or late message changes nothing; an early one jumps over the states that it skips. Only states
-    of PROGRESS move; a cancelled fulfillment order stays cancelled until something is shipped.
+    of PROGRESS move; a cancelled fulfillment order stays cancelled until something is shipped. Work goes on
+    while its location has been asked to give it up.
     """
     target = REACHED[kind]
-    behind = fulfillment_order.state in PROGRESS and PROGRESS.index(fulfillment_order.state) < PROGRESS.index(
-        target
-    )
-    if not behind:
+    stage = fulfillment_order.stage
+    if stage not in PROGRESS or PROGRESS.index(stage) >= PROGRESS.index(target):
         return fulfillment_order
-    return replace(fulfillment_order, state=target).written(now, str(kind))
+    moved = {"before" if fulfillment_order.recalls else "state": target}
+    return replace(fulfillment_order, **moved).written(now, str(kind))
 
 
 def skus_shipped(fulfillment_order: FulfillmentOrder, fact: FulfillmentFact) -> set[str]:
@@ -80,7 +80,8 @@ def ship(
 
     On hand and allocated fall together. A count of the position later than the shipment has left the parcel
     out already, so on hand is not moved again. Units beyond what the fulfillment order still asks for have
-    left all the same: on hand falls, and an exception is opened.
+    left all the same: on hand falls, and an exception is opened. So it is when everything has left that the
+    location was asked to give up: shipped beats a request to cancel.
 
     Args:
         order: the header.
@@ -125,9 +126,11 @@ def ship(
         shipments.append(_shipment(order, fulfillment_order, package, shipment_id, contents, fact, now))
     if not shipments:
         return None
-    done = not any(line.remaining for line in requests.values())
-    state = FulfillmentState.CLOSED if done else fulfillment_order.state
-    shipped = replace(fulfillment_order.with_lines(requests), state=state)
+    shipped = fulfillment_order.with_lines(requests)
+    if not any(line.remaining for line in requests.values()):
+        if shipped.recalls:
+            order = order.with_exception("cancel_refused", shipped.id, now)
+        shipped = replace(shipped, state=FulfillmentState.CLOSED, recalls=(), before=None)
     names = [shipment.id for shipment in shipments]
     return Shipping(
         order.with_lines(lines).written(now, "shipped", data={"shipments": names}),

@@ -136,10 +136,11 @@ EXCEPTIONS: dict[str, Resolution] = {
     ),
     "channel_conflict": Resolution("integration", "compare with the channel and edit the order"),
     "channel_cancelled": Resolution(
-        "customer_service", "stop the order at its locations; refund what is due"
+        "customer_service", "stop the parcel at its carrier, or take it back as a return"
     ),
     "channel_reduced": Resolution("customer_service", "compare with the channel and stop what is not wanted"),
     "address_missing": Resolution(
+    "cancel_refused": Resolution("customer_service", "tell the customer; take the parcel back as a return"),
         "customer_service", "ask the customer, and correct the order at the channel"
     ),
     "channel_edit": Resolution("customer_service", "compare with the channel and edit the order"),

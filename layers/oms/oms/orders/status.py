@@ -100,17 +100,31 @@ def line_total(order: Order, line: OrderLine) -> int:
     return line.amount - line.discount + (0 if order.tax_included else line.tax)
 
 
+def kept_total(order: Order) -> int:
+    """What the customer pays for what is not cancelled, minor units; nothing when everything is.
+
+    The total less the cancelled part of each line, and less the shipping of deliveries with nothing left in
+    them. Fees, duties and tips are paid while anything is kept.
+    """
+    if _total(order, _kept) == 0:
+        return 0
+    cancelled = sum(
+        line_total(order, line) - share(line_total(order, line), _kept(line), line.ordered)
+        for line in order.lines
+        if line.cancelled
+    )
+    named = {line.delivery_id for line in order.lines}
+    used = {line.delivery_id for line in order.lines if _kept(line)}
+    unused = sum(delivery.shipping for delivery in order.deliveries if delivery.id in named - used)
+    return order.total - cancelled - unused
+
+
 def is_complete(order: Order) -> bool:
     """Whether the order can be closed: every kept unit is delivered, and the money is even."""
     kept = _total(order, _kept)
     if kept == 0 or _total(order, lambda line: line.delivered) < kept:
         return False
-    cancelled = sum(
-        line_total(order, line) - share(line_total(order, line), line.ordered - line.cancelled, line.ordered)
-        for line in order.lines
-        if line.cancelled
-    )
-    return order.captured - order.refunded == order.total - cancelled
+    return order.captured - order.refunded == kept_total(order)
 
 
 def _kept(line: OrderLine) -> int:

@@ -1,16 +1,16 @@
-"""Refunds: what returned units are worth, to the cent, and what is due.
+"""Refunds: what returned or cancelled units are worth, to the cent, and what is due.
 
 All amounts are integers in the minor unit of the order's currency.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
 from oms.orders.journal import Journaled
 from oms.orders.model import Order
-from oms.orders.status import line_total
+from oms.orders.status import kept_total, line_total
 from oms.payments.money import share
 
 
@@ -26,7 +26,7 @@ class RefundState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RefundLine:
-    """What returned units of a line are worth: `amount` is net of discounts and has `tax` in it."""
+    """What units of a line are worth: `amount` is net of discounts and has `tax` in it."""
 
     line_id: str
     units: int
@@ -36,14 +36,15 @@ class RefundLine:
 
 @dataclass(frozen=True, slots=True)
 class Refund(Journaled):
-    """Money to be given back. `id` is the return's, a dot, the version of the return that made it due.
+    """Money to be given back for a return, or for what was cancelled (`return_id` is None).
 
-    `amount` is less than the lines come to when the order has not been paid that far.
+    `id` is the return's or `cancel`, a dot, the version of the return or order that made it due. `amount` is
+    less than the lines come to when the order has not been paid that far; shipping may be in it besides.
     """
 
     order_id: str
     id: str
-    return_id: str
+    return_id: str | None
     currency: str
     amount: int
     lines: tuple[RefundLine, ...]
@@ -61,18 +62,18 @@ def refundable(order: Order, refunds: Iterable[Refund]) -> int:
     return order.captured - order.refunded - owed
 
 
-def worth(order: Order, returned: Mapping[str, int]) -> tuple[RefundLine, ...]:
-    """What more returned units are worth: how the value of the units kept falls, with its part of the tax.
+def worth(order: Order, gone: Mapping[str, int]) -> tuple[RefundLine, ...]:
+    """What more returned or cancelled units are worth: how the value of the units kept falls, tax included.
 
     Shipping is not in it.
 
     Args:
-        order: the header, before the units are counted as returned.
-        returned: units by line id, at most those that are left of each line.
+        order: the header, before the units are counted as returned or cancelled.
+        gone: units by line id, at most those that are left of each line.
     """
     lines = []
     for line in order.lines:
-        units = returned.get(line.line_id, 0)
+        units = gone.get(line.line_id, 0)
         if units:
             kept = line.ordered - line.cancelled - line.returned
             amount, tax = (
@@ -110,3 +111,29 @@ def refund_due(
         return None
     refund = Refund(order.order_id, f"{return_id}.{v}", return_id, order.currency, amount, lines)
     return refund.written(now, "due", data={"amount": amount, "currency": order.currency})
+
+
+def cancellation_refund(
+    before: Order, after: Order, refunds: Iterable[Refund], cancelled: Mapping[str, int], now: datetime
+) -> Refund | None:
+    """The refund that becomes due when units are cancelled: what was paid beyond what is still to be paid.
+
+    Args:
+        before: the header, before the units are counted as cancelled.
+        after: the header as it will be written.
+        refunds: every refund of the order.
+        cancelled: units by line id.
+        now: time of the write, UTC.
+
+    Returns:
+        The refund, or None when nothing was paid beyond it.
+    """
+    returned = {line.line_id: line.returned for line in after.lines}
+    unreturned = replace(after, lines=tuple(replace(line, returned=0) for line in after.lines))
+    back = sum(line.amount for line in worth(unreturned, returned))
+    amount = refundable(before, refunds) - (kept_total(after) - back)
+    if amount <= 0:
+        return None
+    lines = worth(before, cancelled)
+    refund = Refund(before.order_id, f"cancel.{after.v}", None, before.currency, amount, lines)
+    return refund.written(now, "due", data={"amount": amount, "currency": before.currency})

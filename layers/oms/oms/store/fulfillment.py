@@ -7,6 +7,7 @@ from typing import Any, cast
 from oms.fulfillment.model import (
     FulfillmentOrder,
     FulfillmentState,
+    Recall,
     RequestLine,
     Shipment,
     ShipmentState,
@@ -44,6 +45,9 @@ def encode_fulfillment_order(work: FulfillmentOrder) -> Item:
         item["svc"] = work.service
     if work.ship_to:
         item["to"] = {name: value for name, value in asdict(work.ship_to).items() if value is not None}
+    if work.recalls:
+        item["rc"] = [[recall.v, dict(recall.units), recall.reason] for recall in work.recalls]
+        item["was"] = str(work.stage)
     if work.state not in ENDED:
         item["GSI1PK"] = keys.pick_list(work.location, work.state)
         item["GSI1SK"] = keys.iso(work.due_at)
@@ -67,6 +71,8 @@ def decode_fulfillment_order(item: Item) -> FulfillmentOrder:
         state=FulfillmentState(stored["st"]),
         lines=tuple(_decode_line(line) for line in stored["ln"]),
         due_at=moment(stored["due"]),
+        recalls=tuple(Recall(v, units, reason) for v, units, reason in stored.get("rc", ())),
+        before=FulfillmentState(stored["was"]) if "was" in stored else None,
         v=stored["v"],
         journal=decode_journal(stored["j"]),
     )

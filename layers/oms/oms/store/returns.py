@@ -75,7 +75,7 @@ def encode_refund(refund: Refund) -> Item:
         "t": "refund",
         "sv": 1,
         "v": refund.v,
-        "ret": refund.return_id,
+        **({"ret": refund.return_id} if refund.return_id else {}),
         "cu": refund.currency,
         "a": refund.amount,
         "st": str(refund.state),
@@ -90,7 +90,7 @@ def decode_refund(item: Item) -> Refund:
     return Refund(
         order_id=stored["PK"].removeprefix(keys.ORDER),
         id=stored["SK"].removeprefix(keys.REFUND),
-        return_id=stored["ret"],
+        return_id=stored.get("ret"),
         currency=stored["cu"],
         amount=stored["a"],
         lines=tuple(RefundLine(*line) for line in stored["ln"]),

@@ -49,6 +49,8 @@ def parse_fulfillment_event(message: Json) -> FulfillmentFact:
         order_id=order_id,
         fulfillment_order=name,
         packages=packages,
+        lines=_lines(node) if kind is FactKind.CANCELLED else (),
+        v=node.integer("v"),
     )
 
 

@@ -6,6 +6,8 @@ from datetime import datetime
 from oms.fulfillment.events import FactKind, FulfillmentFact
 from oms.fulfillment.model import FulfillmentOrder, Shipment
 from oms.fulfillment.progress import REACHED, advance, deliver, record_deliveries, ship, skus_shipped
+from oms.fulfillment.recall import ANSWERS, answer
+from oms.payments.refunds import Refund
 from oms.problems import Code, Problem
 from oms.store import keys, queries
 from oms.store.fulfillment import (
@@ -13,6 +15,7 @@ from oms.store.fulfillment import (
     encode_shipment,
 )
 from oms.store.orders import encode_order
+from oms.store.returns import encode_refund, read_refunds
 from oms.store.stock import read_position
 from oms.store.table import Table
 from oms.store.writes import Why, create, move
@@ -22,11 +25,16 @@ from oms.usecases.races import settle
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What a fact has changed; a repeated fact changes nothing. `exceptions`: codes of those opened."""
+    """What a fact has changed; a repeated fact changes nothing.
+
+    `cancelled` are units that a location has given up, `exceptions` the codes of those opened.
+    """
 
     accepted: bool = False
     shipped: int = 0
     delivered: int = 0
+    cancelled: int = 0
+    refund: Refund | None = None
     exceptions: tuple[str, ...] = ()
 
 
@@ -45,13 +53,15 @@ def record_fulfillment(table: Table, fact: FulfillmentFact, now: datetime) -> Re
         What has changed.
 
     Raises:
-        Problem: there is no such fulfillment order, or nothing is known of what was delivered (the message
-            is worth another try: its shipment may be on the way).
+        Problem: there is no such fulfillment order; nothing is known of what was delivered (the message is
+            worth another try: its shipment may be on the way); or a location gives up what nobody asked for.
         Busy: somebody else kept writing; hand the message back to its queue.
     """
     what = f"message {fact.message_id}"
     if fact.kind in REACHED:
         return settle(lambda: _advance(table, fact, now), what)
+    if fact.kind in ANSWERS:
+        return settle(lambda: _answer(table, fact, now), what)
     recorded = settle(lambda: _ship(table, fact, now), what)
     if fact.kind is FactKind.SHIPPED:
         return recorded
@@ -66,6 +76,30 @@ def _advance(table: Table, fact: FulfillmentFact, now: datetime) -> Recorded:
     key = keys.fulfillment_order(work.order_id, work.id)
     table.commit(replace_item(key, encode_fulfillment_order(moved), work.v))
     return Recorded(accepted=fact.kind is FactKind.ACCEPTED)
+
+
+def _answer(table: Table, fact: FulfillmentFact, now: datetime) -> Recorded:
+    order = queries.known_order(table, fact.order_id)
+    work = _fulfillment_order(table, fact)
+    refunds = read_refunds(table, order.order_id, consistent=True) if order.captured else {}
+    answered = answer(order, work, refunds.values(), fact, now)
+    if answered is None:
+        return Recorded()
+    refund = answered.refund
+    why = Why("order_cancelled", work.public_id, "fulfillment", now)
+    after = answered.fulfillment_order
+    table.commit(
+        replace_item(keys.header(order.order_id), encode_order(answered.order), order.v),
+        replace_item(
+            keys.fulfillment_order(order.order_id, work.id), encode_fulfillment_order(after), work.v
+        ),
+        *(move(sku, location, delta, why) for (sku, location), delta in sorted(answered.deltas.items())),
+        *([create(keys.refund(order.order_id, refund.id), encode_refund(refund))] if refund else []),
+    )
+    opened = answered.order.exceptions[len(order.exceptions) :]
+    return Recorded(
+        cancelled=answered.cancelled, refund=refund, exceptions=tuple(exception.code for exception in opened)
+    )
 
 
 def _ship(table: Table, fact: FulfillmentFact, now: datetime) -> Recorded:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from oms.events.derive import Event, events
-from oms.events.messages import RELEASED, Message, release_of, request_of
+from oms.events.messages import REQUESTS, Message, release_of, request_of
 from oms.events.publish import Bus, NotTakenError, Queue
 from oms.problems import Code, Problem
 from oms.store.attributes import decode
@@ -92,7 +92,7 @@ def _collect(outgoing: _Outgoing, position: int, change: Change, outlets: Outlet
         if release:
             outgoing.send(position, outlets.sourcing, release)
     for event in made:
-        if event.type == RELEASED:
+        if event.type in REQUESTS:
             work = decode_fulfillment_order(new)
             if work.connector:
                 queue = _requests(outlets, work.connector)
