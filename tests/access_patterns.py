@@ -22,6 +22,7 @@ from functions.api.routing import find
 from oms.events.publish import Queue
 from oms.fulfillment.events import FactKind, FulfillmentFact, Package
 from oms.inventory.ledger import Account, Book, Finding
+from oms.inventory.model import Supply, SupplyKind
 from oms.orders.commands import Customer, PlaceOrder
 from oms.orders.identity import order_id, shard
 from oms.orders.work import WorkStage
@@ -33,6 +34,7 @@ from oms.store.keys import iso
 from oms.store.meter import Bill, Meter
 from oms.store.table import Table
 from oms.store.tokens import Scope
+from oms.usecases.announce_supply import announce_supply
 from oms.usecases.check_ledger import check_ledger, repair
 from oms.usecases.heat import CONFLICTS, Heat
 from oms.usecases.limit_backorders import limit_backorders
@@ -71,6 +73,7 @@ _PK = (
     (r"CFG#\w+#ACTIVE", "CFG#<kind>#ACTIVE"),
     (r"CFG#\w+", "CFG#<kind>"),
     (r"TOK#.+", "TOK#<hash>"),
+    (r"I#.+", "I#<sender>#<key>"),
     (r"TOKENS", "TOKENS"),
     (r"W#\w+#\d\d", "W#<stage>#<shard>"),
     (r"N#.+", "N#<location>#<state>"),
@@ -80,7 +83,7 @@ _PK = (
     (r"RMA#.+", "RMA#<number>"),
 )
 _SK = (
-    (r"(O|B|T|META|ACTIVE)", r"\1"),
+    (r"(O|B|T|I|META|ACTIVE)", r"\1"),
     (r"F#.*", "F#<work>"),
     (r"S#.*", "S#<shipment>"),
     (r"R#.*", "R#<return>"),
@@ -88,6 +91,7 @@ _SK = (
     (r"W#.*", "W#<sku>"),
     (r"P#.*", "P#<location>"),
     (r"D#.*", "D#<pool>"),
+    (r"I#.*", "I#<supply>"),
     (r"[^#]+", "<id>"),
 )
 """How the document names a key, by the key."""
@@ -149,6 +153,7 @@ def uses(table: Table, lines: int) -> Iterator[Use]:
     skus = [f"SKU-{number:04d}" for number in range(1, lines + 1)]
     scarce = [f"RARE-{number:04d}" for number in range(1, lines + 1)]
     yield from _entered(skus)
+    yield from _kept(table, skus)
     for sku in skus:
         fill(table, sku, wh_madrid=20)
     for sku in scarce:
@@ -190,6 +195,26 @@ def _entered(skus: Sequence[str]) -> Iterator[Use]:
     yield _put(f"/stock/{skus[0]}/wh-lyon/count", {"on_hand": 0, "as_of": iso(NOW)})
     yield _put(f"/stock/{skus[0]}/demand/iberia", {"backorder_limit": 2})
     yield Use("every function", "Read the network, every 30 s", read_network)
+
+
+def _kept(table: Table, skus: Sequence[str]) -> Iterator[Use]:
+    """What vendors deliver and people find out, as the API takes it; nothing of it is left to be sold."""
+    for sku in skus[1:]:
+        wanted = Supply(sku, "po-7", SupplyKind.PURCHASE_ORDER, "wh-lyon", LATER, 4)
+        announce_supply(table, network(), wanted)
+    place = f"/stock/{skus[0]}/wh-lyon"
+    supply = f"/stock/{skus[0]}/supply/po-7"
+    yield _put(supply, {"location": "wh-lyon", "due": iso(LATER), "expected": 4})
+    blocked = {"units": 1, "reason": "quality_control"}
+    lines = [{"sku": sku, "units": 3, "blocked": "quality_control"} for sku in skus]
+    came = {"location": "wh-lyon", "occurred_at": iso(NOW), "reference": "note-1"}
+    yield _post("/receipts", came | {"lines": lines, "supply": "po-7"}, key="k-1")
+    found = {"units": 1, "reason": "found", "blocked": "quality_control"}
+    yield _post(f"{place}/adjustments", found, key="k-2")
+    yield _post(f"{place}/adjustments", found, key="k-2", which=", again")
+    yield _post(f"{place}/unblock", blocked, key="k-3")
+    yield _post(f"{place}/block", blocked, key="k-4")
+    yield _delete(supply)
 
 
 def _lived(skus: Sequence[str]) -> Iterator[Use]:
@@ -291,8 +316,13 @@ def _put(path: str, body: object) -> Use:
     return _route("PUT", path, lambda table: _answered(Rest().put(path, body)))
 
 
-def _post(path: str, body: object) -> Use:
-    return _route("POST", path, lambda table: _answered(Rest().post(path, body)))
+def _post(path: str, body: object, *, key: str | None = None, which: str = "") -> Use:
+    use = _route("POST", path, lambda table: _answered(Rest().post(path, body, key=key)))
+    return replace(use, what=f"{use.what}{which}")
+
+
+def _delete(path: str) -> Use:
+    return _route("DELETE", path, lambda table: _answered(Rest().call("DELETE", path)))
 
 
 def _route(method: str, path: str, run: Callable[[Table], object], *query: str) -> Use:

@@ -62,9 +62,10 @@ class Rest:
         headers = {"If-Match": if_match} if if_match is not None else {}
         return self.call("PUT", path, body=json.dumps(body).encode(), headers=headers, scopes=scopes)
 
-    def post(self, path: str, body: object) -> Reply:
-        """Call a POST with a JSON body."""
-        return self.call("POST", path, body=json.dumps(body).encode())
+    def post(self, path: str, body: object, *, key: str | None = None) -> Reply:
+        """Call a POST with a JSON body; with an idempotency key, if there is one."""
+        headers = {"Idempotency-Key": key} if key is not None else {}
+        return self.call("POST", path, body=json.dumps(body).encode(), headers=headers)
 
     def call(
         self,

@@ -29,15 +29,16 @@ class Closed:
     __pydantic_config__ = {"extra": "forbid"}
 
 
-_MOST = 10**12
+MOST_UNITS = 10**12
+"""What a quantity may be at most."""
 
 type Time = Annotated[str, Doc("UTC, ISO 8601 with milliseconds and Z.", format="date-time")]
 type Amount = Annotated[int, Doc("Minor units of the currency.")]
 type Unlimited = Literal["unlimited"]
 
 Text = Annotated[str, MinLen(1), MaxLen(200)]
-Units = Annotated[int, Ge(0), Le(_MOST)]
-SomeUnits = Annotated[int, Ge(1), Le(_MOST)]
+Units = Annotated[int, Ge(0), Le(MOST_UNITS)]
+SomeUnits = Annotated[int, Ge(1), Le(MOST_UNITS)]
 Moment = Annotated[
     datetime,
     Ge(datetime(2000, 1, 1, tzinfo=UTC)),

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
+from functions.api.once import once
 from functions.api.routes import ROUTES
 from functions.api.routing import Answer, AnyRoute, Call, Html, find
 from oms.problems import Code, Problem
@@ -50,18 +51,17 @@ def _call(event: Event) -> Answer[Any]:
     query = _query(event)
     raw = _body(event) if route.body else b""
     checked_query, checked_body = _checked(route, query, raw)
-    return route.endpoint(
-        Call(
-            path=parameters,
-            query=checked_query,
-            body=checked_body,
-            raw=raw,
-            expected=_expected(event),
-            filters=_filters(path, query),
-            actor=actor,
-            now=datetime.now(UTC),
-        )
+    call = Call(
+        path=parameters,
+        query=checked_query,
+        body=checked_body,
+        raw=raw,
+        expected=_expected(event),
+        filters=_filters(path, query),
+        actor=actor,
+        now=datetime.now(UTC),
     )
+    return once(route, call, path, _header(event, "idempotency-key")) if route.keyed else route.endpoint(call)
 
 
 def _path(event: Event) -> str:
@@ -129,13 +129,18 @@ def _expected(event: Event) -> int | None:
     Raises:
         Problem: it is something else.
     """
-    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
-    tag = headers.get("if-match")
+    tag = _header(event, "if-match")
     if tag is None:
         return None
     if not (tag[:1] == tag[-1:] == '"' and tag[1:-1].isdecimal()):
         raise Problem(Code.FIELD_INVALID, "If-Match takes one ETag as it was answered", "If-Match")
     return int(tag[1:-1])
+
+
+def _header(event: Event, name: str) -> str | None:
+    """The header of a name in small letters."""
+    headers = {known.lower(): value for known, value in (event.get("headers") or {}).items()}
+    return headers.get(name)
 
 
 def _filters(path: str, query: Mapping[str, str]) -> str:

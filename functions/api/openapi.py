@@ -12,9 +12,11 @@ from typing import Any, NotRequired, TypedDict
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
+from functions.api.once import LONGEST_KEY
 from functions.api.routes import ROUTES
 from functions.api.routing import AnyRoute, Html
 from oms.problems import STATUSES, Code
+from oms.store.inbox import KEPT
 from oms.store.tokens import Scope
 
 type Json = dict[str, Any]
@@ -28,8 +30,10 @@ What an omnichannel retailer's people and programs ask of the order management s
 Quantities are integers in the smallest unit of the sku, money is in integer minor units beside its currency,
 times are UTC in ISO 8601, ids are texts. An answer about one thing has its version as `ETag`; `If-Match` with
 it makes a write conditional (`"0"`: only if it is not there yet). Every write may be repeated: the same write
-changes nothing and succeeds. Lists come in pages: ask again with `cursor` = `next` until `next` is null. What
-is refused is answered as `application/problem+json`; its `code` is stable.
+changes nothing and succeeds. Where only you can tell a repetition from a second request, `Idempotency-Key`
+does: a new key for each request, the same one when you send it again. Lists come in pages: ask again with
+`cursor` = `next` until `next` is null. What is refused is answered as `application/problem+json`; its `code`
+is stable.
 """
 
 
@@ -148,11 +152,19 @@ def _described(member: Json) -> Json:
 
 
 def _headers(route: AnyRoute) -> list[Json]:
-    if Code.VERSION_MISMATCH not in route.problems:
-        return []
-    description = 'ETag of the version that this replaces; "0" for none yet.'
-    schema = {"type": "string", "pattern": '^"[0-9]+"$'}
-    return [{"name": "If-Match", "in": "header", "description": description, "schema": schema}]
+    headers: list[Json] = []
+    if Code.VERSION_MISMATCH in route.problems:
+        description = 'ETag of the version that this replaces; "0" for none yet.'
+        schema: Json = {"type": "string", "pattern": '^"[0-9]+"$'}
+        headers += [{"name": "If-Match", "in": "header", "description": description, "schema": schema}]
+    if route.keyed:
+        description = (
+            f"Your own key of this request; sent again within {KEPT.days} days, it is answered alike."
+        )
+        schema = {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY}
+        header = {"name": "Idempotency-Key", "in": "header", "required": True}
+        headers += [{**header, "description": description, "schema": schema}]
+    return headers
 
 
 def _success(route: AnyRoute, schema_of: Mapping[Any, Json]) -> Json:
@@ -177,6 +189,8 @@ def _problems(route: AnyRoute) -> Json:
         codes |= {Code.BAD_REQUEST, Code.FIELD_MISSING}
     if route.body or route.query or "{" in route.path:
         codes |= {Code.FIELD_INVALID}
+    if route.keyed:
+        codes |= {Code.CONFLICT, Code.FIELD_MISSING, Code.FIELD_INVALID}
     if route.query and any(field.default is MISSING for field in fields(route.query)):
         codes |= {Code.FIELD_MISSING}
     by_status: dict[int, list[Code]] = {}

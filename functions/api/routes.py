@@ -1,6 +1,6 @@
 """Every route of the API."""
 
-from functions.api import catalogue, configuration, documentation, fulfillment, orders, returns, stock
+from functions.api import catalogue, configuration, documentation, fulfillment, orders, returns, stock, supply
 from functions.api.routing import AnyRoute
 
 ROUTES: tuple[AnyRoute, ...] = (
@@ -8,6 +8,7 @@ ROUTES: tuple[AnyRoute, ...] = (
     *fulfillment.ROUTES,
     *returns.ROUTES,
     *stock.ROUTES,
+    *supply.ROUTES,
     *catalogue.ROUTES,
     *configuration.ROUTES,
     *documentation.ROUTES,

@@ -8,7 +8,10 @@ from typing import Any
 from urllib.parse import unquote
 
 from oms.problems import Code, Problem
+from oms.store import inbox
+from oms.store.inbox import Keep, Reply, Request
 from oms.store.tokens import Scope
+from oms.store.writes import Write
 
 _LONGEST_PARAMETER = 200
 
@@ -26,6 +29,7 @@ class Call[Query, Body]:
         filters: path and query that a cursor belongs to.
         actor: name of the caller's token.
         now: UTC.
+        request: what the inbox knows the call by; None when the route is not keyed.
     """
 
     path: Mapping[str, str]
@@ -36,6 +40,18 @@ class Call[Query, Body]:
     filters: str
     actor: str
     now: datetime
+    request: Request | None = None
+
+    def keeping[Result](self, show: "Callable[[Result], Answer[Any]]") -> Keep[Result]:
+        """What the use case of a keyed route enters into the inbox: how its result is shown."""
+        request = self.request
+        assert request is not None, "the route is not keyed"
+
+        def keep(result: Result) -> tuple[Write, ...]:
+            answer = show(result)
+            return (inbox.enter(request, Reply(answer.document, answer.v), self.now),)
+
+        return keep
 
 
 class Html(str):
@@ -62,6 +78,8 @@ class Route[Query, Body, Document]:
         body: type of the body; None when there is none.
         document: type of the answer's document.
         problems: what it refuses besides what every route does.
+        versioned: whether its answers carry an ETag.
+        keyed: whether only the caller can tell two requests from one: it takes an `Idempotency-Key`.
     """
 
     method: str
@@ -75,6 +93,7 @@ class Route[Query, Body, Document]:
     problems: tuple[Code, ...] = ()
     description: str = ""
     versioned: bool = False
+    keyed: bool = False
 
     @cached_property
     def segments(self) -> tuple[str, ...]:

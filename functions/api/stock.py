@@ -1,18 +1,35 @@
-"""Stock and availability: positions, demand, what channels may sell; counts and backorder limits."""
+"""Stock and availability: positions, demand, what channels may sell; counts, corrections, limits."""
 
 from dataclasses import dataclass
-from typing import Annotated, TypedDict
+from datetime import datetime
+from typing import Annotated, Any, TypedDict
+
+from annotated_types import Ge, Le
 
 from functions.api.catalogue import SkuDocument, sku_document
-from functions.api.fields import Closed, Doc, Moment, Text, Time, Units, Unlimited, time, utc
+from functions.api.fields import (
+    MOST_UNITS,
+    Closed,
+    Doc,
+    Moment,
+    SomeUnits,
+    Text,
+    Time,
+    Units,
+    Unlimited,
+    time,
+    utc,
+)
 from functions.api.routing import Answer, Call, Route
 from oms.inventory.availability import Availability, availability
-from oms.inventory.model import Block, Demand, Position, Stock
+from oms.inventory.model import Block, Delta, Demand, Position, Stock, Supply, SupplyKind
 from oms.inventory.network import Network
 from oms.problems import Code, Problem
 from oms.store import process
+from oms.store.keys import iso
 from oms.store.stock import read_stock
 from oms.store.tokens import Scope
+from oms.usecases.correct_stock import Correction, correct_stock
 from oms.usecases.count_stock import Count, count_stock
 from oms.usecases.limit_backorders import limit_backorders
 
@@ -61,6 +78,21 @@ class SkuAvailabilityDocument(AvailabilityDocument):
     known: bool
 
 
+class SupplyDocument(TypedDict):
+    """Units of the sku that are expected at a location."""
+
+    supply: Annotated[str, Doc("Its id.")]
+    kind: SupplyKind
+    location: str
+    due: Time
+    expected: int
+    received: Annotated[int, Doc("More than expected when more came than was ordered.")]
+    promised: Annotated[int, Doc("Units to come that belong to orders already.")]
+    promisable: Annotated[int, Doc("Units to come that belong to nobody yet.")]
+    closed: Annotated[bool, Doc("Whether no more of it comes.")]
+    v: int
+
+
 class StockDocument(TypedDict):
     """Everything that is kept of a sku's stock."""
 
@@ -68,6 +100,7 @@ class StockDocument(TypedDict):
     catalogue: SkuDocument | None
     positions: list[PositionDocument]
     demand: list[DemandDocument]
+    supply: list[SupplyDocument]
     availability: list[PoolAvailabilityDocument]
 
 
@@ -104,6 +137,26 @@ class CountBody(Closed):
 
 
 @dataclass(frozen=True, slots=True)
+class AdjustmentBody(Closed):
+    """Units that are there beyond those known, or are not there any more."""
+
+    units: Annotated[int, Ge(-MOST_UNITS), Le(MOST_UNITS), Doc("More, or fewer when it is below 0.")]
+    reason: Annotated[Text, Doc("Why, in your words; it stands in the position's history.")]
+    occurred_at: Annotated[
+        Moment | None, Doc("When they came or went; a count since has found that. Now if left out.")
+    ] = None
+    blocked: Annotated[Block | None, Doc("Whether they are among those blocked for this reason.")] = None
+
+
+@dataclass(frozen=True, slots=True)
+class BlockBody(Closed):
+    """Units at a position, and why they cannot be sold."""
+
+    units: SomeUnits
+    reason: Block
+
+
+@dataclass(frozen=True, slots=True)
 class LimitBody(Closed):
     """How many units may wait as backorders."""
 
@@ -122,6 +175,7 @@ def _show(call: Call[None, None]) -> Answer[StockDocument]:
             "catalogue": sku_document(stock.sku) if stock.sku else None,
             "positions": [_position(position) for position in stock.positions],
             "demand": [_demand(demand) for demand in stock.demands],
+            "supply": [supply_document(supply) for supply in stock.supplies],
             "availability": [
                 {"pool": pool, **_availability(_available(network, stock, pool))} for pool in network.pools
             ],
@@ -165,6 +219,36 @@ def _count(call: Call[None, CountBody]) -> Answer[CountedDocument]:
     return Answer(document, counted.position.v)
 
 
+def _adjust(call: Call[None, AdjustmentBody]) -> Answer[PositionDocument]:
+    body = call.body
+    delta = Delta(on_hand=body.units, blocked={body.blocked: body.units} if body.blocked else {})
+    at = utc(body.occurred_at) if body.occurred_at else call.now
+    return _correct(call, delta, body.reason, "adjustment", at)
+
+
+def _block(call: Call[None, BlockBody]) -> Answer[PositionDocument]:
+    delta = Delta(blocked={call.body.reason: call.body.units})
+    return _correct(call, delta, "blocked", str(call.body.reason), call.now)
+
+
+def _unblock(call: Call[None, BlockBody]) -> Answer[PositionDocument]:
+    delta = Delta(blocked={call.body.reason: -call.body.units})
+    return _correct(call, delta, "unblocked", str(call.body.reason), call.now)
+
+
+def _correct(
+    call: Call[None, Any], delta: Delta, reason: str, ref: str, at: datetime
+) -> Answer[PositionDocument]:
+    sku, location = call.path["sku"], call.path["location"]
+    correction = Correction(sku, location, delta, reason, ref, at, call.actor)
+    keep = call.keeping(_corrected)
+    return _corrected(correct_stock(process.table(), process.network(), correction, call.now, keep))
+
+
+def _corrected(position: Position) -> Answer[PositionDocument]:
+    return Answer(_position(position), position.v)
+
+
 def _limit(call: Call[None, LimitBody]) -> Answer[DemandDocument]:
     limit = call.body.backorder_limit
     most = limit if isinstance(limit, int) else None
@@ -197,6 +281,22 @@ def _position(position: Position) -> PositionDocument:
         "uncommitted": position.uncommitted,
         "counted_at": time(position.counted_at),
         "v": position.v,
+    }
+
+
+def supply_document(supply: Supply) -> SupplyDocument:
+    """Incoming supply as the API shows it."""
+    return {
+        "supply": supply.id,
+        "kind": supply.kind,
+        "location": supply.location,
+        "due": iso(supply.due),
+        "expected": supply.expected,
+        "received": supply.received,
+        "promised": supply.promised,
+        "promisable": supply.promisable,
+        "closed": supply.closed,
+        "v": supply.v,
     }
 
 
@@ -241,6 +341,46 @@ ROUTES = (
         description="Absolute: on_hand becomes what was found. Its time is its idempotency key: a count that "
         "is not later than the last one changes nothing and succeeds.",
         versioned=True,
+    ),
+    Route(
+        "POST",
+        "/stock/{sku}/{location}/adjustments",
+        Scope.STOCK_WRITE,
+        "Add or take units at a position",
+        _adjust,
+        PositionDocument,
+        body=AdjustmentBody,
+        problems=(Code.NOT_FOUND, Code.STATE_REFUSED),
+        description="For what people find out between counts. No more can be taken than is there; promised "
+        "units can: what they were promised to is sourced again.",
+        versioned=True,
+        keyed=True,
+    ),
+    Route(
+        "POST",
+        "/stock/{sku}/{location}/block",
+        Scope.STOCK_WRITE,
+        "Block units at a position",
+        _block,
+        PositionDocument,
+        body=BlockBody,
+        problems=(Code.NOT_FOUND, Code.STATE_REFUSED),
+        description="They stay on hand and are not sold. No more can be blocked than is there; promised "
+        "units can: what they were promised to is sourced again.",
+        versioned=True,
+        keyed=True,
+    ),
+    Route(
+        "POST",
+        "/stock/{sku}/{location}/unblock",
+        Scope.STOCK_WRITE,
+        "Let blocked units be sold again",
+        _unblock,
+        PositionDocument,
+        body=BlockBody,
+        problems=(Code.NOT_FOUND, Code.STATE_REFUSED),
+        versioned=True,
+        keyed=True,
     ),
     Route(
         "PUT",

@@ -33,7 +33,9 @@ RESERVED = "R#"
 RESERVATION = "H#"
 RESERVATION_SK = "H"
 META_SK = "META"
+MOVEMENT = "MV#"
 TOKEN = "TOK#"
+INBOX = "I#"
 TOKENS = "TOKENS"
 """GSI2 partition of the API tokens."""
 
@@ -103,6 +105,16 @@ def demand(name: str, pool: str) -> Key:
     return Key(sku(name), f"{DEMAND}{pool}")
 
 
+def movements(name: str, location: str) -> str:
+    """Partition of the movements of a position; no location's id has a `#`."""
+    return f"{MOVEMENT}{name}#{location}"
+
+
+def movement(name: str, location: str, v: int) -> Key:
+    """The movement that made a version of a position; versions sort as numbers do."""
+    return Key(movements(name, location), f"{v:012d}")
+
+
 def supply(name: str, supply_id: str) -> Key:
     """Incoming supply of a sku."""
     return Key(sku(name), f"{SUPPLY}{supply_id}")
@@ -131,6 +143,11 @@ def snapshot(kind: str) -> Key:
 def token(digest: str) -> Key:
     """An API token by the hex SHA-256 of its text."""
     return Key(f"{TOKEN}{digest}", "T")
+
+
+def inbox(source: str, name: str) -> Key:
+    """A command by its sender and the sender's own key of it."""
+    return Key(f"{INBOX}{source}#{name}", "I")
 
 
 def work(stage: str, shard: str) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from oms.inventory.model import Delta, DemandChange, Position
+from oms.inventory.model import Delta, DemandChange, Position, Supply
 from oms.store import keys
 from oms.store.attributes import Item, Value, millis
 from oms.store.keys import Key
@@ -65,7 +65,14 @@ class Why:
 
 
 def move(
-    sku: str, location: str, delta: Delta, why: Why, *, safety_stock: int = 0, seen: Position | None = None
+    sku: str,
+    location: str,
+    delta: Delta,
+    why: Why,
+    *,
+    safety_stock: int = 0,
+    seen: Position | None = None,
+    exact: bool = False,
 ) -> Write:
     """Add a vector of deltas to a position.
 
@@ -81,6 +88,7 @@ def move(
         safety_stock: units that a promise must leave uncommitted.
         seen: the position that the change was computed from, when it depends on the time of its last count:
             a count in between makes the write fail.
+        exact: whether any other write in between makes it fail, too.
     """
     changes = {"on_hand": delta.on_hand, "allocated": delta.allocated, "reserved": delta.reserved}
     changes |= {f"blocked_{reason}": units for reason, units in delta.blocked.items()}
@@ -97,7 +105,10 @@ def move(
     conditions = [f"#{name} >= :least_{name}" for name in minimum]
     values = adds | defaults | {f"least_{name}": units for name, units in minimum.items()}
     values["why"] = why.stored()
-    if seen is not None and seen.counted_at is not None:
+    if seen is not None and exact:
+        conditions.append("#v = :seen" if seen.v else "attribute_not_exists(#PK)")
+        values |= {"seen": seen.v} if seen.v else {}
+    elif seen is not None and seen.counted_at is not None:
         conditions.append("#counted_at = :counted_at")
         values["counted_at"] = millis(seen.counted_at)
     elif seen is not None:
@@ -136,6 +147,26 @@ def wait(change: DemandChange) -> Write:
         + ", ".join(f"#{name} = if_not_exists(#{name}, :{name})" for name in defaults),
         condition=condition,
         values=values,
+    )
+
+
+def promise(supply: Supply, units: int) -> Write:
+    """Promise units of incoming supply to orders that wait for them, or (below 0) take a promise back.
+
+    What is still to come and belongs to nobody can be promised: promised + units <= expected - received.
+
+    Args:
+        supply: which; its counters do not matter.
+        units: how many more.
+    """
+    condition = "#promisable >= :units AND #closed = :open" if units > 0 else "#promised >= :back"
+    limits: dict[str, Value] = {"open": False} if units > 0 else {"back": -units}
+    return Write(
+        "Update",
+        keys.supply(supply.sku, supply.id),
+        update="ADD #promised :units, #promisable :less, #v :one",
+        condition=condition,
+        values={"units": units, "less": -units, "one": 1} | limits,
     )
 
 

@@ -1,19 +1,17 @@
 """Count stock: set what is on hand at a position to what was found there."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from oms.inventory.model import CountBasis, Position
 from oms.inventory.network import Network
-from oms.problems import Code, Problem
 from oms.store import keys
 from oms.store.attributes import millis, moment
 from oms.store.stock import read_position
 from oms.store.table import Table
 from oms.store.writes import Why, count
+from oms.usecases.preconditions import check_past, configured_location
 from oms.usecases.races import settle
-
-_CLOCK_SKEW = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +50,8 @@ def count_stock(table: Table, network: Network, found: Count, now: datetime) -> 
         Problem: the location is not configured, or the count comes from the future.
         Busy: the position kept changing; try again.
     """
-    location = network.locations.get(found.location)
-    if location is None:
-        raise Problem(Code.NOT_FOUND, f"location {found.location} is not configured", "location")
-    if found.as_of > now + _CLOCK_SKEW:
-        raise Problem(Code.FIELD_INVALID, "nothing can be counted in the future", "as_of")
+    location = configured_location(network, found.location)
+    check_past(found.as_of, now, "as_of")
     as_of = moment(millis(found.as_of))  # as stored: else a repetition would look later than the first
     why = Why(found.reason, keys.iso(as_of), found.actor, now)
     what = f"count of {found.sku} at {found.location}"
