@@ -10,8 +10,10 @@ from enum import StrEnum
 class Code(StrEnum):
     """Stable machine-readable names of problems; clients may switch on them."""
 
+    ADDRESS_REFUSED = "address_refused"
     BAD_REQUEST = "bad_request"
     BODY_TOO_LARGE = "body_too_large"
+    CHANNEL_REFUSED = "channel_refused"
     CHANNEL_UNKNOWN = "channel_unknown"
     CONFLICT = "conflict"
     CURSOR_INVALID = "cursor_invalid"
@@ -33,8 +35,10 @@ class Code(StrEnum):
 
 
 STATUSES: dict[Code, tuple[int, str]] = {
+    Code.ADDRESS_REFUSED: (422, "Nothing is sent to such an address"),
     Code.BAD_REQUEST: (400, "The request cannot be understood"),
     Code.BODY_TOO_LARGE: (413, "The body is larger than a message may be"),
+    Code.CHANNEL_REFUSED: (502, "The channel did not do what it was asked"),
     Code.CHANNEL_UNKNOWN: (404, "No such channel"),
     Code.CONFLICT: (409, "The same thing is already there with other content"),
     Code.CURSOR_INVALID: (400, "The cursor is not one of ours"),

@@ -14,8 +14,19 @@ from oms.channels.registry import adapter
 from oms.problems import Code, Problem
 
 
-def seal(channel: str, kind: Adapter, headers: Headers, body: bytes, received_at: datetime) -> str:
-    """The message that `unseal` opens; of the headers it keeps those that the adapter reads."""
+def seal(
+    channel: str,
+    kind: Adapter,
+    headers: Headers,
+    body: bytes,
+    received_at: datetime,
+    topic: str | None = None,
+) -> str:
+    """The message that `unseal` opens; of the headers it keeps those that the adapter reads.
+
+    What we fetch ourselves is taken in as what channels send: its `topic` is the shape that was asked for,
+    which the body does not name.
+    """
     return json.dumps(
         {
             "channel": channel,
@@ -23,7 +34,8 @@ def seal(channel: str, kind: Adapter, headers: Headers, body: bytes, received_at
             "headers": headers.starting(*kind.header_prefixes),
             "body": base64.b64encode(zlib.compress(body)).decode(),
             "received_at": stamp(received_at),
-        },
+        }
+        | ({"topic": topic} if topic else {}),
         separators=(",", ":"),
     )
 
@@ -45,7 +57,7 @@ def unseal(text: str) -> Inbound:
     return Inbound(
         channel=envelope.need(Node.text, "channel"),
         adapter=kind.kind,
-        topic=kind.topic_of(headers, body),
+        topic=envelope.text("topic") or kind.topic_of(headers, body),
         headers=headers,
         body=body,
         received_at=envelope.need(Node.time, "received_at"),
