@@ -45,7 +45,9 @@ class SkuBody(Closed):
         MaxLen(len(Capability)),
         Doc("What a location must be able to do to be its source."),
     ] = ()
-    ships_with: Annotated[Text | None, Doc("Skus with the same word here go from one location.")] = None
+    ships_with: Annotated[
+        Text | None, Doc("Skus with the same word here go from one location, or wait together.")
+    ] = None
 
 
 def sku_document(sku: Sku) -> SkuDocument:

@@ -725,6 +725,8 @@ def test_a_sku_is_entered_with_defaults_and_changed_as_a_whole(rest: Rest) -> No
         "scale": 1,
         "weight_g": 320,
         "tracked": True,
+        "requires": [],
+        "ships_with": None,
         "v": 1,
     }
     changed = rest.put("/skus/A", {"title": "Mug, blue"})

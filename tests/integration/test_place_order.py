@@ -83,9 +83,9 @@ def test_the_same_version_with_other_content_is_a_conflict_and_never_a_second_or
 
 def test_a_lost_race_takes_the_next_location_by_what_the_refusal_shows(table: Table) -> None:
     fill(table, "A", st_gracia=1, wh_madrid=1)
-    rival = against(table, before_1=steal(table, "A", "st-gracia", 1))
+    rival = against(table, before_1=steal(table, "A", "wh-madrid", 1))
     result = place_order(rival, network(), command(line("A")), NOW)
-    assert [entry.location for entry in result.order.lines[0].entries] == ["wh-madrid"]
+    assert [entry.location for entry in result.order.lines[0].entries] == ["st-gracia"]
     assert result.refused == 1
     assert shelves(table, "A") == {"st-gracia": (1, 1, 0), "wh-madrid": (1, 1, 0)}
 

@@ -72,8 +72,8 @@ def test_each_location_gets_a_fulfillment_order_of_its_own() -> None:
     placement = place(command(line("A", 2)), CHANNEL, network(), by_sku, NOW)
     _, works = release(placement.order, placement.body, network(), NOW)
     assert [(work.id, work.location, work.connector) for work in works] == [
-        ("2-1", "st-gracia", None),
-        ("2-2", "wh-madrid", "wms"),
+        ("2-1", "wh-madrid", "wms"),
+        ("2-2", "st-gracia", None),
     ]
 
 

@@ -16,7 +16,7 @@ def test_the_next_order_finds_what_the_one_before_has_left() -> None:
     first = place(command(line("A", 2)), CHANNEL, network(), STOCKS, NOW)
     second = place(command(line("A", 2)), CHANNEL, network(), left_by(first, STOCKS), NOW)
     taken = [entry.location for one in (first, second) for entry in one.order.lines[0].entries]
-    assert taken == ["st-gracia", "wh-madrid"]
+    assert taken == ["wh-madrid", "st-gracia"]
 
 
 def test_the_stock_itself_stays_as_it_was() -> None:

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from oms.inventory.model import Capability, CountBasis
 from oms.sourcing.calendar import Calendar
+from oms.sourcing.profile import USUAL, Profile
 from oms.sourcing.rates import Costs
 
 
@@ -87,9 +88,14 @@ class Network:
     channels: Mapping[str, Channel]
     pools: Mapping[str, Pool]
     locations: Mapping[str, Location]
+    profile: Profile = USUAL
+
+    def members(self, pool_id: str) -> tuple[Location, ...]:
+        """The locations of a pool, active or not; none when there is no such pool."""
+        pool = self.pools.get(pool_id)
+        names = pool.locations if pool else ()
+        return tuple(self.locations[name] for name in names if name in self.locations)
 
     def sellable(self, pool_id: str) -> dict[str, Location]:
         """The active locations of a pool by id; empty when there is no such pool."""
-        pool = self.pools.get(pool_id)
-        members = (self.locations.get(name) for name in (pool.locations if pool else ()))
-        return {location.id: location for location in members if location is not None and location.active}
+        return {location.id: location for location in self.members(pool_id) if location.active}

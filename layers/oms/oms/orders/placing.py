@@ -5,9 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from oms.inventory.availability import all_free, free, takeable
 from oms.inventory.model import Delta, Deltas, DemandChange, Position, Stock, add
-from oms.inventory.network import Channel, Location, Network
+from oms.inventory.network import Channel, Network
 from oms.orders.commands import (
     Address,
     Delivery,
@@ -28,7 +27,8 @@ from oms.orders.model import (
     OrderLine,
     Stage,
 )
-from oms.sourcing.choose import Assignment, Shelf, Wanted, by_preference, choose
+from oms.sourcing.choose import Assignment
+from oms.sourcing.deliveries import assignments_of, decide
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,47 +262,8 @@ def assign(
         served: whether the units have waited, so that all that is free is theirs; new ones leave what others
             wait for.
     """
-    sellable = network.sellable(channel.pool)
-    safety = {location.id: location.safety_stock for location in sellable.values()}
-    known = {sku: stock for sku, stock in stocks.items() if stock.sku is not None}
-    most = all_free if served else takeable
-    shelf = Shelf(
-        {sku: _by_location(stock, safety) for sku, stock in known.items()},
-        {sku: most(stock, sellable, safety) for sku, stock in known.items()},
-    )
-    assignments: list[Assignment] = []
-    for delivery_id in dict.fromkeys(line.delivery_id for line in order.lines):
-        wanted = [
-            Wanted(line.line_id, line.sku, units[line.line_id])
-            for line in order.lines
-            if units.get(line.line_id) and line.sku in known and line.delivery_id == delivery_id
-        ]
-        delivery = deliveries.get(delivery_id) if delivery_id else None
-        assignments += choose(wanted, _candidates(delivery, channel, sellable), shelf)
-    return assignments
-
-
-def _by_location(stock: Stock, safety: Mapping[str, int]) -> dict[str, int] | None:
-    if stock.sku is not None and not stock.sku.tracked:
-        return None
-    return {
-        position.location: free(position, safety.get(position.location, 0)) for position in stock.positions
-    }
-
-
-def _candidates(
-    delivery: Delivery | None, channel: Channel, sellable: Mapping[str, Location]
-) -> list[Location]:
-    """The pool's locations in order of preference; only the store itself when the customer picks up there."""
-    if delivery is None:
-        return by_preference(sellable.values())
-    if delivery.method is Method.PICKUP:
-        store = channel.locations.get(delivery.location or "", delivery.location)
-        return [location for location in sellable.values() if location.id == store]
-    address = delivery.ship_to
-    if address is None or not (address.latitude and address.longitude):
-        return by_preference(sellable.values())
-    return by_preference(sellable.values(), (float(address.latitude), float(address.longitude)))
+    decisions = decide(order, units, deliveries, network, stocks, order.placed_at, served=served)
+    return assignments_of(decisions)
 
 
 def _allocate(order: Order, assignments: Sequence[Assignment]) -> Order:

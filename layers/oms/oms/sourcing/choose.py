@@ -1,21 +1,18 @@
-"""Choosing locations for the lines of one delivery: one that has everything, else the most units first."""
+"""Choosing locations for the lines of one delivery: one pure function for placing, previews and what-ifs."""
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from oms.inventory.network import Location
+from oms.inventory.network import Location as Member
+from oms.sourcing.candidates import Candidate, Question, Reason, Removal, Wanted, candidates, destination
+from oms.sourcing.instance import Cost, Instance, Line, Location, Offer
+from oms.sourcing.places import Precision
+from oms.sourcing.profile import Asked, Fallback, Measured, Profile, Strategy
+from oms.sourcing.solver import solve
 
-_EARTH_RADIUS_KM = 6371.0088
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Units of a line that need a source."""
-
-    line_id: str
-    sku: str
-    units: int
+SECONDS = 0.05
+"""Processor time that the solver may take for a delivery; nearly all are proven optimal long before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +36,18 @@ class Shelf:
         self._units = {sku: None if there is None else dict(there) for sku, there in units.items()}
         self._totals = dict(totals)
 
+    def copy(self) -> "Shelf":
+        """The same units, to be taken for a trial."""
+        return Shelf(self._units, self._totals)
+
     def at(self, location: str, sku: str, wanted: int) -> int:
         """How many of `wanted` units of `sku` could be taken at `location`."""
         there = self._units.get(sku, {})
-        if there is None:
-            return wanted
-        return min(wanted, there.get(location, 0), self._totals.get(sku, 0))
+        return wanted if there is None else min(wanted, there.get(location, 0), self.most(sku, wanted))
+
+    def most(self, sku: str, wanted: int) -> int:
+        """How many of `wanted` units of `sku` could be taken in all."""
+        return wanted if self._units.get(sku, {}) is None else min(wanted, self._totals.get(sku, 0))
 
     def take(self, location: str, sku: str, units: int) -> None:
         """Remove units that `at` has offered."""
@@ -54,64 +57,318 @@ class Shelf:
             self._totals[sku] -= units
 
 
-def choose(wanted: Sequence[Wanted], locations: Sequence[Location], shelf: Shelf) -> list[Assignment]:
-    """Assign units of the lines to locations; what nobody has is left out of the answer.
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Where the units of a delivery come from, and why.
 
-    The location that covers the most units of what is still wanted comes first, ties by the order of
-    `locations`; so a location that has everything is taken alone, and only a real gap splits the order.
+    Attributes:
+        assignments: what each location ships.
+        missing: units without a source, by line.
+        profile: version of the profile.
+        strategy: the strategy of it that decided.
+        fallbacks: what had to be tried.
+        precision: how well it is known where the delivery goes; None when it is not known at all.
+        candidates: every location of the pool, the cheapest to ship a parcel from first.
+        parcels: what a parcel from each costs, minor units.
+        cost: of the plan, by its terms.
+        bound: no plan under the same rules costs less; of parts that were solved in turn, their sum.
+        proven: whether the plan is known to be a cheapest one.
+        ms: processor time of the solver, milliseconds.
+    """
+
+    assignments: tuple[Assignment, ...]
+    missing: Mapping[str, int]
+    profile: int
+    strategy: str
+    fallbacks: tuple[Fallback, ...]
+    precision: Precision | None
+    candidates: tuple[Candidate, ...]
+    parcels: Mapping[str, int]
+    cost: Cost
+    bound: int
+    proven: bool
+    ms: float
+
+    @property
+    def used(self) -> tuple[str, ...]:
+        """The locations that ship, in the order of `candidates`."""
+        shipping = {assignment.location for assignment in self.assignments}
+        names = (candidate.location.id for candidate in self.candidates)
+        return tuple(name for name in names if name in shipping)
+
+
+def choose(
+    question: Question,
+    members: Iterable[Member],
+    profile: Profile,
+    shelf: Shelf,
+    *,
+    barred: Collection[str] = (),
+    first: str | None = None,
+    seconds: float | None = SECONDS,
+) -> Decision:
+    """Find the cheapest plan for a delivery by the profile's strategy for it.
+
+    While units are missing, the strategy's fallbacks are tried in turn; what is missing after them waits.
 
     Args:
-        wanted: units by line, all of one delivery.
-        locations: candidates, the most preferred first (see `by_preference`).
+        question: the delivery.
+        members: the locations of the pool, active or not.
+        profile: the rules.
         shelf: what may be taken; lowered by what is assigned.
+        barred: locations that are no source, for a what-if.
+        first: a location that ships all it can before others are asked, for a what-if.
+        seconds: processor time for the solver; None for as long as it takes.
     """
-    assigned: list[Assignment] = []
-    left = [line for line in wanted if line.units]
-    remaining = list(locations)
-    while left and remaining:
-        covers = [_cover(left, location.id, shelf) for location in remaining]
-        best = max(range(len(remaining)), key=lambda index: sum(covers[index]))
-        if not any(covers[best]):
+    known = {member.id: member for member in members}
+    place = destination(question, known)
+    strategy = profile.strategy(_measured(question))
+    judged = candidates(question, known.values(), place, profile, strategy.filters)
+    parcels = {candidate.location.id: _parcel(candidate, profile, strategy) for candidate in judged}
+    judged.sort(key=lambda candidate: (parcels[candidate.location.id], candidate.location.id))
+    search = _Search(question, profile, strategy, judged, parcels, barred, first, seconds)
+    tried: list[Fallback] = []
+    plan = search.plan(tried, shelf)
+    for step in strategy.fallbacks:
+        if not plan.missing:
             break
-        location = remaining.pop(best)
-        for line, units in zip(left, covers[best], strict=True):
-            if units:
-                shelf.take(location.id, line.sku, units)
-                assigned.append(Assignment(line.line_id, line.sku, location.id, units))
-        rest = (
-            Wanted(line.line_id, line.sku, line.units - units)
-            for line, units in zip(left, covers[best], strict=True)
+        tried.append(step)
+        plan = search.plan(tried, shelf)
+    if plan.missing and Fallback.PARTIAL not in tried:
+        plan = _Plan(search)
+    for assignment in plan.assignments:
+        shelf.take(assignment.location, assignment.sku, assignment.units)
+    return Decision(
+        assignments=tuple(plan.assignments),
+        missing=plan.missing,
+        profile=profile.v,
+        strategy=strategy.name,
+        fallbacks=tuple(tried),
+        precision=place.precision if place else None,
+        candidates=tuple(judged),
+        parcels=parcels,
+        cost=plan.cost,
+        bound=plan.bound,
+        proven=plan.proven,
+        ms=round(search.spent * 1000, 1),
+    )
+
+
+def stock_removals(question: Question, candidate: Candidate, shelf: Shelf) -> tuple[Removal, ...]:
+    """Why a candidate is no source, its stock included: lines that it may serve and has nothing of."""
+    empty = [
+        Removal(Reason.NO_STOCK, 0, line.units, line.line_id)
+        for line in question.lines
+        if candidate.serves(line.line_id, relaxed=True, vendors=True)
+        and not shelf.at(candidate.location.id, line.sku, line.units)
+    ]
+    return (*candidate.removals, *empty)
+
+
+type _Serving = Mapping[str, Mapping[str, Candidate]]
+"""The candidates that may be the source of a line, by line and location."""
+
+
+class _Search:
+    """Plans of one delivery under one strategy, from its hard rules to its last fallback."""
+
+    def __init__(
+        self,
+        question: Question,
+        profile: Profile,
+        strategy: Strategy,
+        judged: Sequence[Candidate],
+        parcels: Mapping[str, int],
+        barred: Collection[str],
+        first: str | None,
+        seconds: float | None,
+    ) -> None:
+        self.question = question
+        self.profile = profile
+        self.objective = strategy.objective
+        self.limits = strategy.limits
+        self.judged = judged
+        self.by_name = {candidate.location.id: candidate for candidate in judged}
+        self.parcels = parcels
+        self.barred = barred
+        self.first = first
+        self.seconds = seconds
+        self.spent = 0.0
+
+    def plan(self, tried: Collection[Fallback], shelf: Shelf) -> "_Plan":
+        """The cheapest plan when some fallbacks have been tried."""
+        relaxed = Fallback.RELAX in tried
+        vendors = Fallback.DROPSHIP in tried
+        limited = not (relaxed and self.limits.soft)
+        whole = limited and self.question.value < self.limits.whole_below
+        most = 1 if whole else self.limits.max_locations if limited else None
+        serving = {
+            line.line_id: {
+                candidate.location.id: candidate
+                for candidate in self.judged
+                if candidate.location.id not in self.barred
+                and candidate.serves(line.line_id, relaxed=relaxed, vendors=vendors)
+            }
+            for line in self.question.lines
+        }
+        plan = _Plan(self)
+        left = shelf.copy()
+        for together, lines in _parts(self.question.lines):
+            plan.add(lines, serving, left, 1 if together else most, whole=together or whole)
+        return plan
+
+
+class _Plan:
+    """A plan in the making: part by part, each solved exactly with what the parts before have left."""
+
+    def __init__(self, search: _Search) -> None:
+        self._search = search
+        self.assignments: list[Assignment] = []
+        self.missing = {line.line_id: line.units for line in search.question.lines if line.units}
+        self.proven = True
+        self._used: dict[str, int] = {}
+        self._units = 0
+        self._gap = 0
+
+    @property
+    def cost(self) -> Cost:
+        """What the plan costs, by its terms."""
+        objective = self._search.objective
+        return Cost(
+            fixed=sum(self._search.parcels[name] for name in self._used),
+            units=self._units,
+            splits=objective.split_penalty * max(0, len(self._used) - 1),
+            backorder=objective.backorder_cost * sum(self.missing.values()),
         )
-        left = [line for line in rest if line.units]
-    return assigned
+
+    @property
+    def bound(self) -> int:
+        """No plan made of the same parts costs less."""
+        return self.cost.total - self._gap
+
+    def add(
+        self,
+        lines: Sequence[Wanted],
+        serving: _Serving,
+        shelf: Shelf,
+        most: int | None,
+        *,
+        whole: bool,
+    ) -> None:
+        """Add the cheapest plan for some of the lines, all of them or none if they go in whole."""
+        if self._search.first:
+            self._take_first(lines, serving, shelf)
+        instance = self._instance(lines, serving, shelf, most)
+        started = time.thread_time()
+        solution = solve(instance, self._search.seconds, time.thread_time)
+        self._search.spent += time.thread_time() - started
+        picked = sum(pick.units for pick in solution.plan)
+        self._gap += solution.cost - solution.bound
+        self.proven = self.proven and solution.proven
+        if whole and picked < sum(self.missing.get(line.line_id, 0) for line in lines):
+            return
+        for pick in solution.plan:
+            self._assign(lines, pick.location, pick.sku, pick.units, shelf)
+
+    def _take_first(self, lines: Sequence[Wanted], serving: _Serving, shelf: Shelf) -> None:
+        name = self._search.first or ""
+        for line in lines:
+            if name in serving[line.line_id]:
+                units = shelf.at(name, line.sku, self.missing.get(line.line_id, 0))
+                self._assign([line], name, line.sku, units, shelf)
+
+    def _assign(self, lines: Sequence[Wanted], location: str, sku: str, units: int, shelf: Shelf) -> None:
+        """Give units at a location to the lines of a sku, in their order."""
+        candidate = self._search.by_name[location]
+        for line in lines:
+            taken = min(units, self.missing.get(line.line_id, 0)) if line.sku == sku else 0
+            if taken:
+                self.assignments.append(Assignment(line.line_id, sku, location, taken))
+                self.missing[line.line_id] -= taken
+                self._units += taken * self._unit_cost(candidate, line)
+                self._used[location] = self._used.get(location, 0) + taken
+                shelf.take(location, sku, taken)
+                units -= taken
+        self.missing = {line_id: count for line_id, count in self.missing.items() if count}
+
+    def _unit_cost(self, candidate: Candidate, line: Wanted) -> int:
+        location = candidate.location
+        costs = location.costs or self._search.profile.costs_of(location.kind)
+        return costs.unit(line.weight_g)
+
+    def _instance(
+        self,
+        lines: Sequence[Wanted],
+        serving: _Serving,
+        shelf: Shelf,
+        most: int | None,
+    ) -> Instance:
+        """What is still wanted, as the solver has it.
+
+        Lines of one sku are one demand, which a location serves if it may serve all of them. A location that
+        a part before uses costs no second parcel and is no split; every other one is.
+        """
+        search, used = self._search, self._used
+        by_sku: dict[str, list[Wanted]] = {}
+        for line in lines:
+            if self.missing.get(line.line_id):
+                by_sku.setdefault(line.sku, []).append(line)
+        if most is not None and used:
+            most -= len(used)
+        wanted: list[Line] = []
+        offers: dict[str, list[Offer]] = {}
+        for index, (sku, same) in enumerate(by_sku.items()):
+            units = shelf.most(sku, sum(self.missing[line.line_id] for line in same))
+            wanted.append(Line(sku, units, search.objective.backorder_cost))
+            for name, candidate in serving[same[0].line_id].items():
+                there = shelf.at(name, sku, units)
+                if (
+                    there
+                    and (most != 0 or name in used)
+                    and all(name in serving[line.line_id] for line in same)
+                ):
+                    cost = self._unit_cost(candidate, same[0])
+                    offers.setdefault(name, []).append(Offer(index, there, cost))
+        split = search.objective.split_penalty
+        locations = tuple(
+            Location(
+                name,
+                0 if name in used else search.parcels[name] + (split if used else 0),
+                sum(offer.units for offer in offers[name]),
+                tuple(offers[name]),
+            )
+            for name in search.parcels
+            if name in offers
+        )
+        return Instance("", tuple(wanted), locations, 0 if used else split, most or None)
 
 
-def by_preference(locations: Iterable[Location], near: tuple[float, float] | None = None) -> list[Location]:
-    """Locations by priority, then by distance from `near` (latitude, longitude) where known, then by id."""
-
-    def key(location: Location) -> tuple[int, float, str]:
-        distance = distance_km((location.latitude, location.longitude), near) if near else 0.0
-        return location.priority, distance, location.id
-
-    return sorted(locations, key=key)
-
-
-def distance_km(one: tuple[float, float], other: tuple[float, float]) -> float:
-    """Great-circle distance in km between points (latitude, longitude in degrees), by the haversine."""
-    phi, other_phi = math.radians(one[0]), math.radians(other[0])
-    half_phi = (other_phi - phi) / 2
-    half_lambda = math.radians(other[1] - one[1]) / 2
-    chord = math.sin(half_phi) ** 2 + math.cos(phi) * math.cos(other_phi) * math.sin(half_lambda) ** 2
-    return 2 * _EARTH_RADIUS_KM * math.asin(math.sqrt(chord))
+def _measured(question: Question) -> dict[Asked, Measured]:
+    """What a strategy's conditions look at."""
+    country = question.ship_to.country if question.ship_to else None
+    return {
+        Asked.CHANNEL: question.channel,
+        Asked.COUNTRY: country.upper() if country else None,
+        Asked.METHOD: question.method,
+        Asked.SERVICE: question.service,
+        Asked.VALUE: question.value,
+        Asked.UNITS: sum(line.units for line in question.lines),
+        Asked.WEIGHT_G: sum(line.units * line.weight_g for line in question.lines),
+    }
 
 
-def _cover(wanted: Sequence[Wanted], location: str, shelf: Shelf) -> list[int]:
-    """Units of each wanted line that a location has, the lines of one sku sharing what is there."""
-    taken: dict[str, int] = {}
-    cover = []
-    for line in wanted:
-        before = taken.get(line.sku, 0)
-        units = shelf.at(location, line.sku, before + line.units) - before
-        taken[line.sku] = before + units
-        cover.append(units)
-    return cover
+def _parcel(candidate: Candidate, profile: Profile, strategy: Strategy) -> int:
+    """What using a location costs, however much it ships: the parcel, its days, its priority."""
+    location, objective = candidate.location, strategy.objective
+    costs = location.costs or profile.costs_of(location.kind)
+    days = max(0, candidate.days) * objective.day_cost
+    return costs.parcel(candidate.distance_km or 0) + days + location.priority * objective.priority_cost
+
+
+def _parts(lines: Sequence[Wanted]) -> list[tuple[bool, list[Wanted]]]:
+    """Lines that must go together, group by group, and then all others."""
+    groups: dict[str | None, list[Wanted]] = {}
+    for line in lines:
+        groups.setdefault(line.ships_with, []).append(line)
+    rest = groups.pop(None, [])
+    return [*((True, group) for group in groups.values()), *([(False, rest)] if rest else [])]
