@@ -22,7 +22,7 @@ from functions.api.routing import find
 from oms.events.publish import Queue
 from oms.fulfillment.events import FactKind, FulfillmentFact, Package
 from oms.inventory.ledger import Account, Book, Finding
-from oms.inventory.model import Supply, SupplyKind
+from oms.inventory.model import Delta, Supply, SupplyKind
 from oms.orders.commands import Customer, PlaceOrder
 from oms.orders.identity import order_id, shard
 from oms.orders.work import WorkStage
@@ -34,18 +34,22 @@ from oms.store.keys import iso
 from oms.store.meter import Bill, Meter
 from oms.store.table import Table
 from oms.store.tokens import Scope
+from oms.store.writes import Why, move
 from oms.usecases.announce_supply import announce_supply
 from oms.usecases.check_ledger import check_ledger, repair
+from oms.usecases.follow_stock import follow_stock
 from oms.usecases.heat import CONFLICTS, Heat
 from oms.usecases.limit_backorders import limit_backorders
 from oms.usecases.place_order import place_order
 from oms.usecases.place_orders import place_orders
 from oms.usecases.record_fulfillment import record_fulfillment
 from oms.usecases.record_return import record_return
+from oms.usecases.relay_changes import Change
 from oms.usecases.release_order import release_order
 from oms.usecases.sweep_due import Sweep, sweep_due
 from tests.builders import NOW, command, line, network
 from tests.outlets import Receiver
+from tests.recorder import RecordingTable
 from tests.rest import Reply, Rest
 from tests.shelves import fill
 from tests.tables import create_table
@@ -70,6 +74,7 @@ MEMBERS = {"locations": ["wh-madrid", "wh-lyon", "st-gracia"]}
 _PK = (
     (r"O#.+", "O#<order>"),
     (r"SKU#.+", "SKU#<sku>"),
+    (r"MV#.+", "MV#<sku>#<location>"),
     (r"CFG#\w+#ACTIVE", "CFG#<kind>#ACTIVE"),
     (r"CFG#\w+", "CFG#<kind>"),
     (r"TOK#.+", "TOK#<hash>"),
@@ -92,6 +97,7 @@ _SK = (
     (r"P#.*", "P#<location>"),
     (r"D#.*", "D#<pool>"),
     (r"I#.*", "I#<supply>"),
+    (r"\d{12}", "<v>"),
     (r"[^#]+", "<id>"),
 )
 """How the document names a key, by the key."""
@@ -165,9 +171,27 @@ def uses(table: Table, lines: int) -> Iterator[Use]:
     for number in ("5003", "5004"):
         place_order(table, network(), _order(skus, number), NOW)
     release_order(table, network(), order_id("shop-es", "5003"), NOW)
+    yield from _followed(table, skus, scarce)
     yield from _asked(skus)
     yield from _operated(table)
     yield from _rushed(skus)
+
+
+def _followed(table: Table, skus: Sequence[str], scarce: Sequence[str]) -> Iterator[Use]:
+    """What the reader of the stream does about stock: sold with an order, and come for one that waits."""
+    queue = Queue(Receiver().queue, "https://queue.example.test")
+
+    def following(records: Sequence[Change]) -> Callable[[Table], object]:
+        return lambda table: follow_stock(table, network(), queue, records)
+
+    recording = RecordingTable(table, keys.SKU)
+    place_order(recording, network(), _order(skus, "5005"), NOW)
+    yield Use("availability", "Keep the movements of an order", following(recording.records))
+    recording.records = []
+    for sku in scarce:
+        receipt = move(sku, "wh-madrid", Delta(on_hand=1), Why("receipt", "po-7", "wms", NOW))
+        recording.commit(receipt)
+    yield Use("availability", "Wake what waits for stock that has come", following(recording.records))
 
 
 def _rushed(skus: Sequence[str]) -> Iterator[Use]:
@@ -375,6 +399,10 @@ def _patterns(name: str, request: Mapping[str, Any]) -> Iterator[str]:
             for element in request["TransactItems"]:
                 for action, body in element.items():
                     yield f"tx {_write(action, body)}"
+        case "batch_write_item":
+            for elements in request["RequestItems"].values():
+                for element in elements:
+                    yield f"batch {_write('Put', element['PutRequest'])}"
         case "put_item" | "update_item":
             yield _write(name.removesuffix("_item").title(), request)
         case _:

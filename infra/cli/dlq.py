@@ -19,8 +19,10 @@ from oms.events.publish import NotTakenError
 from oms.orders.identity import order_id
 from oms.problems import Code, Problem
 from oms.store.attributes import moment
+from oms.store.configuration import read_network
 from oms.store.keys import iso
-from oms.usecases.relay_changes import Change, relay_changes
+from oms.usecases.follow_stock import follow_stock
+from oms.usecases.relay_changes import Change, Failure, relay_changes
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch.type_defs import MetricDataQueryTypeDef
@@ -58,7 +60,7 @@ class Queue:
     Attributes:
         name: without the stack's name before it.
         url: of the queue.
-        source_url: where its messages come from; None for ranges of the stream that `outbox` gave up on.
+        source_url: where its messages come from; None for ranges of the stream that a reader gave up on.
         messages: how many there are, approximately.
         in_flight: how many more somebody is looking at.
     """
@@ -68,6 +70,31 @@ class Queue:
     source_url: str | None
     messages: int
     in_flight: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A reader of the stream: what it does with changes, and what is left to do when they are lost."""
+
+    follow: Callable[[Target, Sequence[Change]], Failure | None]
+    when_lost: str
+
+
+def _follow_stock(stack: Target, changes: Sequence[Change]) -> Failure | None:
+    network = read_network(stack.table)
+    return follow_stock(stack.table, network, outlets(stack).sourcing, changes).failure
+
+
+READERS: Mapping[str, Reader] = {
+    "outbox-failures": Reader(
+        lambda stack, changes: relay_changes(changes, outlets(stack)).failure,
+        "derive their events again by `oms events replay`",
+    ),
+    "availability-failures": Reader(
+        _follow_stock, "`oms stock history` shows what the movements that are missing added up to"
+    ),
+}
+"""The readers of the stream, by the queue that they leave behind what they gave up on."""
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -88,8 +115,9 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "redrive",
         help="send messages back to where they failed",
         description="Each message is sent to its queue, then deleted here. If that is interrupted, "
-        "it is there twice: everything that reads our queues takes a message twice without harm. Of "
-        "outbox-failures the changes themselves are relayed again, while the stream has them (24 hours).",
+        "it is there twice: everything that reads our queues takes a message twice without harm. Of what "
+        "readers of the stream left behind the changes themselves are handled again, while the stream has "
+        "them (24 hours).",
     )
     redrive.set_defaults(run=run_redrive)
     redrive.add_argument("--queue", metavar="NAME", required=True, help="as `list` prints it")
@@ -301,7 +329,7 @@ def _delivery(body: str) -> dict[str, object]:
 def _send_back(stack: Target, queue: Queue, message: Message) -> None:
     """Hand a message to what could not handle it."""
     if queue.source_url is None:
-        _relay_again(stack, message["Body"])
+        _follow_again(stack, READERS[queue.name], message["Body"])
         return
     request: dict[str, Any] = {
         "QueueUrl": queue.source_url,
@@ -315,8 +343,8 @@ def _send_back(stack: Target, queue: Queue, message: Message) -> None:
     stack.sqs.send_message(**request)
 
 
-def _relay_again(stack: Target, body: str) -> None:
-    """Do what `outbox` could not: the record that it left behind says where in the stream."""
+def _follow_again(stack: Target, reader: Reader, body: str) -> None:
+    """Do what a reader of the stream could not: the record that it left behind says where in the stream."""
     try:
         batch = json.loads(body)["DDBStreamBatchInfo"]
         start = {"StreamArn": batch["streamArn"], "ShardId": batch["shardId"]}
@@ -331,9 +359,9 @@ def _relay_again(stack: Target, body: str) -> None:
     except ClientError as error:
         if error.response["Error"]["Code"] not in _TRIMMED:
             raise
-        detail = "the stream has lost these changes: derive their events again by `oms events replay`"
+        detail = f"the stream has lost these changes: {reader.when_lost}"
         raise Problem(Code.NOT_FOUND, detail) from None
-    failure = relay_changes(changes, outlets(stack)).failure
+    failure = reader.follow(stack, changes)
     if failure:
         number = changes[failure.position]["dynamodb"]["SequenceNumber"]
         raise Problem(Code.UNAVAILABLE, f"record {number} fails again: {_reason(failure.error)}")

@@ -18,7 +18,7 @@ STREAM_READERS = 2
 
 READS = frozenset({"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"})
 WRITES = frozenset(
-    {"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem"}
+    f"dynamodb:{action}Item" for action in ("Put", "Update", "Delete", "ConditionCheck", "BatchWrite")
 )
 """The only actions on the table that a function may have; transactions are made of them."""
 

@@ -1,7 +1,7 @@
 """`oms dlq` on moto: messages that were given up on are seen, sent back and dropped."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,18 @@ from infra.cli.target import Target
 from oms.channels.envelope import seal
 from oms.channels.headers import Headers
 from oms.channels.registry import adapter
+from oms.inventory.model import DemandChange
+from oms.store import queries
+from oms.store.queries import Span
+from oms.store.writes import wait
 from oms.usecases.place_order import place_order
 from tests.builders import NOW, command, line, network
 from tests.conflicts import Crash, Faults
 from tests.deployed import NAME, QUEUES, deployed
+from tests.integration.conftest import configure
 from tests.outlets import Receiver
 from tests.shelves import fill
+from tests.stream import Record, record
 
 EVENTS = Path(__file__).parents[2] / "events"
 
@@ -374,7 +380,13 @@ def test_what_no_stream_leaves_behind_is_refused_and_stays(
     assert depth(stack, "outbox-failures") == (1, 0)
 
 
-def test_a_range_that_the_stream_has_lost_stays_and_is_pointed_to_the_journals(
+@pytest.mark.parametrize(
+    ("queue", "way_out"),
+    [("outbox-failures", "oms events replay"), ("availability-failures", "oms stock history")],
+)
+def test_a_range_that_the_stream_has_lost_stays_and_is_pointed_to_what_is_left(
+    queue: str,
+    way_out: str,
     stack: Target,
     left_behind: dict[str, Any],
     receiver: Receiver,
@@ -382,12 +394,12 @@ def test_a_range_that_the_stream_has_lost_stays_and_is_pointed_to_the_journals(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(Target, "streams", Forgetful())
-    put(stack, "outbox-failures", left_behind)
-    assert oms("redrive", "--queue", "outbox-failures") == 1
+    put(stack, queue, left_behind)
+    assert oms("redrive", "--queue", queue) == 1
     refused = problem(capsys)
     assert refused["code"] == "not_found"
-    assert "oms events replay" in refused["detail"]
-    assert (depth(stack, "outbox-failures"), receiver.taken) == ((1, 0), [])
+    assert way_out in refused["detail"]
+    assert (depth(stack, queue), receiver.taken) == ((1, 0), [])
 
 
 def test_a_range_that_fails_again_stays_and_names_its_record(
@@ -410,3 +422,40 @@ def test_a_range_of_the_stream_is_relayed_again(
     assert [entry["DetailType"] for entry in receiver.taken] == ["order.placed"]
     assert [message["type"] for message in bodies(stack, "sourcing")] == ["release"]
     assert depth(stack, "outbox-failures") == (0, 0)
+
+
+class Remembering:
+    """A stream that has some records, and after them others that nobody asked for."""
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        self._records = records
+
+    def get_shard_iterator(self, **request: str) -> Any:
+        return {"ShardIterator": "first"}
+
+    def get_records(self, **request: str) -> Any:
+        return {"Records": self._records, "NextShardIterator": "next"}
+
+
+def test_the_movements_of_a_range_are_kept_after_all_and_what_waits_is_woken(
+    stack: Target, left_behind: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(stack.table)
+    fill(stack.table, "CAP", wh_madrid=3)
+    stack.table.commit(wait(DemandChange("CAP", "iberia", 1)))
+    sample = (EVENTS / "availability_counted.json").read_text().replace("SKU#A", "SKU#CAP")
+    records = json.loads(sample)["Records"]
+    monkeypatch.setattr(
+        Target, "streams", Remembering([*records, record(99, records[0]["dynamodb"]["NewImage"])])
+    )
+    info = left_behind["DDBStreamBatchInfo"] | {
+        name: records[at]["dynamodb"]["SequenceNumber"]
+        for name, at in (("startSequenceNumber", 0), ("endSequenceNumber", -1))
+    }
+    for _ in range(2):
+        put(stack, "availability-failures", left_behind | {"DDBStreamBatchInfo": info})
+        assert oms("redrive", "--queue", "availability-failures") == 0
+    kept = queries.movements(stack.table, "CAP", "wh-madrid", Span(9)).items
+    assert [movement.reason for movement, _ in kept] == ["count", "order_placed"]
+    assert bodies(stack, "sourcing") == [{"type": "serve", "sku": "CAP"}] * 2
+    assert depth(stack, "availability-failures") == (0, 0)

@@ -1,12 +1,13 @@
-"""Messages to work queues that follow from a change: orders to release, requests to locations."""
+"""Messages to work queues that follow from a change: releases, skus to serve, requests to locations."""
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from math import ceil
-
 from typing import Any, cast
+
 from oms.events.data import Data
 from oms.events.derive import Event
 from oms.fulfillment.model import FulfillmentOrder
@@ -20,7 +21,6 @@ AT_ONCE = timedelta(seconds=60)
 """Work due this soon after a write does not wait for the clock, which ticks each minute."""
 
 RELEASED = "fulfillment_order.released"
-
 CANCEL_REQUESTED = "fulfillment_order.cancel_requested"
 
 REQUESTS: Mapping[str, str] = {
@@ -28,6 +28,7 @@ REQUESTS: Mapping[str, str] = {
     CANCEL_REQUESTED: "fulfillment_cancel_requested",
 }
 """What a location's connector is asked for, by the type of the event that tells of it."""
+
 LANE_BYTES = 900_000
 """Deliveries in one message of the hot lane: less than a queue takes, as quoting them adds to it."""
 
@@ -38,7 +39,7 @@ class Message:
 
     Attributes:
         document: its JSON body.
-        correlation_id: the order that it is about.
+        correlation_id: the order or the sku that it is about.
         delay_s: seconds until it may be read (standard queues alone, at most 900).
         group: messages of a group are read in their order (FIFO queues alone).
         id: the same whenever the message is made again (FIFO queues alone).
@@ -54,6 +55,21 @@ class Message:
 def release(order_id: str, delay_s: int = 0) -> Message:
     """Asks `sourcing` to release an order."""
     return Message({"type": str(WorkStage.RELEASE), "order_id": order_id}, order_id, delay_s)
+
+
+def serve(sku: str) -> Message:
+    """Asks `sourcing` to give units of a sku that wait a source."""
+    return Message({"type": "serve", "sku": sku}, _correlated(sku))
+
+
+def shortage(sku: str, location: str) -> Message:
+    """Tells `sourcing` that a position has promised more units than are there."""
+    return Message({"type": "shortage", "sku": sku, "location": location}, _correlated(sku))
+
+
+def _correlated(sku: str) -> str:
+    """A sku as an attribute of a message takes it: nothing but printable ASCII."""
+    return json.dumps(sku)[1:-1]
 
 
 def release_of(order: Order) -> Message | None:
@@ -80,6 +96,7 @@ def request_of(work: FulfillmentOrder, event: Event) -> Message:
         work: the fulfillment order.
         event: one of `REQUESTS`; of a request to cancel only its lines, units and reason are asked for.
     """
+    skus = {line.line_id: line.sku for line in work.lines}
     lines: list[Data] = [
         {"line_id": line["line_id"], "sku": skus[line["line_id"]], "units": line["units"]} | _reason(event)
         for line in cast(list[dict[str, Any]], event.data["lines"])
@@ -97,11 +114,14 @@ def request_of(work: FulfillmentOrder, event: Event) -> Message:
         "method": str(work.method),
         "service": work.service,
         "ship_to": {name: value for name, value in address.items() if value is not None} or None,
-    skus = {line.line_id: line.sku for line in work.lines}
         "lines": lines,
         "packages": [],
     }
     return Message(document, work.order_id, group=work.public_id, id=event.id)
+
+
+def _reason(event: Event) -> Data:
+    return {"reason": event.data["reason"]} if "reason" in event.data else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +140,6 @@ def to_hot_lane(orders: Sequence[HotOrder]) -> Iterator[Message]:
     """
     by_sku: dict[str, list[list[HotOrder]]] = {}
     for order in orders:
-def _reason(event: Event) -> Data:
-    return {"reason": event.data["reason"]} if "reason" in event.data else {}
-
-
         messages = by_sku.setdefault(order.sku, [[]])
         if sum(len(held.sealed) for held in messages[-1]) + len(order.sealed) > LANE_BYTES:
             messages.append([])

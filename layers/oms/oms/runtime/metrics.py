@@ -28,6 +28,8 @@ class Metric(StrEnum):
     UNITS_ALLOCATED = "UnitsAllocated"
     UNITS_BACKORDERED = "UnitsBackordered"
     UNITS_OPEN = "UnitsOpen"
+    UNITS_CANCELLED = "UnitsCancelled"
+    UNITS_RECALLED = "UnitsRecalled"
     STOCK_SHORT = "StockShort"
     ORDERS_RELEASED = "OrdersReleased"
     FULFILLMENT_ORDERS_ACCEPTED = "FulfillmentOrdersAccepted"
@@ -39,6 +41,9 @@ class Metric(StrEnum):
     REFUND_AMOUNT_DUE = "RefundAmountDue"
     EXCEPTIONS_OPENED = "ExceptionsOpened"
     BACKLOG_DUE = "BacklogDue"
+    MOVEMENTS_RECORDED = "MovementsRecorded"
+    POSITIONS_EMPTIED = "PositionsEmptied"
+    POSITIONS_SHORT = "PositionsShort"
     EVENTS_PUBLISHED = "EventsPublished"
     EVENTS_FAILED = "EventsFailed"
     RECORDS_FAILED = "RecordsFailed"
@@ -77,6 +82,8 @@ CATALOGUE: Mapping[Metric, Definition] = {
     Metric.UNITS_ALLOCATED: Definition("units promised to an order line at a position"),
     Metric.UNITS_BACKORDERED: Definition("units sold beyond what was available, within the limit"),
     Metric.UNITS_OPEN: Definition("units accepted without a source, beyond the limit"),
+    Metric.UNITS_CANCELLED: Definition("units that will not be shipped"),
+    Metric.UNITS_RECALLED: Definition("units that locations were asked not to ship"),
     Metric.STOCK_SHORT: Definition("reservations refused because a position had too few units left"),
     Metric.ORDERS_RELEASED: Definition("orders whose fulfillment orders were created"),
     Metric.FULFILLMENT_ORDERS_ACCEPTED: Definition("fulfillment orders that a location took on"),
@@ -88,6 +95,9 @@ CATALOGUE: Mapping[Metric, Definition] = {
     Metric.REFUND_AMOUNT_DUE: Definition("their amount in minor units", (("currency",),), "None"),
     Metric.EXCEPTIONS_OPENED: Definition("records that a person must resolve, by code", ((), ("code",))),
     Metric.BACKLOG_DUE: Definition("items due, one sample per stage, shard and minute", (("stage",),)),
+    Metric.MOVEMENTS_RECORDED: Definition("writes of positions whose movement is kept"),
+    Metric.POSITIONS_EMPTIED: Definition("positions that lost the last unit that nobody has a claim on"),
+    Metric.POSITIONS_SHORT: Definition("positions that have promised more than is there"),
     Metric.EVENTS_PUBLISHED: Definition("public events taken by the bus"),
     Metric.EVENTS_FAILED: Definition("public events that the bus refused"),
     Metric.RECORDS_FAILED: Definition("queue or stream records that failed", ((), ("service",))),

@@ -85,6 +85,15 @@ class Outbox:
 
 
 @dataclass(frozen=True, slots=True)
+class Availability:
+    """Settings of `availability`."""
+
+    table_name: str
+    sourcing_queue_url: str
+    stream_failures: StreamFailures
+
+
+@dataclass(frozen=True, slots=True)
 class Clock:
     """Settings of `clock`."""
 
@@ -100,6 +109,7 @@ FUNCTIONS: Mapping[str, type[Any]] = {
     "api": Api,
     "authorizer": Table,
     "outbox": Outbox,
+    "availability": Availability,
     "sourcing": Table,
     "fulfillment": Table,
     "returns": Table,

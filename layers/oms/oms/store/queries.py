@@ -10,12 +10,14 @@ from datetime import UTC, date, datetime, time
 from typing import Literal
 
 from oms.fulfillment.model import FulfillmentOrder, FulfillmentState, Shipment
+from oms.inventory.movements import Lost, Movement, with_losses
 from oms.orders.model import Order, OrderBody
 from oms.problems import Code, Problem
 from oms.store import keys
 from oms.store.attributes import Item
 from oms.store.fulfillment import decode_fulfillment_order, decode_shipment
 from oms.store.keys import Key
+from oms.store.movements import decode_movement
 from oms.store.orders import decode_body, decode_order
 from oms.store.table import Table
 
@@ -107,6 +109,15 @@ def shipments(table: Table, order_id: str) -> tuple[Shipment, ...]:
 def shipments_tracked(table: Table, tracking_number: str, span: Span) -> Page[Shipment]:
     """Shipments under a tracking number: several orders may share a parcel, and carriers reuse numbers."""
     return _page(table, "GSI2", keys.tracking(tracking_number), span, decode_shipment)
+
+
+def movements(table: Table, sku: str, location: str, span: Span) -> Page[tuple[Movement, Lost | None]]:
+    """Movements of a position, latest first, each with what is missing right before it."""
+    # One more than wanted, to see whether anything is missing before the last.
+    items = table.latest(keys.movements(sku, location), before=span.after, limit=span.limit + 1)
+    known = with_losses([decode_movement(item) for item in items])[: span.limit]
+    last = items[len(known) - 1] if len(items) > span.limit else None
+    return Page(tuple(known), {name: last[name] for name in ("PK", "SK")} if last else None)
 
 
 def _header_of(key: Key) -> Key:

@@ -3,7 +3,8 @@
 import random
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import batched
 from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import ClientError
@@ -35,6 +36,8 @@ _FIRST_PAUSE_S = 0.02
 _LONGEST_PAUSE_S = 0.5
 _BATCH = 100
 """Keys that DynamoDB takes in one BatchGetItem."""
+_PUTS = 25
+"""Items that it takes in one BatchWriteItem."""
 _NAME = re.compile(r"#(\w+)")
 
 
@@ -92,6 +95,26 @@ class Table:
         }
         return list(self._pages(request))
 
+    def latest(self, pk: str, *, before: Item | None = None, limit: int = 100) -> list[Item]:
+        """Items of a partition in falling order of their sort keys, read consistently.
+
+        Args:
+            pk: the partition.
+            before: the key of an item that only those below are wanted of; None for the last ones.
+            limit: how many at most.
+        """
+        request: dict[str, Any] = {
+            "TableName": self.name,
+            "KeyConditionExpression": "PK = :pk",
+            "ExpressionAttributeValues": {":pk": {"S": pk}},
+            "ScanIndexForward": False,
+            "ConsistentRead": True,
+            "Limit": limit,
+        }
+        if before:
+            request["ExclusiveStartKey"] = encode(before)
+        return [decode(item) for item in self.client.query(**request)["Items"]]
+
     def keys_in_index(
         self,
         index: Literal["GSI1", "GSI2"],
@@ -131,6 +154,25 @@ class Table:
         return [Key(item["PK"]["S"], item["SK"]["S"]) for item in answer["Items"]], decode(
             last
         ) if last else None
+
+    def put_many(self, items: Mapping[Key, Item]) -> None:
+        """Put items over whatever stands there, each by itself: some may be there when it fails.
+
+        Raises:
+            Busy: throttling outlasted the retries.
+        """
+        for batch in batched(items.items(), _PUTS, strict=False):
+            left: Any = [
+                {"PutRequest": {"Item": encode({"PK": key.pk, "SK": key.sk} | item)}} for key, item in batch
+            ]
+            for attempt in range(_ATTEMPTS):
+                self._back_off(attempt)
+                answer = self.client.batch_write_item(RequestItems={self.name: left})
+                left = answer["UnprocessedItems"].get(self.name)
+                if not left:
+                    break
+            else:
+                raise Busy(f"{len(left)} writes were throttled {_ATTEMPTS} times")
 
     def commit(self, *writes: Write) -> None:
         """Make all writes, or none.

@@ -75,9 +75,9 @@ def relay_changes(changes: Sequence[Change], outlets: Outlets) -> Relayed:
             break
     sent = 0
     for queue, messages in outgoing.messages.items():
-        taken, _, failure = _deliver(messages, queue.send, failure)
+        taken, _, failure = deliver(messages, queue.send, failure)
         sent += taken
-    published, refused, failure = _deliver(outgoing.events, outlets.bus.publish, failure)
+    published, refused, failure = deliver(outgoing.events, outlets.bus.publish, failure)
     return Relayed(published, refused, sent, failure)
 
 
@@ -107,17 +107,22 @@ def _requests(outlets: Outlets, connector: str) -> Queue:
     return outlets.requests[connector]
 
 
-def _deliver[T](
-    parts: Sequence[tuple[int, T]], deliver: Callable[[Sequence[T]], None], failure: Failure | None
+def deliver[T](
+    parts: Sequence[tuple[int, T]], take: Callable[[Sequence[T]], None], failure: Failure | None
 ) -> tuple[int, int, Failure | None]:
     """Deliver the parts of the changes before the failed one.
+
+    Args:
+        parts: each with the position of its change, in their order.
+        take: takes them all, or raises `NotTakenError`.
+        failure: the first that is known so far.
 
     Returns:
         How many were taken at least, how many were not, and the first failure, which may be an earlier one.
     """
     due = [(position, part) for position, part in parts if failure is None or position < failure.position]
     try:
-        deliver([part for _, part in due])
+        take([part for _, part in due])
     except NotTakenError as error:
         return error.first, error.left, Failure(due[error.first][0], error)
     return len(due), 0, failure

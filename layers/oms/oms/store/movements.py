@@ -1,0 +1,79 @@
+"""Movements in the store: derived from the images of a position, and kept apart from it."""
+
+from collections.abc import Iterable
+from typing import Any, cast
+
+from oms.inventory.model import Position
+from oms.inventory.movements import Movement, counters, subtract
+from oms.store import keys
+from oms.store.attributes import Item, millis, moment
+from oms.store.stock import decode_position
+from oms.store.table import Table
+
+
+def movement_of(old: Item | None, new: Item) -> Movement | None:
+    """The movement that a write of a position was; None when it left the version as it was.
+
+    The same images always give the same movement, so that a repeated record does.
+
+    Args:
+        old: the item before, None when there was none.
+        new: the item after.
+
+    Raises:
+        KeyError: the item does not say why.
+    """
+    after = decode_position(new)
+    before = decode_position(old) if old else Position(after.sku, after.location)
+    if after.v == before.v:
+        return None
+    why = cast(dict[str, Any], new["why"])
+    return Movement(
+        after.sku,
+        after.location,
+        after.v,
+        subtract(counters(after), counters(before)),
+        counters(after),
+        why["reason"],
+        why["ref"],
+        why["actor"],
+        moment(why["at"]),
+    )
+
+
+def encode_movement(movement: Movement) -> Item:
+    """A movement's attributes, without its key."""
+    return {
+        "t": "movement",
+        "sv": 1,
+        "change": dict(movement.change),
+        "after": dict(movement.after),
+        "reason": movement.reason,
+        "ref": movement.ref,
+        "actor": movement.actor,
+        "at": millis(movement.at),
+    }
+
+
+def decode_movement(item: Item) -> Movement:
+    """A movement from its item."""
+    stored = cast(dict[str, Any], item)
+    sku, _, location = stored["PK"].removeprefix(keys.MOVEMENT).rpartition("#")
+    return Movement(
+        sku=sku,
+        location=location,
+        v=int(stored["SK"]),
+        at=moment(stored["at"]),
+        **{name: stored[name] for name in ("change", "after", "reason", "ref", "actor")},
+    )
+
+
+def keep_movements(table: Table, movements: Iterable[Movement]) -> None:
+    """Store movements; to store one again changes nothing.
+
+    Raises:
+        Busy: throttling outlasted the retries; some may be stored.
+    """
+    table.put_many(
+        {keys.movement(each.sku, each.location, each.v): encode_movement(each) for each in movements}
+    )

@@ -1,0 +1,42 @@
+"""Follow stock: everything that follows from changes under a sku, from the table's stream."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from oms.events.publish import Queue
+from oms.inventory.network import Network
+from oms.store.table import Table
+from oms.usecases.record_movements import record_movements
+from oms.usecases.relay_changes import Change, Failure
+from oms.usecases.wake_waiting import wake_waiting
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """Movements kept, positions that lost their last free unit or are short, messages sent, the failure."""
+
+    movements: int
+    emptied: int
+    short: int
+    sent: int
+    failure: Failure | None
+
+
+def follow_stock(table: Table, network: Network, sourcing: Queue, changes: Sequence[Change]) -> Followed:
+    """Record the movements of changes and wake what waits for them, in their order, up to the first failure.
+
+    Args:
+        table: the store.
+        network: pools and locations.
+        sourcing: the queue of `sourcing`.
+        changes: records of the stream.
+    """
+    recorded = record_movements(table, changes)
+    stopped = recorded.failure.position if recorded.failure else len(changes)
+    woken = wake_waiting(table, network, sourcing, changes[:stopped])
+    emptied = sum(
+        movement.before.get("uncommitted", 0) > 0 >= movement.after.get("uncommitted", 0)
+        for movement in recorded.movements
+    )
+    failure = woken.failure or recorded.failure
+    return Followed(len(recorded.movements), emptied, woken.short, woken.sent, failure)

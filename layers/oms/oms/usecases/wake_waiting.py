@@ -1,0 +1,121 @@
+"""Wake what waits: ask `sourcing` to serve units that wait when stock has come, and to mend shortages."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+from oms.events.messages import Message, serve, shortage
+from oms.events.publish import Queue
+from oms.inventory.availability import free
+from oms.inventory.model import Sku, Stock
+from oms.inventory.network import Network
+from oms.store.attributes import Item, decode
+from oms.store.stock import decode_demand, decode_position, decode_sku, read_stock
+from oms.store.table import Table
+from oms.usecases.relay_changes import Change, Failure, deliver
+
+
+@dataclass(frozen=True, slots=True)
+class Woken:
+    """Messages sent, positions short of what they have promised, and the failure if any."""
+
+    sent: int
+    short: int
+    failure: Failure | None
+
+
+@dataclass(slots=True)
+class _Noticed:
+    """What changes ask for, each with the position of the first that does: skus to serve whatever else
+    stands there, skus to serve if that is possible now, and positions that are short.
+    """
+
+    serve: dict[str, int] = field(default_factory=dict)
+    perhaps: dict[str, int] = field(default_factory=dict)
+    short: dict[tuple[str, str], int] = field(default_factory=dict)
+
+
+def wake_waiting(table: Table, network: Network, sourcing: Queue, changes: Sequence[Change]) -> Woken:
+    """Ask for what follows from changes of stock, once for each sku and position of a batch.
+
+    Units wait and stock is there: whichever of the two was written last, its change comes after both, and the
+    stock is read then, consistently. So no order waits for stock that came while it was being placed. To ask
+    twice is harmless, as whoever serves looks again.
+
+    Args:
+        table: the store.
+        network: pools and locations.
+        sourcing: takes the messages.
+        changes: records of the stream; those of nothing under a sku are passed over.
+    """
+    noticed, failure = _Noticed(), None
+    for position, change in enumerate(changes):
+        try:
+            _notice(noticed, position, change)
+        except Exception as error:  # whatever is wrong with it, those before it are followed
+            failure = Failure(position, error)
+            break
+    perhaps = noticed.perhaps.keys() - noticed.serve.keys()
+    try:
+        able = _servable(table, network, perhaps)
+    except Exception as error:
+        able = set()
+        failure = Failure(min(noticed.perhaps[sku] for sku in perhaps), error)
+    wanted: list[tuple[int, Message]] = [
+        *((position, serve(sku)) for sku, position in noticed.serve.items()),
+        *((noticed.perhaps[sku], serve(sku)) for sku in able),
+        *((position, shortage(*place)) for place, position in noticed.short.items()),
+    ]
+    wanted.sort(key=lambda asked: asked[0])
+    sent, _, failure = deliver(wanted, sourcing.send, failure)
+    return Woken(sent, len(noticed.short), failure)
+
+
+def _notice(noticed: _Noticed, position: int, change: Change) -> None:
+    images = change["dynamodb"]
+    if "NewImage" not in images:
+        return
+    new = decode(images["NewImage"])
+    old = decode(images["OldImage"]) if "OldImage" in images else None
+    match new["t"]:
+        case "position":
+            _notice_position(noticed, position, old, new)
+        case "demand":
+            after = decode_demand(new)
+            if after.waiting > (decode_demand(old).waiting if old else 0):
+                noticed.perhaps.setdefault(after.sku, position)
+        case "sku":
+            described = decode_sku(new)
+            if old is None or _deciding(decode_sku(old)) != _deciding(described):
+                noticed.serve.setdefault(described.sku, position)
+
+
+def _notice_position(noticed: _Noticed, position: int, old: Item | None, new: Item) -> None:
+    after = decode_position(new)
+    uncommitted = decode_position(old).uncommitted if old else 0
+    if after.uncommitted > uncommitted:
+        noticed.perhaps.setdefault(after.sku, position)
+    elif after.uncommitted < min(0, uncommitted):
+        noticed.short.setdefault((after.sku, after.location), position)
+
+
+def _deciding(sku: Sku) -> tuple[object, ...]:
+    """What of a catalogue entry decides whether units of it can be given a source."""
+    return sku.scale, sku.tracked
+
+
+def _servable(table: Table, network: Network, skus: Collection[str]) -> set[str]:
+    """The skus of which units wait in a pool that has some free."""
+    stocks = read_stock(table, skus, consistent=True)
+    return {sku for sku, stock in stocks.items() if _can_serve(stock, network)}
+
+
+def _can_serve(stock: Stock, network: Network) -> bool:
+    return any(
+        demand.waiting > 0
+        and any(
+            location.id == position.location and free(position, location.safety_stock)
+            for location in network.sellable(demand.pool).values()
+            for position in stock.positions
+        )
+        for demand in stock.demands
+    )
