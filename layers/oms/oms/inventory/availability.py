@@ -1,7 +1,9 @@
 """Available to sell: the one arithmetic for product page, cart, sourcing and channel feeds."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from oms.inventory.model import Position, Stock
 
@@ -19,6 +21,29 @@ class Availability:
     waiting: int
 
 
+def seen_at(stock: Stock, now: datetime, reservation: str | None = None) -> Stock:
+    """Stock as a buyer meets it: what expired reservations held is free, what his own cart holds is his.
+
+    Args:
+        stock: as stored.
+        now: UTC.
+        reservation: his own.
+    """
+    expired, own = Counter[str](), Counter[str]()
+    for row in stock.reserved:
+        if row.expires_at <= now:
+            expired[row.location] += row.units
+        elif row.reservation == reservation:
+            own[row.location] += row.units
+    positions = (
+        replace(held, reserved=held.reserved - back, uncommitted=held.uncommitted + back)
+        if (back := expired[held.location])
+        else held
+        for held in stock.positions
+    )
+    return replace(stock, positions=tuple(positions), reserved=(), own=own)
+
+
 def free(position: Position, safety_stock: int = 0) -> int:
     """Units of a position that a new order may take: uncommitted less safety stock, never below 0."""
     return max(0, position.uncommitted - safety_stock)
@@ -29,15 +54,29 @@ def waiting(stock: Stock) -> int:
     return sum(demand.waiting for demand in stock.demands)
 
 
-def takeable(stock: Stock, locations: Collection[str], safety: Mapping[str, int]) -> int:
-    """How many units new orders may take from `locations`: waiting orders come first.
+def offered(stock: Stock, safety: Mapping[str, int]) -> dict[str, int]:
+    """Units that an order may take at each location, were it alone: the free ones, and those of its cart.
 
     Args:
-        stock: all positions and demand of one sku.
+        stock: as seen by the order.
+        safety: safety stock by location, units; a location that is not there is none of the pool's.
+    """
+    return {
+        held.location: free(held, safety[held.location]) + _own(stock, held)
+        for held in stock.positions
+        if held.location in safety
+    }
+
+
+def takeable(stock: Stock, locations: Collection[str], safety: Mapping[str, int]) -> int:
+    """How many units a new order may take from `locations`: waiting ones come first, but not before its cart.
+
+    Args:
+        stock: all positions and demand of one sku, as seen by the order.
         locations: the pool's active, capable locations.
         safety: safety stock by location, units.
     """
-    return max(0, all_free(stock, locations, safety) - waiting(stock))
+    return _all_own(stock, locations) + max(0, all_free(stock, locations, safety) - waiting(stock))
 
 
 def availability(
@@ -56,7 +95,18 @@ def availability(
         return Availability(0, net, owed)
     if limit is None or not stock.sku.tracked:
         return Availability(None, net, owed)
-    return Availability(max(0, net - channel_buffer) + max(0, limit - max(0, -net)), net, owed)
+    own = _all_own(stock, locations)
+    return Availability(own + max(0, net - channel_buffer) + max(0, limit - max(0, -net)), net, owed)
+
+
+def _own(stock: Stock, position: Position) -> int:
+    """Units of the cart's own at a position; of a shelf that a count has found too short, what is left."""
+    units = stock.own.get(position.location, 0)
+    return max(0, units + min(0, position.uncommitted))
+
+
+def _all_own(stock: Stock, locations: Collection[str]) -> int:
+    return sum(_own(stock, position) for position in stock.positions if position.location in locations)
 
 
 def all_free(stock: Stock, locations: Collection[str], safety: Mapping[str, int]) -> int:

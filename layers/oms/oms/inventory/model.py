@@ -206,6 +206,10 @@ class Stock:
         others = tuple(known for known in self.positions if known.location != position.location)
         return replace(self, positions=(*others, position))
 
+    def without(self, row: Reserved) -> "Stock":
+        """This stock without a row of a reservation."""
+        return replace(self, reserved=tuple(known for known in self.reserved if known != row))
+
     def with_demand(self, demand: Demand) -> "Stock":
         """This stock with a demand in place of that of its pool."""
         others = tuple(known for known in self.demands if known.pool != demand.pool)

@@ -6,7 +6,7 @@ the transaction that takes them. What nobody needs, the clock clears away.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -68,6 +68,11 @@ class Reservation(Journaled):
         """Its state at `now` (UTC): expired from its time on, whether or not it has been cleared away."""
         over = self.state is ReservationState.HELD and now >= self.expires_at
         return ReservationState.EXPIRED if over else self.state
+
+    def confirmed(self, order_id: str, at: datetime) -> "Reservation":
+        """This reservation once it has become an order."""
+        over = replace(self, state=ReservationState.CONFIRMED, held={}, order_id=order_id)
+        return over.written(at, "confirmed", data={"order": order_id})
 
     def rows(self) -> tuple[Reserved, ...]:
         """What is kept of it beside the positions."""

@@ -138,9 +138,9 @@ EXCEPTIONS: dict[str, Resolution] = {
     "channel_cancelled": Resolution(
         "customer_service", "stop the parcel at its carrier, or take it back as a return"
     ),
+    "cancel_refused": Resolution("customer_service", "tell the customer; take the parcel back as a return"),
     "channel_reduced": Resolution("customer_service", "compare with the channel and stop what is not wanted"),
     "address_missing": Resolution(
-    "cancel_refused": Resolution("customer_service", "tell the customer; take the parcel back as a return"),
         "customer_service", "ask the customer, and correct the order at the channel"
     ),
     "channel_edit": Resolution("customer_service", "compare with the channel and edit the order"),

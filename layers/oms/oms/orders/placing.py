@@ -5,8 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from oms.inventory.model import Delta, Deltas, DemandChange, Position, Stock, add
+from oms.inventory.availability import seen_at
+from oms.inventory.model import Delta, Deltas, DemandChange, Position, Reserved, Stock, add
 from oms.inventory.network import Channel, Network
+from oms.inventory.reservations import Reservation, ending
+from oms.orders.claims import promised
 from oms.orders.commands import (
     Address,
     Delivery,
@@ -33,12 +36,18 @@ from oms.sourcing.deliveries import assignments_of, decide
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """A placed order with everything that must be written with it in one transaction."""
+    """A placed order with everything that must be written with it in one transaction.
+
+    `ended` are the rows of reservations whose units it takes or gives back: expired ones that it needs, and
+    those of `reservation`, the cart that has become this order.
+    """
 
     order: Order
     body: OrderBody
     deltas: Deltas
     demands: tuple[DemandChange, ...]
+    ended: tuple[Reserved, ...] = ()
+    reservation: Reservation | None = None
 
 
 def enter(command: PlaceOrder, stocks: Mapping[str, Stock], now: datetime) -> Order:
@@ -96,34 +105,60 @@ def enter(command: PlaceOrder, stocks: Mapping[str, Stock], now: datetime) -> Or
 
 
 def place(
-    command: PlaceOrder, channel: Channel, network: Network, stocks: Mapping[str, Stock], now: datetime
+    command: PlaceOrder,
+    channel: Channel,
+    network: Network,
+    stocks: Mapping[str, Stock],
+    now: datetime,
+    reservation: Reservation | None = None,
 ) -> Placement:
     """Enter an order and give its units sources: allocated where stock is free, else backordered, else open.
+
+    A reservation that holds at `now` becomes this order: its units come before what waits, wherever the order
+    gets them from, and all of them are given back. Any other is nothing to this order.
 
     Args:
         command: what the channel says.
         channel: its configuration; names the pool and the grace before release.
         network: pools and locations.
-        stocks: stock of every sku of the order, as seen now.
+        stocks: stock of every sku of the order, and of the reservation, as stored.
         now: time of the decision, UTC.
+        reservation: the one that the command names.
 
     Returns:
         The order at version 1, its body, and the changes of positions and demand that belong to it.
     """
+    cart = reservation if reservation and usable(reservation, command, now) else None
+    seen = {sku: seen_at(stock, now, cart.id if cart else None) for sku, stock in stocks.items()}
     order = replace(enter(command, stocks, now), pool=channel.pool)
     units = {line.line_id: line.open for line in order.lines}
     deliveries = {delivery.id: delivery for delivery in command.deliveries}
-    assignments = assign(order, units, deliveries, channel, network, stocks)
+    assignments = assign(order, units, deliveries, channel, network, seen)
     order = _allocate(order, assignments)
     order, demands = _wait(order, channel.pool, stocks, now)
     order, deltas = _sell_at_till(order, command, channel, now)
-    for assignment in assignments:
-        line = order.line(assignment.line_id)
-        if line is not None and line.touches_stock:
-            add(deltas, assignment.sku, assignment.location, Delta(allocated=assignment.units))
+    taken = promised(order)
+    for (sku, location), units in taken.items():
+        add(deltas, sku, location, Delta(allocated=units))
+    safety = {location.id: location.safety_stock for location in network.locations.values()}
+    ended = ending(stocks, taken, safety, now, cart.id if cart else None)
+    for row in ended:
+        add(deltas, row.sku, row.location, Delta(reserved=-row.units))
     order = order.written(now, "placed", data=_outcome(order))
     due = now + timedelta(minutes=channel.grace_minutes)
-    return Placement(replace(order, due_at=due), body_of(command, order), deltas, demands)
+    return Placement(
+        replace(order, due_at=due),
+        body_of(command, order),
+        deltas,
+        demands,
+        ended,
+        cart.confirmed(order.order_id, now) if cart else None,
+    )
+
+
+def usable(reservation: Reservation, command: PlaceOrder, now: datetime) -> bool:
+    """Whether a reservation can become this order: it still holds its units, and is of the same channel."""
+    return reservation.holds_at(now) and reservation.cart.channel == command.channel
 
 
 def left_by(placement: Placement, stocks: Mapping[str, Stock]) -> dict[str, Stock]:
@@ -133,6 +168,8 @@ def left_by(placement: Placement, stocks: Mapping[str, Stock]) -> dict[str, Stoc
         stock = left.get(sku, Stock(None))
         held = next((known for known in stock.positions if known.location == location), None)
         left[sku] = stock.with_position((held or Position(sku, location)).moved(delta))
+    for row in placement.ended:
+        left[row.sku] = left[row.sku].without(row)
     for change in placement.demands:
         demand = left[change.sku].demand(change.pool)
         waiting = replace(demand, waiting=demand.waiting + change.waiting)

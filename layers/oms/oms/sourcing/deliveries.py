@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, cast
 
-from oms.inventory.availability import all_free, free, takeable
+from oms.inventory.availability import all_free, offered, takeable
 from oms.inventory.model import Stock
 from oms.inventory.network import Location, Network
 from oms.orders.commands import Delivery, Method
@@ -150,11 +150,5 @@ def _capable(sellable: Mapping[str, Location], stock: Stock) -> list[str]:
 
 
 def _by_location(stock: Stock, safety: Mapping[str, int]) -> dict[str, int] | None:
-    """Free units of a sku by location of the pool; None when its stock is not counted."""
-    if stock.sku is not None and not stock.sku.tracked:
-        return None
-    return {
-        position.location: free(position, safety[position.location])
-        for position in stock.positions
-        if position.location in safety
-    }
+    """Units of a sku to be had by location of the pool; None when its stock is not counted."""
+    return None if stock.sku is not None and not stock.sku.tracked else offered(stock, safety)

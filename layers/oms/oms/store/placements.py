@@ -1,24 +1,30 @@
 """What storing placed orders writes: each order's own items, and the stock that they all take from."""
 
+from collections import Counter
 from collections.abc import Iterable
 
-from oms.inventory.model import Deltas, DemandChange, add
+from oms.inventory.model import Deltas, DemandChange, Reserved, add
 from oms.inventory.network import Network
 from oms.orders.claims import Reclaimed, awaited
 from oms.orders.model import Order
 from oms.orders.placing import Placement
 from oms.store import keys
 from oms.store.orders import backorder_item, encode_body, encode_order
+from oms.store.reservations import encode_reservation, end
 from oms.store.writes import Why, Write, create, move, put, remove, replace, wait
 
 
 def order_writes(placement: Placement) -> list[Write]:
-    """The order's header, its body, and what it waits for; none of it may be there yet."""
-    order = placement.order
+    """The order's header, its body, and what it waits for; none of it may be there yet.
+
+    With them the reservation that has become this order, over the version that was seen.
+    """
+    order, cart = placement.order, placement.reservation
     return [
         create(keys.header(order.order_id), encode_order(order)),
         create(keys.body(order.order_id), encode_body(order, placement.body)),
         *waiting_writes(None, order),
+        *([replace(keys.reservation(cart.id), encode_reservation(cart), cart.v - 1)] if cart else ()),
     ]
 
 
@@ -53,21 +59,36 @@ def _waiting(order: Order) -> dict[str, int]:
 
 
 def stock_writes(changes: Iterable[Placement | Reclaimed], network: Network, why: Why) -> list[Write]:
-    """One update of every position and every demand, summed over the changes, in their order."""
+    """One update of every position and every demand, summed over the changes, in their order.
+
+    Rows of reservations that end with them are removed.
+    """
     deltas: Deltas = {}
     demands: dict[tuple[str, str], DemandChange] = {}
+    rows: list[Reserved] = []
     for made in changes:
+        rows += made.ended
         for (sku, location), delta in made.deltas.items():
             add(deltas, sku, location, delta)
         for change in made.demands:
             key = (change.sku, change.pool)
             demands[key] = demands[key] + change if key in demands else change
     return [
-        *(
-            move(sku, name, delta, why, safety_stock=_safety_stock(network, name))
-            for (sku, name), delta in sorted(deltas.items())
-        ),
+        *position_writes(deltas, rows, network, why),
+        *(end(row) for row in rows),
         *(wait(change) for change in demands.values()),
+    ]
+
+
+def position_writes(deltas: Deltas, ended: Iterable[Reserved], network: Network, why: Why) -> list[Write]:
+    """One update of every position; rows of expired reservations that end with it have their units back."""
+    expired = Counter[tuple[str, str]]()
+    for row in ended:
+        if row.expires_at <= why.at:
+            expired[row.sku, row.location] += row.units
+    return [
+        move(sku, name, delta, why, safety_stock=_safety_stock(network, name), ended=expired[sku, name])
+        for (sku, name), delta in sorted(deltas.items())
     ]
 
 

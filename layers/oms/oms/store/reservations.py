@@ -1,5 +1,6 @@
 """Codecs of reservations: the header, and its rows beside the positions; what ending rows writes."""
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any, cast
@@ -19,10 +20,20 @@ KEPT_FOR = timedelta(days=7)
 """How long it is remembered what became of a reservation; DynamoDB then deletes it at no cost."""
 
 
+LONGEST_ID = 64
+"""Letters of a reservation's id; whatever is longer names none."""
+
+
 def read_reservation(table: Table, name: str) -> Reservation | None:
     """A reservation as it stands now."""
-    item = table.get(keys.reservation(name))
-    return decode_reservation(item) if item else None
+    return read_reservations(table, [name]).get(name)
+
+
+def read_reservations(table: Table, names: Iterable[str]) -> dict[str, Reservation]:
+    """The reservations that there are of those named, as they stand now, by id."""
+    wanted = (keys.reservation(name) for name in names if len(name) <= LONGEST_ID)
+    found = map(decode_reservation, table.get_many(wanted, consistent=True))
+    return {reservation.id: reservation for reservation in found}
 
 
 def encode_reservation(reservation: Reservation) -> Item:

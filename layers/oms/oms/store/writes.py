@@ -71,6 +71,7 @@ def move(
     why: Why,
     *,
     safety_stock: int = 0,
+    ended: int = 0,
     seen: Position | None = None,
     exact: bool = False,
 ) -> Write:
@@ -86,6 +87,7 @@ def move(
         delta: the change, summed over everything that the transaction does at this position.
         why: reason, reference and actor of the movement.
         safety_stock: units that a promise must leave uncommitted.
+        ended: units of expired reservations that the change gives back, on top of which it promises others.
         seen: the position that the change was computed from, when it depends on the time of its last count:
             a count in between makes the write fail.
         exact: whether any other write in between makes it fail, too.
@@ -94,8 +96,10 @@ def move(
     changes |= {f"blocked_{reason}": units for reason, units in delta.blocked.items()}
     promised = delta.allocated + delta.reserved
     minimum = {name: -units for name, units in changes.items() if units < 0 and name != "on_hand"}
-    if promised > 0:
+    if promised + ended > 0:
         minimum["uncommitted"] = promised + safety_stock
+    elif delta.allocated > 0:  # a cart's own units: safe from nothing but a shelf that has become too short
+        minimum["uncommitted"] = promised
     adds = {name: units for name, units in changes.items() if units} | {
         "uncommitted": delta.uncommitted,
         "v": 1,

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from oms.inventory.model import Stock
 from oms.inventory.network import Channel, Network
+from oms.inventory.reservations import Reservation
 from oms.orders.commands import PlaceOrder
 from oms.orders.identity import order_id
 from oms.orders.judgement import Verdict, judge
@@ -15,10 +16,12 @@ from oms.store import keys
 from oms.store.errors import Busy, Cancelled, Reason
 from oms.store.orders import decode_order, encode_order
 from oms.store.placements import order_writes, stock_writes
+from oms.store.reservations import read_reservations
 from oms.store.stock import decode_demand, decode_position, read_stock
 from oms.store.table import MOST_WRITES, Table
 from oms.store.writes import Why
 from oms.store.writes import replace as replace_item
+from oms.usecases.expire_reservations import end_expired, expired_rows
 from oms.usecases.heat import Heat, Hot
 
 _QUICK_TRIES = 3
@@ -59,21 +62,26 @@ def place_order(
         Busy: the stock stayed contended; hand the command back to its queue.
     """
     channel = channel_of(command, network)
-    skus = {line.sku for line in command.lines if line.sku}
-    consistent = False
-    stocks = read_stock(table, skus)
+    # What a cart holds is only known from a consistent read.
+    consistent = command.reservation is not None
+    cart, stocks = _read(table, command, consistent=consistent)
     _check_heat(heat, stocks, now)
     for attempt in range(_TRIES):
-        placement = place(command, channel, network, stocks, now)
+        placement = place(command, channel, network, stocks, now, cart)
         if placement.demands and not consistent:
             # Only a consistent read may decide that units have to wait.
             consistent = True
-            stocks = read_stock(table, skus, consistent=True)
-            placement = place(command, channel, network, stocks, now)
+            cart, stocks = _read(table, command, consistent=True)
+            placement = place(command, channel, network, stocks, now, cart)
         why = Why("order_placed", placement.order.order_id, "intake", now)
         writes = [*order_writes(placement), *stock_writes([placement], network, why)]
         if len(writes) > MOST_WRITES:
-            raise too_large(len(writes))
+            expired = expired_rows(placement, now)
+            if not expired:
+                raise too_large(len(writes))
+            end_expired(table, network, expired, now)
+            cart, stocks = _read(table, command, consistent=True)
+            continue
         try:
             table.commit(*writes)
             opened = tuple(exception.code for exception in placement.order.exceptions)
@@ -82,9 +90,9 @@ def place_order(
             existing = known_orders(cancelled.reasons)
             if existing:
                 return judge_again(table, existing[placement.order.order_id], command, now)
-            consistent = attempt >= _QUICK_TRIES
+            consistent = attempt >= _QUICK_TRIES or bool(placement.ended or placement.reservation)
             if consistent:
-                stocks = read_stock(table, skus, consistent=True)
+                cart, stocks = _read(table, command, consistent=True)
             else:
                 stocks = _corrected(stocks, cancelled.reasons)
         except Busy:
@@ -93,6 +101,16 @@ def place_order(
     raise Busy(
         f"order {order_id(command.channel, command.channel_order_id)} lost {_TRIES} races for its stock"
     )
+
+
+def _read(
+    table: Table, command: PlaceOrder, *, consistent: bool
+) -> tuple[Reservation | None, dict[str, Stock]]:
+    """The reservation that an order names, and the stock of its skus and of the order's."""
+    named = command.reservation
+    cart = read_reservations(table, [named]).get(named) if named else None
+    skus = {line.sku for line in command.lines if line.sku} | {sku for sku, _ in (cart.held if cart else ())}
+    return cart, read_stock(table, skus, consistent=consistent)
 
 
 def channel_of(command: PlaceOrder, network: Network) -> Channel:

@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 
 from botocore.exceptions import ClientError
 
 from oms.inventory.model import Stock
 from oms.inventory.network import Channel, Network
+from oms.inventory.reservations import Reservation
 from oms.orders.commands import PlaceOrder
 from oms.orders.identity import order_id
 from oms.orders.judgement import Verdict
@@ -17,9 +19,11 @@ from oms.problems import Problem
 from oms.store import keys
 from oms.store.errors import Busy, Cancelled
 from oms.store.placements import order_writes, stock_writes
+from oms.store.reservations import read_reservations
 from oms.store.stock import read_stock
 from oms.store.table import MOST_WRITES, Table
 from oms.store.writes import Why, Write
+from oms.usecases.expire_reservations import end_expired, expired_rows
 from oms.usecases.place_order import Result, channel_of, judge_again, known_orders, too_large
 
 _TRIES = 8
@@ -118,12 +122,15 @@ class _Lane:
         self._network = network
         self._now = now
         self._stocks: dict[str, Stock] = {}
+        self._carts: dict[str, Reservation] = {}
         self._most = MOST_WRITES
         self._lost = 0
 
     def place(self, candidates: Iterable[_Candidate]) -> Iterator[tuple[_Candidate, Outcome]]:
         queue = list(candidates)
-        self._read(line.sku for one in queue for line in one.command.lines if line.sku)
+        self._read_carts(one.command.reservation for one in queue)
+        in_carts = (sku for cart in self._carts.values() for sku, _ in cart.held)
+        self._read(chain(in_carts, (line.sku for one in queue for line in one.command.lines if line.sku)))
         while queue:
             group, done = self._group(queue)
             done = done or self._commit(group)
@@ -134,6 +141,9 @@ class _Lane:
     def _read(self, skus: Iterable[str]) -> None:
         """Read stock consistently: only what such a read shows may decide that units have to wait."""
         self._stocks |= read_stock(self._table, skus, consistent=True)
+
+    def _read_carts(self, names: Iterable[str | None]) -> None:
+        self._carts |= read_reservations(self._table, filter(None, names))
 
     def _group(self, queue: Sequence[_Candidate]) -> tuple[list[_Member], _Done]:
         """The longest beginning of the queue that a transaction takes; or the first that cannot be placed."""
@@ -148,9 +158,11 @@ class _Lane:
                 return [], [(candidate, Refused(error))]
             touched |= {("P", *place) for place in member.placement.deltas}
             touched |= {("D", change.sku, change.pool) for change in member.placement.demands}
-            own += len(member.writes)
-            # A sale at a till is a fact: summed with promises it would make their condition too weak.
-            apart = any(delta.on_hand for delta in member.placement.deltas.values())
+            own += len(member.writes) + len(member.placement.ended)
+            # A sale at a till is a fact, and what a cart holds is its own: summed with other promises either
+            # would make their condition too weak.
+            taken = any(delta.on_hand for delta in member.placement.deltas.values())
+            apart = taken or member.placement.reservation is not None
             if group and (own + len(touched) > MOST_WRITES or apart):
                 break
             group.append(member)
@@ -160,7 +172,9 @@ class _Lane:
         return group, []
 
     def _placed(self, candidate: _Candidate, stocks: Mapping[str, Stock]) -> _Member:
-        placement = place(candidate.command, candidate.channel, self._network, stocks, self._now)
+        command = candidate.command
+        cart = self._carts.get(command.reservation) if command.reservation else None
+        placement = place(command, candidate.channel, self._network, stocks, self._now, cart)
         return _Member(candidate, placement, order_writes(placement), left_by(placement, stocks))
 
     def _commit(self, group: Sequence[_Member]) -> _Done:
@@ -171,7 +185,12 @@ class _Lane:
         stock = stock_writes(placements, self._network, Why("order_placed", ref, "hot_lane", self._now))
         writes = [*(write for member in group for write in member.writes), *stock]
         if len(writes) > MOST_WRITES:
-            return [(group[0].candidate, Refused(too_large(len(writes))))]
+            expired = expired_rows(placements[0], self._now)
+            if not expired:
+                return [(group[0].candidate, Refused(too_large(len(writes))))]
+            end_expired(self._table, self._network, expired, self._now)
+            self._read(row.sku for row in expired)
+            return []
         try:
             self._table.commit(*writes)
         except Cancelled as cancelled:
@@ -182,6 +201,8 @@ class _Lane:
             self._most = len(group) // 2 or MOST_WRITES
             return [(group[0].candidate, Refused(error))] if len(group) == 1 else []
         self._stocks = dict(group[-1].left)
+        for cart in filter(None, (placement.reservation for placement in placements)):
+            self._carts[cart.id] = cart
         refusals, self._lost = self._lost, 0
         return [
             (
@@ -198,12 +219,14 @@ class _Lane:
 
     def _cancelled(self, group: Sequence[_Member], cancelled: Cancelled) -> _Done:
         """Judge the orders that are there already, and read again what was short."""
-        touched = (reason.write.key.pk for reason in cancelled.reasons)
+        touched = [reason.write.key.pk for reason in cancelled.reasons]
         short = {pk.removeprefix(keys.SKU) for pk in touched if pk.startswith(keys.SKU)}
-        if short:
+        carts = [pk.removeprefix(keys.RESERVATION) for pk in touched if pk.startswith(keys.RESERVATION)]
+        if short or carts:
             self._lost += 1
             if self._lost == _TRIES:
                 raise Busy(f"{len(group)} orders lost {_TRIES} races for their stock") from cancelled
+            self._read_carts(carts)
             self._read(short)
         known = known_orders(cancelled.reasons)
         return [
