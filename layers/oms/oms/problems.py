@@ -26,6 +26,7 @@ class Code(StrEnum):
     SCOPE_MISSING = "scope_missing"
     SIGNATURE_INVALID = "signature_invalid"
     STATE_REFUSED = "state_refused"
+    STOCK_SHORT = "stock_short"
     THROTTLED = "throttled"
     TOKEN_INVALID = "token_invalid"
     TOPIC_UNKNOWN = "topic_unknown"
@@ -51,6 +52,7 @@ STATUSES: dict[Code, tuple[int, str]] = {
     Code.SCOPE_MISSING: (403, "The token lacks the scope for this"),
     Code.SIGNATURE_INVALID: (401, "The signature is missing or wrong"),
     Code.STATE_REFUSED: (409, "The current state does not allow this"),
+    Code.STOCK_SHORT: (409, "There is less of it than asked for"),
     Code.THROTTLED: (429, "Too many requests"),
     Code.TOKEN_INVALID: (401, "The token is missing, unknown or expired"),
     Code.TOPIC_UNKNOWN: (422, "The topic is not one of this kind of channel"),

@@ -50,13 +50,14 @@ class Cart:
 class Reservation(Journaled):
     """The header of a reservation: the cart, and the units held for it by sku and location.
 
-    `order_id` is the order that it has become.
+    `partial` says that it holds less than the cart wants. `order_id` is the order that it has become.
     """
 
     id: str
     cart: Cart
     expires_at: datetime
     held: Mapping[Place, int] = field(default_factory=dict)
+    partial: bool = False
     state: ReservationState = ReservationState.HELD
     order_id: str | None = None
 
@@ -72,7 +73,15 @@ class Reservation(Journaled):
     def confirmed(self, order_id: str, at: datetime) -> "Reservation":
         """This reservation once it has become an order."""
         over = replace(self, state=ReservationState.CONFIRMED, held={}, order_id=order_id)
-        return over.written(at, "confirmed", data={"order": order_id})
+        return over.written(at, "confirmed", data={"order_id": order_id})
+
+    def released(self, at: datetime) -> "Reservation":
+        """This reservation once its owner has given it back."""
+        return replace(self, state=ReservationState.RELEASED, held={}).written(at, "released")
+
+    def expired(self, at: datetime) -> "Reservation":
+        """This reservation once it has been cleared away after its time."""
+        return replace(self, state=ReservationState.EXPIRED, held={}).written(at, "expired")
 
     def rows(self) -> tuple[Reserved, ...]:
         """What is kept of it beside the positions."""

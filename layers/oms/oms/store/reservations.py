@@ -36,6 +36,12 @@ def read_reservations(table: Table, names: Iterable[str]) -> dict[str, Reservati
     return {reservation.id: reservation for reservation in found}
 
 
+def read_rows(table: Table, reservation: Reservation) -> tuple[Reserved, ...]:
+    """The rows that are there of those that a reservation has, as they stand now."""
+    items = table.get_many(map(_key, reservation.rows()), consistent=True)
+    return tuple(map(decode_reserved, items))
+
+
 def encode_reservation(reservation: Reservation) -> Item:
     """A header's attributes, without its key; in the work queue until somebody has ended it."""
     cart = reservation.cart
@@ -51,7 +57,11 @@ def encode_reservation(reservation: Reservation) -> Item:
         "exp": millis(reservation.expires_at),
         "j": encode_journal(reservation.journal[-1:]),  # nobody asks for the history of a cart
     }
-    optional: dict[str, Value | None] = {"loc": cart.location, "order": reservation.order_id}
+    optional: dict[str, Value | None] = {
+        "loc": cart.location,
+        "part": reservation.partial or None,
+        "order": reservation.order_id,
+    }
     if cart.ship_to:
         optional["to"] = {name: part for name, part in asdict(cart.ship_to).items() if part is not None}
     if reservation.state is ReservationState.HELD:
@@ -77,6 +87,7 @@ def decode_reservation(item: Item) -> Reservation:
         ),
         expires_at=moment(stored["exp"]),
         held={(sku, location): units for sku, location, units in stored["rw"]},
+        partial=stored.get("part", False),
         state=ReservationState(stored["st"]),
         order_id=stored.get("order"),
         v=stored["v"],

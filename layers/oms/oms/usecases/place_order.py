@@ -21,7 +21,7 @@ from oms.store.stock import decode_demand, decode_position, read_stock
 from oms.store.table import MOST_WRITES, Table
 from oms.store.writes import Why
 from oms.store.writes import replace as replace_item
-from oms.usecases.expire_reservations import end_expired, expired_rows
+from oms.usecases.end_reservations import make_room
 from oms.usecases.heat import Heat, Hot
 
 _QUICK_TRIES = 3
@@ -76,10 +76,8 @@ def place_order(
         why = Why("order_placed", placement.order.order_id, "intake", now)
         writes = [*order_writes(placement), *stock_writes([placement], network, why)]
         if len(writes) > MOST_WRITES:
-            expired = expired_rows(placement, now)
-            if not expired:
+            if not make_room(table, network, placement, now):
                 raise too_large(len(writes))
-            end_expired(table, network, expired, now)
             cart, stocks = _read(table, command, consistent=True)
             continue
         try:

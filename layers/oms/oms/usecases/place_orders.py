@@ -23,7 +23,7 @@ from oms.store.reservations import read_reservations
 from oms.store.stock import read_stock
 from oms.store.table import MOST_WRITES, Table
 from oms.store.writes import Why, Write
-from oms.usecases.expire_reservations import end_expired, expired_rows
+from oms.usecases.end_reservations import make_room
 from oms.usecases.place_order import Result, channel_of, judge_again, known_orders, too_large
 
 _TRIES = 8
@@ -185,11 +185,10 @@ class _Lane:
         stock = stock_writes(placements, self._network, Why("order_placed", ref, "hot_lane", self._now))
         writes = [*(write for member in group for write in member.writes), *stock]
         if len(writes) > MOST_WRITES:
-            expired = expired_rows(placements[0], self._now)
-            if not expired:
+            if not make_room(self._table, self._network, placements[0], self._now):
                 return [(group[0].candidate, Refused(too_large(len(writes))))]
-            end_expired(self._table, self._network, expired, self._now)
-            self._read(row.sku for row in expired)
+            self._read_carts([group[0].candidate.command.reservation])
+            self._read(row.sku for row in placements[0].ended)
             return []
         try:
             self._table.commit(*writes)
