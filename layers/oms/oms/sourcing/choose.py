@@ -124,7 +124,7 @@ def choose(
     place = destination(question, known)
     strategy = profile.strategy(_measured(question))
     judged = candidates(question, known.values(), place, profile, strategy.filters)
-    parcels = {candidate.location.id: _parcel(candidate, profile, strategy) for candidate in judged}
+    parcels = {candidate.location.id: _parcel(question, candidate, profile, strategy) for candidate in judged}
     judged.sort(key=lambda candidate: (parcels[candidate.location.id], candidate.location.id))
     search = _Search(question, profile, strategy, judged, parcels, barred, first, seconds)
     tried: list[Fallback] = []
@@ -357,12 +357,16 @@ def _measured(question: Question) -> dict[Asked, Measured]:
     }
 
 
-def _parcel(candidate: Candidate, profile: Profile, strategy: Strategy) -> int:
-    """What using a location costs, however much it ships: the parcel, its days, its priority."""
+def _parcel(question: Question, candidate: Candidate, profile: Profile, strategy: Strategy) -> int:
+    """What using a location costs, however much it ships: the parcel, its days, its priority.
+
+    The store where the customer comes for it sends no parcel.
+    """
     location, objective = candidate.location, strategy.objective
     costs = location.costs or profile.costs_of(location.kind)
+    parcel = 0 if location.id == question.store else costs.parcel(candidate.distance_km or 0)
     days = max(0, candidate.days) * objective.day_cost
-    return costs.parcel(candidate.distance_km or 0) + days + location.priority * objective.priority_cost
+    return parcel + days + location.priority * objective.priority_cost
 
 
 def _parts(lines: Sequence[Wanted]) -> list[tuple[bool, list[Wanted]]]:
