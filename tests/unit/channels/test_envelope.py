@@ -39,6 +39,11 @@ def test_only_the_headers_that_the_adapter_reads_travel() -> None:
     assert unseal(text).headers.get("X-Shopify-Test") == "true"
 
 
+def test_what_we_fetched_ourselves_has_the_topic_that_was_asked_for() -> None:
+    text = seal("shop-es", ADAPTER, Headers(), b"{}", RECEIVED, "rest_order")
+    assert unseal(text).topic == "rest_order"
+
+
 def test_an_order_of_many_lines_shrinks() -> None:
     body = json.dumps({"line_items": [{"title": "Stoneware mug", "price": "12.50"}] * 500}).encode()
     assert len(seal("shop-es", ADAPTER, HEADERS, body, RECEIVED)) * 10 < len(body)

@@ -57,12 +57,20 @@ def vault() -> Vault:
         '{"kind": "shopify", "secrets": ["good", ""]}',
         '{"kind": "shopify", "secrets": "good"}',
         '{"kind": 1, "secrets": ["good"]}',
+        '{"kind": "shopify", "secrets": ["good"], "api": "https://shop.example"}',
+        '{"kind": "shopify", "secrets": ["good"], "api": {"url": 1}}',
     ],
 )
 def test_a_stored_value_of_another_form_is_refused(text: str, vault: Vault) -> None:
     vault.values["oms/channels/shop-es"] = text
     with pytest.raises(ValueError):
         vault.channels().get("shop-es")
+
+
+def test_a_channel_may_have_an_api(vault: Vault) -> None:
+    api = {"url": "https://shop.example", "token": "t"}
+    vault.values["oms/channels/shop-es"] = json.dumps({"kind": "shopify", "secrets": ["s"], "api": api})
+    assert vault.channels().get("shop-es") == ChannelSecret("shopify", ("s",), api)
 
 
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: type(failure).__name__)

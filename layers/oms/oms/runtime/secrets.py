@@ -4,8 +4,8 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -38,10 +38,17 @@ def fetch(name: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class ChannelSecret:
-    """What verifies a channel's messages: the kind of its adapter, and every secret that is valid now."""
+    """What only a channel and we know.
+
+    Attributes:
+        kind: of its adapter.
+        secrets: every secret that may sign what it sends now.
+        api: where its API stands and the credentials for it (`oms.channels.credentials`); empty without one.
+    """
 
     kind: str
     secrets: tuple[str, ...]
+    api: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +79,7 @@ class ChannelSecrets:
 
         Raises:
             BotoCoreError, ClientError: it could not be read, and no older answer is there to serve.
-            ValueError: the stored value is not `{"kind": .., "secrets": [..]}`.
+            ValueError: the stored value is not `{"kind": .., "secrets": [..]}`, perhaps with `"api": {..}`.
         """
         return self._read(channel, CACHE_SECONDS)
 
@@ -112,8 +119,14 @@ def _channel_secret(text: str) -> ChannelSecret:
         case {"kind": str(kind), "secrets": [_, *_] as secrets} if all(
             isinstance(s, str) and s for s in secrets
         ):
-            return ChannelSecret(kind, tuple(secrets))
+            return ChannelSecret(kind, tuple(secrets), _api(value.get("api", {})))
     raise ValueError('a channel\'s secret must be {"kind": .., "secrets": [..]}')
+
+
+def _api(value: object) -> Mapping[str, str]:
+    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+        raise ValueError("api in a channel's secret must be an object of strings")
+    return value
 
 
 class Keys:
