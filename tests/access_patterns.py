@@ -291,6 +291,7 @@ def _asked(skus: Sequence[str]) -> Iterator[Use]:
     yield _get("/shipments", tracking_number=str(PARCEL.tracking_number))
     yield _get(f"/returns/{return_id(ID, 'r-1')}")
     yield _get(f"/stock/{skus[0]}")
+    yield _get(f"/stock/{skus[0]}/wh-madrid/movements")
     yield _get("/availability", channel="shop-es", sku=",".join(skus))
     yield _get(f"/skus/{skus[0]}")
     for kind, name in (("location", "wh-lyon"), ("pool", "iberia"), ("channel", "shop-es")):

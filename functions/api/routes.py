@@ -1,6 +1,16 @@
 """Every route of the API."""
 
-from functions.api import catalogue, configuration, documentation, fulfillment, orders, returns, stock, supply
+from functions.api import (
+    catalogue,
+    configuration,
+    documentation,
+    fulfillment,
+    movements,
+    orders,
+    returns,
+    stock,
+    supply,
+)
 from functions.api.routing import AnyRoute
 
 ROUTES: tuple[AnyRoute, ...] = (
@@ -8,6 +18,7 @@ ROUTES: tuple[AnyRoute, ...] = (
     *fulfillment.ROUTES,
     *returns.ROUTES,
     *stock.ROUTES,
+    *movements.ROUTES,
     *supply.ROUTES,
     *catalogue.ROUTES,
     *configuration.ROUTES,

@@ -26,6 +26,7 @@ GROUPS: dict[str, tuple[str, str]] = {
     "seed": ("infra.cli.seed", "configure a believable retailer with stock on the local stack"),
     "source": ("infra.cli.source", "solve sourcing instances"),
     "sourcing": ("infra.cli.sourcing", "plan backlogs of orders again"),
+    "stock": ("infra.cli.stock", "follow the units of a position"),
     "tail": ("infra.cli.tail", "follow business events on the local stack"),
     "token": ("infra.cli.token", "create, list and revoke tokens of the API"),
 }
