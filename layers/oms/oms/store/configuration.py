@@ -10,6 +10,7 @@ from typing import Any, cast
 from oms.inventory.model import Capability, CountBasis
 from oms.inventory.network import Channel, Location, LocationKind, Network, Pool
 from oms.sourcing.calendar import Calendar
+from oms.sourcing.profile import USUAL, Profile
 from oms.sourcing.rates import Costs
 from oms.store import keys
 from oms.store.attributes import Item
@@ -17,6 +18,9 @@ from oms.store.table import Table
 
 KINDS = ("channel", "pool", "location")
 """What can be configured."""
+
+PROFILE = "profile"
+"""Kind of the sourcing profile's versions; its snapshot is the version that is active."""
 
 CACHE_S = 30
 """How long a process trusts a snapshot."""
@@ -85,7 +89,21 @@ def read_network(table: Table, *, consistent: bool = False) -> Network:
         channels={name: _channel(name, document) for name, document in channels.items()},
         pools={name: _pool(name, document) for name, document in pools.items()},
         locations={name: _location(name, document) for name, document in locations.items()},
+        profile=decode_profile(table.get(keys.snapshot(PROFILE), consistent=consistent)),
     )
+
+
+def encode_profile(profile: Profile, v: int) -> Item:
+    """A version of the sourcing profile, or the active one; `v` counts what was written under the key."""
+    return encode_document(profile.document() | {"version": profile.v}, v)
+
+
+def decode_profile(item: Item | None) -> Profile:
+    """The version of the sourcing profile in an item; the one that is built in when there is none."""
+    if item is None:
+        return USUAL
+    document = decode_document(item)
+    return Profile.of(document, document["version"])
 
 
 def _read(table: Table, kind: str, consistent: bool) -> dict[str, Any]:

@@ -140,6 +140,11 @@ def snapshot(kind: str) -> Key:
     return Key(f"CFG#{kind}#ACTIVE", "ACTIVE")
 
 
+def profile(version: int) -> Key:
+    """A version of the sourcing profile."""
+    return configuration("profile", f"{version:06d}")
+
+
 def token(digest: str) -> Key:
     """An API token by the hex SHA-256 of its text."""
     return Key(f"{TOKEN}{digest}", "T")

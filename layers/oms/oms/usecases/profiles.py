@@ -1,0 +1,102 @@
+"""Sourcing profiles: write a version, once and for all, and choose which one is active."""
+
+from oms.inventory.network import Network
+from oms.problems import Code, Problem
+from oms.sourcing.profile import USUAL, Offered, Profile
+from oms.store import keys
+from oms.store.configuration import PROFILE, decode_profile, encode_profile, read_network
+from oms.store.errors import Cancelled
+from oms.store.table import Table
+from oms.store.writes import create, replace
+from oms.usecases.configure import version
+from oms.usecases.preconditions import check_version
+from oms.usecases.races import settle
+
+
+def write_profile(table: Table, profile: Profile) -> Profile:
+    """Keep a version of the sourcing profile; the same content again changes nothing.
+
+    Args:
+        table: the store.
+        profile: with its version.
+
+    Raises:
+        Problem: `field_invalid` for a location that is not configured; `conflict` when the version is there
+            with other content: versions never change.
+    """
+    _check_locations(profile, read_network(table, consistent=True))
+    key = keys.profile(profile.v)
+    try:
+        table.commit(create(key, encode_profile(profile, 1)))
+    except Cancelled:
+        if decode_profile(table.get(key)) != profile:
+            detail = f"version {profile.v} is there with other content; write the next one"
+            raise Problem(Code.CONFLICT, detail, "version") from None
+    return profile
+
+
+def find_profile(table: Table, number: int) -> Profile:
+    """A version of the sourcing profile; 0 is the one that is built in.
+
+    Raises:
+        Problem: `not_found`.
+    """
+    item = table.get(keys.profile(number)) if number else None
+    if number and item is None:
+        raise Problem(Code.NOT_FOUND, f"version {number} of the sourcing profile is not there", "version")
+    return decode_profile(item) if item else USUAL
+
+
+def list_profiles(table: Table) -> list[Profile]:
+    """Every version of the sourcing profile that was written, the oldest first."""
+    return [decode_profile(item) for item in table.query(keys.configuration(PROFILE, "").pk, consistent=True)]
+
+
+def active_profile(table: Table) -> tuple[Profile, int]:
+    """The active version, and how often one has been activated."""
+    item = table.get(keys.snapshot(PROFILE))
+    return decode_profile(item), version(item)
+
+
+def activate_profile(table: Table, number: int, expected: int | None = None) -> tuple[Profile, int]:
+    """Make a version the active one: a new one, or an old one to roll back. Functions read it in 30 seconds.
+
+    Args:
+        table: the store.
+        number: of the version; 0 for the one that is built in.
+        expected: how often one must have been activated before; None for any number.
+
+    Returns:
+        The version, and how often one has been activated.
+
+    Raises:
+        Problem: `not_found`, `version_mismatch`.
+        Busy: somebody else kept activating; try again.
+    """
+    profile = find_profile(table, number)
+    return settle(lambda: _activate(table, profile, expected), "activation of a sourcing profile")
+
+
+def _activate(table: Table, profile: Profile, expected: int | None) -> tuple[Profile, int]:
+    key = keys.snapshot(PROFILE)
+    active, v = active_profile(table)
+    if v and active == profile:
+        return profile, v
+    check_version(expected, v)
+    item = encode_profile(profile, v + 1)
+    table.commit(replace(key, item, v) if v else create(key, item))
+    return profile, v + 1
+
+
+def _check_locations(profile: Profile, network: Network) -> None:
+    for index, strategy in enumerate(profile.strategies):
+        for number, test in enumerate(strategy.filters):
+            path = f"strategies[{index}].filters[{number}]"
+            lists = {"only": test.only}
+            if test.measure is Offered.LOCATION:
+                lists |= {"one_of": test.one_of, "none_of": test.none_of}
+            for field, names in lists.items():
+                for position, name in enumerate(names):
+                    if name not in network.locations:
+                        detail = f"location {name} is not configured"
+                        raise Problem(Code.FIELD_INVALID, detail, f"{path}.{field}[{position}]")
