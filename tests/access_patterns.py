@@ -69,12 +69,15 @@ LATER = NOW + timedelta(days=2)
 ID = order_id("shop-es", "5001")
 WORK = "3-1"
 PARCEL = Package("p1", "correos", "PQ4F6X0712345670108230Q", 900)
+EAN = {"kind": "ean", "value": "4006381333931"}
 MEMBERS = {"locations": ["wh-madrid", "wh-lyon", "st-gracia"]}
 
 _PK = (
     (r"O#.+", "O#<order>"),
     (r"SKU#.+", "SKU#<sku>"),
     (r"MV#.+", "MV#<sku>#<location>"),
+    (r"L#code#.+", "L#code#<code>"),
+    (r"L#kit#.+", "L#kit#<component>"),
     (r"CFG#\w+#ACTIVE", "CFG#<kind>#ACTIVE"),
     (r"CFG#\w+", "CFG#<kind>"),
     (r"TOK#.+", "TOK#<hash>"),
@@ -215,7 +218,9 @@ def _entered(skus: Sequence[str]) -> Iterator[Use]:
         yield _put(f"/configuration/location/{location.id}", document_of(location))
     yield _put("/configuration/pool/iberia", MEMBERS)
     yield _put("/configuration/channel/shop-es", {"kind": "shopify", "pool": "iberia"})
-    yield _put(f"/skus/{skus[0]}", {"title": "Mug", "weight_g": 350})
+    yield _put(f"/skus/{skus[0]}", {"title": "Mug", "weight_g": 350, "codes": [EAN]})
+    kit = {"title": "Two mugs", "kit": [{"sku": skus[0], "per_bundle": 2}]}
+    yield replace(_put("/skus/SET", kit), what="Enter a kit into the catalogue")
     yield _put(f"/stock/{skus[0]}/wh-lyon/count", {"on_hand": 0, "as_of": iso(NOW)})
     yield _put(f"/stock/{skus[0]}/demand/iberia", {"backorder_limit": 2})
     yield Use("every function", "Read the network, every 30 s", read_network)
@@ -294,6 +299,7 @@ def _asked(skus: Sequence[str]) -> Iterator[Use]:
     yield _get(f"/stock/{skus[0]}/wh-madrid/movements")
     yield _get("/availability", channel="shop-es", sku=",".join(skus))
     yield _get(f"/skus/{skus[0]}")
+    yield _get("/skus", code=EAN["value"])
     for kind, name in (("location", "wh-lyon"), ("pool", "iberia"), ("channel", "shop-es")):
         yield _get(f"/configuration/{kind}")
         yield _get(f"/configuration/{kind}/{name}")

@@ -1,18 +1,35 @@
 """Catalogue: what is known of a sku."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Annotated, TypedDict
 
 from annotated_types import Ge, Le, MaxLen
 
-from functions.api.fields import Closed, Doc, Text, Units
+from functions.api.fields import Closed, Doc, SomeUnits, Text, Units
 from functions.api.routing import Answer, Call, Route
-from oms.inventory.model import Capability, Sku
+from oms.inventory.codes import CodeKind, SkuCode
+from oms.inventory.model import Capability, Component, Sku
 from oms.problems import Code, Problem
 from oms.store import keys, process
+from oms.store.catalogue import skus_of_code
 from oms.store.stock import decode_sku
 from oms.store.tokens import Scope
 from oms.usecases.describe_sku import describe_sku
+
+
+class CodeDocument(TypedDict):
+    """A code that stands on the goods."""
+
+    kind: CodeKind
+    value: str
+
+
+class ComponentDocument(TypedDict):
+    """Units of a sku in each unit of a kit."""
+
+    sku: str
+    per_bundle: int
+    weight: int
 
 
 class SkuDocument(TypedDict):
@@ -26,7 +43,41 @@ class SkuDocument(TypedDict):
     tracked: bool
     requires: list[Capability]
     ships_with: str | None
+    codes: list[CodeDocument]
+    kit: Annotated[list[ComponentDocument], Doc("What it consists of; empty when it is no kit.")]
     v: int
+
+
+class SkusDocument(TypedDict):
+    """Catalogue entries."""
+
+    items: list[SkuDocument]
+
+
+@dataclass(frozen=True, slots=True)
+class SkusQuery(Closed):
+    """Which entries."""
+
+    code: Annotated[Text, Doc("An EAN or UPC, or a vendor's code, as it stands on the goods.")]
+
+
+@dataclass(frozen=True, slots=True)
+class CodeBody(Closed):
+    """A code that stands on the goods."""
+
+    kind: CodeKind
+    value: Text
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentBody(Closed):
+    """Units of a sku in each unit of a kit."""
+
+    sku: Text
+    per_bundle: SomeUnits
+    weight: Annotated[
+        Units, Doc("What a unit counts for when the kit's price is spread; its own price, most simply.")
+    ] = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +99,19 @@ class SkuBody(Closed):
     ships_with: Annotated[
         Text | None, Doc("Skus with the same word here go from one location, or wait together.")
     ] = None
+    codes: Annotated[tuple[CodeBody, ...], MaxLen(20), Doc("What stands on the goods.")] = ()
+    kit: Annotated[
+        tuple[ComponentBody, ...],
+        MaxLen(20),
+        Doc("What it consists of: orders are given the components, which are no kits themselves."),
+    ] = ()
+
+    def entry(self, sku: str) -> Sku:
+        """This as the entry of a sku."""
+        said = {field.name: getattr(self, field.name) for field in fields(self)}
+        said["codes"] = tuple(SkuCode(code.kind, code.value) for code in self.codes)
+        said["kit"] = tuple(Component(**asdict(component)) for component in self.kit)
+        return Sku(sku, **said)
 
 
 def sku_document(sku: Sku) -> SkuDocument:
@@ -61,6 +125,11 @@ def sku_document(sku: Sku) -> SkuDocument:
         "tracked": sku.tracked,
         "requires": list(sku.requires),
         "ships_with": sku.ships_with,
+        "codes": [{"kind": code.kind, "value": code.value} for code in sku.codes],
+        "kit": [
+            {"sku": component.sku, "per_bundle": component.per_bundle, "weight": component.weight}
+            for component in sku.kit
+        ],
         "v": sku.v,
     }
 
@@ -73,12 +142,27 @@ def _show(call: Call[None, None]) -> Answer[SkuDocument]:
     return Answer(sku_document(sku), sku.v)
 
 
+def _find(call: Call[SkusQuery, None]) -> Answer[SkusDocument]:
+    found = skus_of_code(process.table(), call.query.code)
+    return Answer({"items": [sku_document(sku) for sku in found]})
+
+
 def _describe(call: Call[None, SkuBody]) -> Answer[SkuDocument]:
-    sku = describe_sku(process.table(), Sku(call.path["sku"], **asdict(call.body)), call.expected)
+    sku = describe_sku(process.table(), call.body.entry(call.path["sku"]), call.expected)
     return Answer(sku_document(sku), sku.v)
 
 
 ROUTES = (
+    Route(
+        "GET",
+        "/skus",
+        Scope.CATALOGUE_READ,
+        "Find catalogue entries by a code",
+        _find,
+        SkusDocument,
+        query=SkusQuery,
+        description="Several skus may share a code. A UPC is found by its EAN, too.",
+    ),
     Route(
         "GET",
         "/skus/{sku}",

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
+from oms.inventory.codes import SkuCode
+
 
 class Block(StrEnum):
     """Why units that are there cannot be sold."""
@@ -29,6 +31,7 @@ class Capability(StrEnum):
 
     SHIP = "ship"
     PICKUP = "pickup"
+    SHIP_TO_STORE = "ship_to_store"
     HAZMAT = "hazmat"
     OVERSIZE = "oversize"
     GIFT_WRAP = "gift_wrap"
@@ -37,9 +40,23 @@ class Capability(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Component:
+    """Units of a sku in each unit of a kit.
+
+    `weight` is what one unit of it counts for when a kit's price is spread over its components, most simply
+    its own price; when all are 0 every component counts alike.
+    """
+
+    sku: str
+    per_bundle: int
+    weight: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Sku:
     """What is known of a sku. `scale` is the smallest units in one ordered unit (1000 for kg sold in g).
 
+    A `kit` has no stock of its own: whoever orders it is given its components, none of which is a kit.
     A location must have every capability in `requires` to be its source; skus with the same `ships_with` go
     from one location or wait together. Until `hot_until` its orders go through the hot lane: one transaction
     for each would meet too many others.
@@ -55,6 +72,8 @@ class Sku:
     hot_until: datetime | None = None
     requires: tuple[Capability, ...] = ()
     ships_with: str | None = None
+    codes: tuple[SkuCode, ...] = ()
+    kit: tuple[Component, ...] = ()
 
     def is_hot(self, now: datetime) -> bool:
         """Whether its orders go through the hot lane at `now` (UTC)."""

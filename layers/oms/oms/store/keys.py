@@ -34,6 +34,8 @@ RESERVATION = "H#"
 RESERVATION_SK = "H"
 META_SK = "META"
 MOVEMENT = "MV#"
+POINTER = "L#"
+TRANSFER = "TR#"
 TOKEN = "TOK#"
 INBOX = "I#"
 TOKENS = "TOKENS"
@@ -130,6 +132,11 @@ def reservation(name: str) -> Key:
     return Key(f"{RESERVATION}{name}", RESERVATION_SK)
 
 
+def transfer(name: str) -> Key:
+    """A transfer by its id."""
+    return Key(f"{TRANSFER}{name}", "T")
+
+
 def configuration(kind: str, name: str) -> Key:
     """One configured thing."""
     return Key(f"CFG#{kind}", name)
@@ -143,6 +150,16 @@ def snapshot(kind: str) -> Key:
 def profile(version: int) -> Key:
     """A version of the sourcing profile."""
     return configuration("profile", f"{version:06d}")
+
+
+def pointers(kind: str, name: str) -> str:
+    """Partition of everything that a name of a kind points to."""
+    return f"{POINTER}{kind}#{name}"
+
+
+def pointer(kind: str, name: str, target: str) -> Key:
+    """One pointer, by the id of what it points to."""
+    return Key(pointers(kind, name), target)
 
 
 def token(digest: str) -> Key:
@@ -163,6 +180,11 @@ def work(stage: str, shard: str) -> str:
 def pick_list(location: str, state: str) -> str:
     """GSI1 partition of fulfillment orders at a location in a state."""
     return f"N#{location}#{state}"
+
+
+def transfers(location: str, state: str) -> str:
+    """GSI1 partition of transfers in a state in which a location has to do something about them."""
+    return f"N#{location}#transfer.{state}"
 
 
 def backorders(name: str) -> str:

@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any, cast
 
-from oms.inventory.model import Block, Capability, Demand, Position, Sku, Stock, Supply, SupplyKind
+from oms.inventory.codes import CodeKind, SkuCode
+from oms.inventory.model import Block, Capability, Component, Demand, Position, Sku, Stock, Supply, SupplyKind
 from oms.store import keys
 from oms.store.attributes import Item, Value, millis, moment
 from oms.store.reservations import decode_reserved
@@ -61,6 +62,8 @@ def encode_sku(sku: Sku) -> Item:
         "hot_until": millis(sku.hot_until) if sku.hot_until else None,
         "requires": list(sku.requires) or None,
         "ships_with": sku.ships_with,
+        "codes": [[str(code.kind), code.value] for code in sku.codes] or None,
+        "kit": [[held.sku, held.per_bundle, held.weight] for held in sku.kit] or None,
     }
     return item | {name: value for name, value in optional.items() if value is not None}
 
@@ -75,6 +78,8 @@ def decode_sku(item: Item) -> Sku:
         hot_until=moment(stored["hot_until"]) if "hot_until" in stored else None,
         requires=tuple(Capability(name) for name in stored.get("requires", ())),
         ships_with=stored.get("ships_with"),
+        codes=tuple(SkuCode(CodeKind(kind), value) for kind, value in stored.get("codes", ())),
+        kit=tuple(Component(*held) for held in stored.get("kit", ())),
     )
 
 

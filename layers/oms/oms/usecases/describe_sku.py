@@ -2,8 +2,11 @@
 
 from dataclasses import replace
 
+from oms.inventory.codes import check_code
 from oms.inventory.model import Sku
+from oms.problems import Code, Problem
 from oms.store import keys
+from oms.store.catalogue import kits_with, pointers
 from oms.store.stock import decode_sku, encode_sku
 from oms.store.table import Table
 from oms.store.writes import create
@@ -15,6 +18,9 @@ from oms.usecases.races import settle
 def describe_sku(table: Table, sku: Sku, expected: int | None = None) -> Sku:
     """Write a catalogue entry; one that says the same already is left as it is, whatever was expected.
 
+    The components of a kit must be in the catalogue and no kits themselves, so that none contains itself.
+    What points to the entry is written before it: a crash between leaves a pointer that nobody follows.
+
     Args:
         table: the store.
         sku: the entry; its version and heat are ignored.
@@ -24,10 +30,38 @@ def describe_sku(table: Table, sku: Sku, expected: int | None = None) -> Sku:
         The entry as it stands, with its version.
 
     Raises:
-        Problem: `version_mismatch`.
+        Problem: `version_mismatch`, or `field_invalid` for a code that is none or a kit that cannot be.
         Busy: somebody else kept writing; try again.
     """
+    for number, code in enumerate(sku.codes):
+        check_code(code, f"codes[{number}].value")
+    if sku.kit:
+        _check_kit(table, sku)
     return settle(lambda: _describe(table, sku, expected), f"sku {sku.sku}")
+
+
+def _check_kit(table: Table, sku: Sku) -> None:
+    names = [component.sku for component in sku.kit]
+    known = {
+        entry.sku: entry
+        for entry in map(decode_sku, table.get_many(map(keys.sku_meta, names), consistent=True))
+    }
+    for number, name in enumerate(names):
+        wrong = None
+        if name == sku.sku:
+            wrong = "a kit cannot contain itself"
+        elif name in names[:number]:
+            wrong = f"{name} is there twice: add its units up"
+        elif name not in known:
+            wrong = f"{name} is not in the catalogue"
+        elif known[name].kit:
+            wrong = f"{name} is a kit itself, and kits do not nest: name its components"
+        if wrong:
+            raise Problem(Code.FIELD_INVALID, wrong, f"kit[{number}].sku")
+    holders = kits_with(table, sku.sku)
+    if holders:
+        wrong = f"{sku.sku} is a component of {holders[0].sku}, and kits do not nest"
+        raise Problem(Code.FIELD_INVALID, wrong, "kit")
 
 
 def _describe(table: Table, sku: Sku, expected: int | None) -> Sku:
@@ -41,5 +75,7 @@ def _describe(table: Table, sku: Sku, expected: int | None) -> Sku:
     check_version(expected, v)
     described = replace(sku, v=v + 1, hot_until=hot_until)
     entry = encode_sku(described)
+    held = pointers(seen) if seen else {}
+    table.put_many({to: item for to, item in pointers(described).items() if to not in held})
     table.commit(replace_item(key, entry, v) if item else create(key, entry))
     return described
