@@ -49,12 +49,14 @@ def build_function(source: Path, artifacts: Path) -> None:
         artifacts: an empty folder, which becomes the root of the function's zip.
     """
     _copy_sources(source, artifacts / "functions" / source.name)
+    _precompile(artifacts, f"functions.{source.name}")
     _compile(artifacts, FUNCTION_ROOT)
 
 
 def build_oms_layer(source: Path, artifacts: Path) -> None:
     """Put the package `oms` of `source` into `artifacts`, the root of a layer's zip."""
     _copy_sources(source / "oms", artifacts / "python" / "oms")
+    _precompile(artifacts / "python", "oms")
     _compile(artifacts, LAYER_ROOT)
 
 
@@ -106,6 +108,13 @@ def _trim_models(models: Path) -> None:
 
 def _copy_sources(source: Path, target: Path) -> None:
     shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "Makefile"))
+
+
+def _precompile(folder: Path, package: str) -> None:
+    """Put the code of a package's dataclasses beside the package."""
+    command = [sys.executable, "-B", "-m", "infra.precompile", str(folder), package]
+    path = os.pathsep.join(map(str, (folder, ROOT / "layers" / "oms")))
+    subprocess.run(command, check=True, cwd=ROOT, env=os.environ | {"PYTHONPATH": path})
 
 
 def _compile(artifacts: Path, runtime_root: str) -> None:

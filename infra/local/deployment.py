@@ -24,7 +24,7 @@ BUCKET = "oms-artifacts"
 DIGEST_PARAMETER = "/oms-local/sources"
 """Kept in the deployed stack itself, so that it is lost or rolled back together with what it describes."""
 
-BUILDERS = ("infra/artifacts.py", "infra/artifact.mk", ".python-version")
+BUILDERS = ("infra/artifacts.py", "infra/precompile.py", "infra/artifact.mk", ".python-version")
 """What makes the artefacts; the cache of `sam build` does not watch it."""
 
 SOURCES = (*BUILDERS, "template.yaml", "samconfig.toml", "functions", "layers")

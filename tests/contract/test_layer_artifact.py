@@ -137,6 +137,31 @@ importlib.metadata.version("pydantic")
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
+def test_dataclasses_are_not_compiled_at_a_cold_start(artifacts: Path, function: str) -> None:
+    (root,) = (path for path, _ in roots(artifacts) if (path / "functions" / function).exists())
+    imported(
+        artifacts,
+        root,
+        program=f"""
+import dataclasses, marshal, oms
+known = {{}}
+for folder in {[str(root), str(artifacts / "OmsLayer" / "python")]!r}:
+    with open(folder + "/dataclasses.bin", "rb") as file:
+        known |= marshal.load(file)[1]
+run, compiled, used = dataclasses.exec, [], []
+def watched(text, names, results):
+    module = names["__name__"]
+    if module.startswith(("oms.", "functions.")):
+        (used if text in known else compiled).append(module)
+    run(text, names, results)
+dataclasses.exec = watched
+import functions.{function}.handler
+assert used and not compiled, compiled
+""",
+    )
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_function_imports_what_is_shipped_and_pydantic_only_in_the_api(
     artifacts: Path, function: str
 ) -> None:
