@@ -4,6 +4,10 @@ All amounts are integers in the currency's minor unit.
 """
 
 from collections.abc import Sequence
+from decimal import ROUND_HALF_UP, Decimal
+
+_UNIT_PRICE = Decimal("0.000001")
+"""Of a unit price in minor units: what a division leaves beyond it nobody asks for."""
 
 
 def share(total: int, kept: int, units: int) -> int:
@@ -49,3 +53,14 @@ def spread(total: int, weights: Sequence[int]) -> tuple[int, ...]:
     for index in by_remainder[: abs(total) - sum(parts)]:
         parts[index] += 1
     return tuple(sign * part for part in parts)
+
+
+def per_unit(amount: int, units: Decimal) -> int | str:
+    """The price of one of several units, as lines have it: minor units, a decimal text when it is not whole.
+
+    Args:
+        amount: minor units of all of them.
+        units: how many; of none each costs nothing.
+    """
+    price = (amount / units if units else Decimal(0)).quantize(_UNIT_PRICE, ROUND_HALF_UP).normalize()
+    return int(price) if price == price.to_integral_value() else f"{price:f}"
