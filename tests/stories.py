@@ -11,11 +11,13 @@ from oms.fulfillment.progress import advance, deliver, record_deliveries, ship
 from oms.fulfillment.recall import answer, recall
 from oms.fulfillment.release import release
 from oms.inventory.model import Position
+from oms.inventory.reservations import Cart, CartLine, Reservation
 from oms.orders.cancelling import CancelReason, CancelRequest, cancel
 from oms.orders.commands import PlaceOrder
 from oms.orders.judgement import judge
 from oms.orders.model import Order
 from oms.orders.placing import place
+from oms.orders.reserving import reserve
 from oms.orders.resourcing import give, reopen
 from oms.payments.refunds import Refund
 from oms.problems import Problem
@@ -29,6 +31,7 @@ from oms.store.attributes import Item, decode, encode
 from oms.store.fulfillment import encode_fulfillment_order, encode_shipment
 from oms.store.keys import Key
 from oms.store.orders import encode_body, encode_order
+from oms.store.reservations import encode_reservation
 from oms.store.returns import encode_refund, encode_return
 from tests.builders import CHANNEL, NOW, command, line, network, stock
 
@@ -190,6 +193,25 @@ class Story:
                     self._refunds[entity.id] = entity
                     self._write(keys.refund(entity.order_id, entity.id), encode_refund(entity))
 
+    def reserve(self, end: str) -> "Story":
+        """A cart holds a unit, another one, both for longer; then it is confirmed, released, or expires."""
+        until = self.now + timedelta(minutes=15)
+        carts = [Cart(CHANNEL.id, (CartLine("A", units),)) for units in (1, 2, 2)]
+        name = f"cart-{end}"
+        seen = Reservation(id=name, cart=carts[0], expires_at=self.now)
+        for n, cart in enumerate(carts):
+            stocks = {"A": replace(STOCKS["A"], reserved=seen.rows())}
+            made = reserve(seen, cart, until + timedelta(minutes=n), CHANNEL, network(), stocks, self.now)
+            seen = made.reservation
+            self._write(keys.reservation(name), encode_reservation(seen))
+        ends = {
+            "confirmed": seen.confirmed(self.order.order_id, self.now),
+            "released": seen.released(self.now),
+            "expired": seen.expired(self.now),
+        }
+        self._write(keys.reservation(name), encode_reservation(ends[end]))
+        return self
+
     def _write(self, key: Key, attributes: Item) -> None:
         new = decode(encode({"PK": key.pk, "SK": key.sk} | attributes))
         old = self.items.get(key)
@@ -244,5 +266,6 @@ def lives() -> tuple[Story, ...]:
             "cancel_one", "release", "channel_cancels", "refuse_to", "ship_one", "channel_cancels"
         ),
         Story("AB").tell("release", "cancel_one", "give_up", "cancel"),
+        Story().reserve("confirmed").reserve("released").reserve("expired"),
         Story("ABC").tell("repeat_other", "newer", "newer_other", "serve", "reopen", "release", "ship"),
     )

@@ -12,6 +12,7 @@ from typing import Any
 from oms.events import data
 from oms.events.data import Data, Kept
 from oms.fulfillment.model import FulfillmentOrder, Shipment
+from oms.inventory.reservations import Reservation
 from oms.orders.cancelling import CancelReason
 from oms.orders.commands import LineKind, Method
 from oms.orders.model import Order
@@ -20,6 +21,7 @@ from oms.returns.model import Outcome, Return
 from oms.store.attributes import Item
 from oms.store.fulfillment import decode_fulfillment_order, decode_shipment
 from oms.store.orders import decode_order
+from oms.store.reservations import decode_reservation
 from oms.store.returns import decode_refund, decode_return
 
 SOURCE = "oms"
@@ -99,6 +101,10 @@ _PLACED_LINE: Members = {
 _ALLOCATED: Members = {"line_id": _TEXT, "location": _TEXT, "units": _UNITS}
 _UNITS_OF_LINES = _list({"line_id": _TEXT, "units": _UNITS})
 _REASON: Members = {"reason": _one_of(CancelReason)}
+_HELD: Members = {
+    "expires_at": _TIME,
+    "held": _list({"sku": _TEXT, "location": _TEXT, "units": _UNITS}),
+}
 _RETURN_LINE: Members = {
     "line_id": _TEXT,
     "sku": {**_TEXT_OR_NULL, "description": "null when the order has no such line."},
@@ -132,6 +138,9 @@ ENTITIES: Mapping[str, EntityType[Any]] = {
             "currency": _TEXT,
         },
         data.identity_of_refund,
+    ),
+    "reservation": EntityType[Reservation](
+        decode_reservation, {"channel": _TEXT}, data.identity_of_reservation
     ),
 }
 """What keeps a journal, by the type (`t`) of its item."""
@@ -169,7 +178,9 @@ CATALOGUE: Mapping[str, EventType[Any]] = {
         "Allocated units have become work for their locations.", {"fulfillment_orders": _IDS}, data.released
     ),
     "order.cancelled": EventType[Order](
-        "Units are cancelled: they will not be shipped.", {"lines": _UNITS_OF_LINES, **_REASON}, data.cancelled
+        "Units are cancelled: they will not be shipped.",
+        {"lines": _UNITS_OF_LINES, **_REASON},
+        data.cancelled,
     ),
     "order.cancel_requested": EventType[Order](
         "Locations are asked not to ship units.",
@@ -256,6 +267,18 @@ CATALOGUE: Mapping[str, EventType[Any]] = {
             ),
         },
         data.due,
+    ),
+    "reservation.held": EventType[Reservation](
+        "Units are held for a cart, for the first time or again.", _HELD, data.held
+    ),
+    "reservation.changed": EventType[Reservation]("A cart holds other units than before.", _HELD, data.held),
+    "reservation.extended": EventType[Reservation](
+        "A cart holds the same units for another time.", _HELD, data.held, public=False
+    ),
+    "reservation.released": EventType[Reservation]("A cart has given back what it held."),
+    "reservation.expired": EventType[Reservation]("What a cart held was cleared away after its time."),
+    "reservation.confirmed": EventType[Reservation](
+        "A cart has become an order, which took over what it held.", {"order_id": _TEXT}, data.confirmed
     ),
 }
 """Every type of event, by name."""

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from oms.fulfillment.model import FulfillmentOrder, Shipment
+from oms.inventory.reservations import Reservation
 from oms.orders.model import Order
 from oms.payments.refunds import Refund
 from oms.returns.model import Return
@@ -213,3 +214,21 @@ def _return_lines(return_: Return, units: Mapping[str, int]) -> list[Json]:
 def _sku(return_: Return, line_id: str) -> str | None:
     line = return_.line(line_id)
     return line.sku if line else None
+
+
+def identity_of_reservation(reservation: Reservation) -> Data:
+    """What every event of a reservation says."""
+    return {"channel": reservation.cart.channel}
+
+
+def held(reservation: Reservation, kept: Kept) -> Data:
+    """What is held from now on, and until when."""
+    return {
+        "expires_at": iso(datetime.fromisoformat(kept["until"])),
+        "held": [{"sku": sku, "location": location, "units": units} for sku, location, units in kept["held"]],
+    }
+
+
+def confirmed(reservation: Reservation, kept: Kept) -> Data:
+    """The order that it has become."""
+    return {"order_id": kept["order_id"]}

@@ -21,7 +21,7 @@ class Event:
         subject: public id of the entity.
         v: version of the entity that it came with.
         time: of the write, UTC.
-        order_id: the order that the entity is or belongs to; what correlates events.
+        order_id: the order that the entity is or belongs to, or the reservation; what correlates events.
         data: as the catalogue has it for the type.
     """
 
@@ -103,7 +103,10 @@ def _version(image: Mapping[str, object] | None) -> int:
 
 
 def _ids(image: Item) -> tuple[str, str]:
-    """The order's id, and the public id of the entity: for all but the order itself followed by its own."""
-    order_id = str(image["PK"]).removeprefix(keys.ORDER)
+    """The order's id, and the public id of the entity: for all but the order itself followed by its own.
+
+    A reservation, which comes before any order, stands for itself.
+    """
+    _, _, order_id = str(image["PK"]).partition("#")
     _, _, name = str(image["SK"]).partition("#")
     return order_id, f"{order_id}-{name}" if name else order_id

@@ -39,7 +39,7 @@ class Message:
 
     Attributes:
         document: its JSON body.
-        correlation_id: the order or the sku that it is about.
+        correlation_id: the order, the sku or the reservation that it is about.
         delay_s: seconds until it may be read (standard queues alone, at most 900).
         group: messages of a group are read in their order (FIFO queues alone).
         id: the same whenever the message is made again (FIFO queues alone).
@@ -55,6 +55,11 @@ class Message:
 def release(order_id: str, delay_s: int = 0) -> Message:
     """Asks `sourcing` to release an order."""
     return Message({"type": str(WorkStage.RELEASE), "order_id": order_id}, order_id, delay_s)
+
+
+def expire(reservation: str) -> Message:
+    """Asks `sourcing` to clear a reservation away."""
+    return Message({"type": str(WorkStage.EXPIRE), "reservation": reservation}, reservation)
 
 
 def serve(sku: str) -> Message:

@@ -13,7 +13,10 @@ _ATTRIBUTES: dict[str, Schema] = {
     "time": {"type": "string", "format": "date-time", "description": "When it was recorded, UTC."},
     "v": {"type": "integer", "minimum": 1, "description": "Version of the entity; ignore lower ones."},
     "schemaversion": {"type": "integer", "description": "Version of the type's data."},
-    "correlationid": {"type": "string", "description": "Id of the order that it belongs to."},
+    "correlationid": {
+        "type": "string",
+        "description": "Id of the order, or reservation, that it belongs to.",
+    },
     "data": {"type": "object"},
 }
 
@@ -25,8 +28,9 @@ def schema() -> Schema:
         "$id": "urn:oms:schema:event.v1",
         "title": "Domain event",
         "description": "A CloudEvents 1.0 document: what has happened to an order, its fulfillment orders, "
-        "shipments, returns and refunds. On the bus it is the detail, and its type the detail type; internal "
-        "types stay off the bus. Ignore members of data that you do not know: some may be added.",
+        "shipments, returns and refunds, or to a reservation. On the bus it is the detail, and its type the "
+        "detail type; internal types stay off the bus. Ignore members of data that you do not know: some may "
+        "be added.",
         **an_object(_ATTRIBUTES),
         "oneOf": [_branch(name) for name in CATALOGUE],
     }

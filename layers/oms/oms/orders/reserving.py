@@ -74,7 +74,7 @@ def reserve(
         order_id=None,
     )
     kind = "extended" if extended else "changed" if seen.holds_at(now) else "held"
-    reservation = reservation.written(now, kind, data={"rows": [[*at, n] for at, n in sorted(held.items())]})
+    reservation = reservation.written(now, kind, data=_kept(reservation))
     after = {(row.sku, row.location): row for row in reservation.rows()}
     safety = {location.id: location.safety_stock for location in network.locations.values()}
     others = [row for row in ending(stocks, held, safety, now, seen.id) if row.reservation != seen.id]
@@ -93,6 +93,12 @@ def reserve(
         gone=(*others, *(row for at, row in before.items() if at not in after)),
         missing=missing,
     )
+
+
+def _kept(reservation: Reservation) -> dict[str, object]:
+    """What the journal keeps of a wish that was granted: units by sku and location, and until when."""
+    rows = [[row.sku, row.location, row.units] for row in reservation.rows()]
+    return {"held": rows, "until": reservation.expires_at.isoformat()}
 
 
 def _sourced(

@@ -31,6 +31,7 @@ class Metric(StrEnum):
     UNITS_CANCELLED = "UnitsCancelled"
     UNITS_RECALLED = "UnitsRecalled"
     STOCK_SHORT = "StockShort"
+    RESERVATIONS_EXPIRED = "ReservationsExpired"
     ORDERS_RELEASED = "OrdersReleased"
     FULFILLMENT_ORDERS_ACCEPTED = "FulfillmentOrdersAccepted"
     SHIPMENTS_SHIPPED = "ShipmentsShipped"
@@ -85,6 +86,7 @@ CATALOGUE: Mapping[Metric, Definition] = {
     Metric.UNITS_CANCELLED: Definition("units that will not be shipped"),
     Metric.UNITS_RECALLED: Definition("units that locations were asked not to ship"),
     Metric.STOCK_SHORT: Definition("reservations refused because a position had too few units left"),
+    Metric.RESERVATIONS_EXPIRED: Definition("reservations cleared away by the clock after their time"),
     Metric.ORDERS_RELEASED: Definition("orders whose fulfillment orders were created"),
     Metric.FULFILLMENT_ORDERS_ACCEPTED: Definition("fulfillment orders that a location took on"),
     Metric.SHIPMENTS_SHIPPED: Definition("parcels handed to a carrier"),

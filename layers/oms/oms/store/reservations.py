@@ -26,7 +26,8 @@ LONGEST_ID = 64
 
 def read_reservation(table: Table, name: str) -> Reservation | None:
     """A reservation as it stands now."""
-    return read_reservations(table, [name]).get(name)
+    item = table.get(keys.reservation(name)) if len(name) <= LONGEST_ID else None
+    return decode_reservation(item) if item else None
 
 
 def read_reservations(table: Table, names: Iterable[str]) -> dict[str, Reservation]:

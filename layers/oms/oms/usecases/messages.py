@@ -23,6 +23,7 @@ class Work(StrEnum):
     """Types of messages on the sourcing queue."""
 
     RELEASE = "release"
+    EXPIRE = "expire"
 
 
 def parse_fulfillment_event(message: Json) -> FulfillmentFact:

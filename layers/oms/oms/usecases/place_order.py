@@ -16,7 +16,7 @@ from oms.store import keys
 from oms.store.errors import Busy, Cancelled, Reason
 from oms.store.orders import decode_order, encode_order
 from oms.store.placements import order_writes, stock_writes
-from oms.store.reservations import read_reservations
+from oms.store.reservations import read_reservation
 from oms.store.stock import decode_demand, decode_position, read_stock
 from oms.store.table import MOST_WRITES, Table
 from oms.store.writes import Why
@@ -105,8 +105,7 @@ def _read(
     table: Table, command: PlaceOrder, *, consistent: bool
 ) -> tuple[Reservation | None, dict[str, Stock]]:
     """The reservation that an order names, and the stock of its skus and of the order's."""
-    named = command.reservation
-    cart = read_reservations(table, [named]).get(named) if named else None
+    cart = read_reservation(table, command.reservation) if command.reservation else None
     skus = {line.sku for line in command.lines if line.sku} | {sku for sku, _ in (cart.held if cart else ())}
     return cart, read_stock(table, skus, consistent=consistent)
 
