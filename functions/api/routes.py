@@ -11,6 +11,7 @@ from functions.api import (
     returns,
     stock,
     supply,
+    subscribers,
 )
 from functions.api.routing import AnyRoute
 
@@ -26,3 +27,4 @@ ROUTES: tuple[AnyRoute, ...] = (
     *configuration.ROUTES,
     *documentation.ROUTES,
 )
+    *subscribers.ROUTES,

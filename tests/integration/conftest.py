@@ -27,6 +27,8 @@ _ENVIRONMENT = {
     "TABLE_NAME": NAME,
     "KEYS_SECRET": "keys",
     "CONNECTORS": "wms",
+    "PUBLISH_QUEUE_URL": "https://sqs/publish",
+    "REACH": "public",
 }
 
 

@@ -8,8 +8,9 @@ import pytest
 
 from oms.problems import Code, Problem
 from oms.runtime.channel_api import EARLY_S, ChannelApis
-from oms.runtime.http import Client, Reach
+from oms.runtime.http import Client
 from oms.runtime.secrets import ChannelSecrets
+from oms.runtime.settings import Reach
 from tests.fakes_http import Asked, FakeServer, Says, serving
 
 

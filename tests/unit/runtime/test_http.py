@@ -14,7 +14,8 @@ import pytest
 from oms.channels.exchange import Request, Response, Unavailable
 from oms.channels.headers import Headers
 from oms.problems import Code, Problem
-from oms.runtime.http import FAILURES, MAX_BYTES, REST_S, TRIES, Client, Reach, retry_after
+from oms.runtime.http import FAILURES, MAX_BYTES, REST_S, TRIES, Client, retry_after
+from oms.runtime.settings import Reach
 from tests.fakes_http import GARBAGE, FakeServer, Fault, Says, serving
 
 HERE = frozenset({"127.0.0.1"})

@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from oms.channels.headers import Headers
@@ -33,6 +33,24 @@ def require_standard_webhook(headers: Headers, body: bytes, keys: Sequence[bytes
     claimed = [from_base64(text) for version, _, text in signatures if version == "v1"]
     signed = f"{message_id}.{sent}.".encode()
     require_any_match(claimed, (hmac_sha256(key, signed, body) for key in keys))
+
+
+def signed(message_id: str, body: bytes, keys: Sequence[bytes], now: datetime) -> Mapping[str, str]:
+    """The headers of a message of ours; of several keys each signs, so that a receiver may have any of them.
+
+    Args:
+        message_id: the same whenever the message is sent again; without a dot.
+        body: the bytes that are sent.
+        keys: raw keys.
+        now: when it is sent, UTC.
+    """
+    sent = str(int(now.timestamp()))
+    macs = (hmac_sha256(key, f"{message_id}.{sent}.".encode(), body) for key in keys)
+    return {
+        "webhook-id": message_id,
+        "webhook-timestamp": sent,
+        "webhook-signature": " ".join(f"v1,{base64.b64encode(mac).decode()}" for mac in macs),
+    }
 
 
 def key_of(secret: str) -> bytes:

@@ -17,7 +17,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from enum import StrEnum
 from urllib.parse import SplitResult, urlsplit
 
 import urllib3
@@ -26,6 +25,7 @@ from urllib3.exceptions import HTTPError, LocationValueError
 from oms.channels.exchange import Request, Response, Unavailable
 from oms.channels.headers import Headers
 from oms.problems import Code, Problem
+from oms.runtime.settings import Reach
 
 MAX_BYTES = 5_000_000
 """The longest answer that is read, after decompression."""
@@ -55,15 +55,6 @@ LONGEST_WAIT_S = 3600.0
 _CHUNK = 65536
 _SECONDS = re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII)
 _PORTS = {"https": 443, "http": 80}
-
-
-class Reach(StrEnum):
-    """Whom to call: `public` is https, and addresses of the internet alone for endpoints that strangers name;
-    `any` is for a laptop, where everything stands on the loopback interface.
-    """
-
-    PUBLIC = "public"
-    ANY = "any"
 
 
 type Resolve = Callable[[str, int], Collection[str]]

@@ -47,6 +47,9 @@ class Metric(StrEnum):
     POSITIONS_SHORT = "PositionsShort"
     EVENTS_PUBLISHED = "EventsPublished"
     EVENTS_FAILED = "EventsFailed"
+    WEBHOOKS_SENT = "WebhooksSent"
+    SUBSCRIBERS_DISABLED = "SubscribersDisabled"
+    CHANNELS_UNAVAILABLE = "ChannelsUnavailable"
     RECORDS_FAILED = "RecordsFailed"
 
 
@@ -102,6 +105,11 @@ CATALOGUE: Mapping[Metric, Definition] = {
     Metric.POSITIONS_SHORT: Definition("positions that have promised more than is there"),
     Metric.EVENTS_PUBLISHED: Definition("public events taken by the bus"),
     Metric.EVENTS_FAILED: Definition("public events that the bus refused"),
+    Metric.WEBHOOKS_SENT: Definition(
+        "tries to deliver an event to a subscriber, by outcome", ((), ("outcome",))
+    ),
+    Metric.SUBSCRIBERS_DISABLED: Definition("subscribers that are sent nothing more: gone, or down for days"),
+    Metric.CHANNELS_UNAVAILABLE: Definition("calls of a channel that were put off", _BY_CHANNEL),
     Metric.RECORDS_FAILED: Definition("queue or stream records that failed", ((), ("service",))),
 }
 

@@ -22,6 +22,15 @@ class StreamFailures(StrEnum):
     RAISE = "raise"
 
 
+class Reach(StrEnum):
+    """Whom to call: `public` is https, and addresses of the internet alone for endpoints that strangers name;
+    `any` is for a laptop, where everything stands on the loopback interface.
+    """
+
+    PUBLIC = "public"
+    ANY = "any"
+
+
 @dataclass(frozen=True, slots=True)
 class Process:
     """What every function reads, whatever it does."""
@@ -43,12 +52,15 @@ class Webhooks:
 class Api:
     """Settings of `api`; keys_secret names the secret that look-up hashes and cursors are keyed with.
 
-    `connectors` names the queues that requests to locations can go out on.
+    `connectors` names the queues that requests to locations can go out on; `reach` says which endpoints may
+    subscribe.
     """
 
     table_name: str
     keys_secret: str
     connectors: tuple[str, ...]
+    publish_queue_url: str
+    reach: Reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +76,7 @@ class Intake:
 
     table_name: str
     hot_lane_queue_url: str
+    publish_queue_url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +107,18 @@ class Availability:
 
 
 @dataclass(frozen=True, slots=True)
+class Publisher:
+    """Settings of `publisher`; what is postponed goes back to its own queue."""
+
+    table_name: str
+    keys_secret: str
+    channel_secret_prefix: str
+    inbound_queue_url: str
+    publish_queue_url: str
+    reach: Reach
+
+
+@dataclass(frozen=True, slots=True)
 class Clock:
     """Settings of `clock`."""
 
@@ -113,6 +138,7 @@ FUNCTIONS: Mapping[str, type[Any]] = {
     "sourcing": Table,
     "fulfillment": Table,
     "returns": Table,
+    "publisher": Publisher,
     "clock": Clock,
 }
 """The settings of each function, by the name of its folder."""
@@ -169,5 +195,6 @@ _PARSERS: Mapping[object, Callable[[str], object]] = {
     int: int,
     tuple[str, ...]: _texts,
     StreamFailures: StreamFailures,
+    Reach: Reach,
     Mapping[str, str]: _text_by_name,
 }

@@ -38,6 +38,8 @@ class Scope(StrEnum):
     CONFIGURATION_WRITE = "configuration:write"
 
 
+    SUBSCRIBERS_READ = "subscribers:read"
+    SUBSCRIBERS_WRITE = "subscribers:write"
 @dataclass(frozen=True, slots=True)
 class Token:
     """A token without its text. `digest` is the hex SHA-256 of the text; `name` says who uses it."""

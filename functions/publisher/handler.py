@@ -1,0 +1,146 @@
+"""Publisher: whatever leaves for somebody else's server. Trigger: SQS `publish`.
+
+A message is an event from the bus, or one of our own that names its task. Each is handled by itself: a
+server that is slow or down keeps nothing else from leaving.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, cast
+
+from oms.channels.exchange import Unavailable
+from oms.channels.payload import Node, loads
+from oms.events.publish import Queue
+from oms.events.subscribers import Subscriber
+from oms.orders.commands import Fetch
+from oms.problems import Code, Problem
+from oms.runtime import batch, clients, logger, metrics, settings
+from oms.runtime.channel_api import ChannelApis
+from oms.runtime.http import Client
+from oms.runtime.metrics import Metric
+from oms.runtime.secrets import ChannelSecrets, Keys
+from oms.store import process
+from oms.usecases import subscribe
+from oms.usecases.fetch_resource import fetch_resource
+from oms.usecases.notify_subscribers import Outcome, deliver, deliveries
+from oms.usecases.postponing import CHANNEL_WAITS_S, delayed, is_due, postponed
+from oms.usecases.replay_events import parse_replay, replay
+
+type Document = Mapping[str, Any]
+
+
+@logger.invocation("publisher")
+def handler(event: dict[str, Any], context: object) -> batch.Failures:
+    """Send what each message asks for; what fails for now comes back later, what is wrong fails."""
+    return batch.queue(event, _handle)
+
+
+def _handle(record: batch.Record) -> None:
+    message = loads(record["body"].encode())
+    node, now = Node(message), datetime.now(UTC)
+    if not isinstance(message, dict):
+        raise Problem(Code.MESSAGE_INVALID, "the message is not a JSON object")
+    document = cast(Document, message)
+    if node.has("detail-type"):
+        _announce(node.need(Node.child, "detail"), now)
+        return
+    task = node.need(Node.text, "task")
+    if task not in _TASKS:
+        raise node.invalid("task", f"one of {', '.join(_TASKS)}")
+    logger.note(task=task)
+    due = node.time("due_at")
+    if due is not None and not is_due(node, now):
+        _queue().send([delayed(document, logger.correlation_id(), due, now)])
+        return
+    _TASKS[task](document, now)
+
+
+def _announce(event: Node, now: datetime) -> None:
+    """An event for everybody who wants it."""
+    document = cast(Document, event.value)
+    for name in ("id", "type", "time", "correlationid"):
+        event.need(Node.text, name)
+    messages = deliveries(document, _subscribers())
+    _queue().send(messages)
+    logger.note(event=str(document["type"]), subscribers=len(messages))
+
+
+def _deliver(document: Document, now: datetime) -> None:
+    post = _client().post_to_stranger
+    outcome = deliver(process.table(), _signing(), post, _queue(), document, now)
+    metrics.add(Metric.WEBHOOKS_SENT, outcome=str(outcome))
+    metrics.add(Metric.SUBSCRIBERS_DISABLED, outcome is Outcome.DISABLED)
+    logger.note(subscriber=str(document["subscriber"]), outcome=str(outcome))
+
+
+def _replay(document: Document, now: datetime) -> None:
+    logger.note(events=replay(process.table(), _queue(), parse_replay(cast(Any, document))))
+
+
+def _fetch(document: Document, now: datetime) -> None:
+    node = Node(cast(Any, document))
+    channel, resource, resource_id = (
+        node.need(Node.text, name) for name in ("channel", "resource", "resource_id")
+    )
+    inbound = Queue(clients.sqs(), _settings().inbound_queue_url)
+
+    def fetch() -> None:
+        api = _apis().open(channel)
+        fetch_resource(api, inbound, Fetch(channel, api.kind, resource, resource_id), now)
+
+    _or_later(fetch, channel, document, now)
+
+
+def _or_later(call: Callable[[], None], channel: str, document: Document, now: datetime) -> None:
+    """Call a channel; when it gives no answer that counts, the message comes back later.
+
+    Raises:
+        Unavailable: it was the last try, and the dead letters keep the message.
+    """
+    logger.note(channel=channel)
+    try:
+        call()
+    except Unavailable as error:
+        metrics.add(Metric.CHANNELS_UNAVAILABLE, channel=channel)
+        again = postponed(document, logger.correlation_id(), now, CHANNEL_WAITS_S, error.after_s)
+        if again is None:
+            raise
+        _queue().send([again])
+        logger.note(postponed=True)
+
+
+_TASKS: Mapping[str, Callable[[Document, datetime], None]] = {
+    "deliver": _deliver,
+    "replay": _replay,
+    "fetch": _fetch,
+}
+
+
+def _subscribers() -> tuple[Subscriber, ...]:
+    return subscribe.subscribers(process.table())
+
+
+def _queue() -> Queue:
+    return Queue(clients.sqs(), _settings().publish_queue_url)
+
+
+@cache
+def _settings() -> settings.Publisher:
+    return settings.read(settings.Publisher)
+
+
+@cache
+def _client() -> Client:
+    """One for the process, which remembers the hosts that are down."""
+    return Client(_settings().reach)
+
+
+@cache
+def _apis() -> ChannelApis:
+    return ChannelApis(ChannelSecrets(_settings().channel_secret_prefix), _client())
+
+
+@cache
+def _signing() -> Keys:
+    return Keys(_settings().keys_secret)
