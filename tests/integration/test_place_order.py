@@ -8,17 +8,22 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from oms.inventory.model import Delta
-from oms.orders.commands import FulfilledBy
+from oms.orders import placing
+from oms.orders.commands import FulfilledBy, PlaceOrder
 from oms.orders.identity import order_id
 from oms.orders.judgement import Verdict
+from oms.orders.placing import IN_TURN
+from oms.orders.work import WorkStage, work_stage
 from oms.problems import Code, Problem
 from oms.store import keys
 from oms.store.errors import Busy
 from oms.store.table import Table
 from oms.store.writes import Why, limit, move
+from oms.usecases import place_order as usecase
 from oms.usecases.place_order import place_order
+from oms.usecases.release_order import release_order
 from tests.builders import NOW, command, line, network
-from tests.conflicts import Faults
+from tests.conflicts import Crash, Faults
 from tests.shelves import assert_balanced, fill, order_of, position, shelves
 
 WHY = Why("test", "rival", "test", NOW)
@@ -208,11 +213,83 @@ def test_what_is_stored_is_what_was_decided(table: Table) -> None:
     assert_balanced(table, [result.order.order_id], "AB")
 
 
-def test_an_order_too_large_for_one_transaction_is_refused_whole(table: Table) -> None:
-    lines = [line(f"SKU-{number}", 1, number=number) for number in range(99)]
-    for number in range(99):
-        fill(table, f"SKU-{number}", wh_madrid=1)
+def large(many: int) -> PlaceOrder:
+    return command(*(line(f"SKU-{number:03}", 1, number=number) for number in range(many)))
+
+
+def stocked(table: Table, many: int) -> list[str]:
+    """Skus of which every third is nowhere."""
+    skus = [f"SKU-{number:03}" for number in range(many)]
+    for number, sku in enumerate(skus):
+        fill(table, sku, wh_madrid=1 if number % 3 else 0)
+    return skus
+
+
+def test_an_order_too_large_for_one_transaction_is_sourced_in_several(table: Table) -> None:
+    skus = stocked(table, 150)
+    placed = place_order(table, network(), large(150), NOW).order
+    assert order_of(table, placed.order_id) == placed
+    assert [kind for entry in placed.journal for kind in entry.kinds] == ["placed", "sourced", "sourced"]
+    assert [one.allocated for one in placed.lines] == [1 if number % 3 else 0 for number in range(150)]
+    assert not any(one.pending for one in placed.lines)
+    assert placed.holds == ()
+    assert_balanced(table, [placed.order_id], skus)
+    waiting = {item["SK"] for item in table.query(keys.order(placed.order_id), keys.BACKORDER)}
+    assert waiting == {f"W#SKU-{number:03}" for number in range(0, 150, 3)}
+
+
+@pytest.mark.parametrize("when", ["crash_before", "crash_after"])
+def test_a_crash_while_a_large_order_is_sourced_is_mended_by_the_next_delivery(
+    table: Table, when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(placing, "ROOM", 4)
+    skus = stocked(table, 8)
+    faults = Faults()
+    order = replace(large(8), channel_order_id="none")
+    place_order(Table(faults.wrap(table.client), table.name), network(), order, NOW)
+    calls = [number for number, call in enumerate(faults.calls, 1) if call != "query"]
+    assert len(calls) == 5
+    sent = [order]
+    for number in calls:
+        sent.append(replace(order, channel_order_id=f"{number}"))
+        crashing = Table(Faults(**{when: number}).wrap(table.client), table.name)  # type: ignore[arg-type]
+        with pytest.raises(Crash):
+            place_order(crashing, network(), sent[-1], NOW)
+        again = place_order(table, network(), sent[-1], NOW).order
+        assert not any(one.pending for one in again.lines)
+        assert again.holds == ()
+        assert_balanced(table, [order_id(one.channel, one.channel_order_id) for one in sent], skus)
+
+
+def test_an_order_that_is_not_sourced_to_its_end_is_not_released(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(placing, "ROOM", 4)
+    stocked(table, 6)
+    with pytest.raises(Crash):
+        place_order(Table(Faults(crash_after=13).wrap(table.client), table.name), network(), large(6), NOW)
+    stored = order_of(table, order_id("shop-es", "5001"))
+    assert (stored.v, stored.holds) == (1, (IN_TURN,))
+    assert release_order(table, network(), stored.order_id, NOW) == ()
+    assert work_stage(stored) == (WorkStage.OPEN, NOW)
+
+
+def test_an_order_larger_than_an_item_is_refused_whole(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(usecase, "MOST_BYTES", 500)
+    fill(table, "SKU-000", wh_madrid=1)
     with pytest.raises(Problem) as refused:
-        place_order(table, network(), command(*lines), NOW)
+        place_order(table, network(), large(9), NOW)
     assert (refused.value.code, refused.value.field) == (Code.UNSUPPORTED, "lines")
-    assert shelves(table, "SKU-1") == {"wh-madrid": (1, 0, 1)}
+    assert shelves(table, "SKU-000") == {"wh-madrid": (1, 0, 1)}
+
+
+def test_stock_that_comes_while_an_order_begins_to_wait_is_not_missed(table: Table) -> None:
+    fill(table, "A", wh_madrid=1)
+    table.commit(limit("A", "iberia", 9))
+    comes = lambda: table.commit(move("A", "wh-madrid", Delta(on_hand=2), WHY))  # noqa: E731
+    result = place_order(against(table, before_1=comes), network(), command(line("A", 3)), NOW)
+    assert order_of(table, result.order.order_id) == result.order
+    (one,) = result.order.lines
+    assert (one.allocated, one.backordered) == (3, 0)
+    assert shelves(table, "A") == {"wh-madrid": (3, 3, 0)}
+    assert table.get(keys.backorder(result.order.order_id, "A")) is None

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from oms.store.meter import Meter
 from oms.store.stock import read_stock
 from oms.store.table import Table
 from oms.store.writes import Why, limit, move
+from oms.usecases import place_order as usecase
 from oms.usecases.place_order import Result, place_order
 from oms.usecases.place_orders import Refused, place_orders
 from tests.builders import NOW, command, line, network
@@ -235,13 +237,47 @@ def test_an_order_that_cannot_be_decided_on_is_refused_alone(table: Table) -> No
     assert outcomes(table, sent) == ["placed", "InvalidOperation", "placed"]
 
 
-def test_orders_of_an_unknown_channel_or_beyond_a_transaction_are_refused_alone(table: Table) -> None:
+def test_an_order_of_an_unknown_channel_is_refused_alone(table: Table) -> None:
     fill(table, "A", wh_madrid=5)
-    taken = (line(f"SKU-{n}", number=n, fulfilled_by=FulfilledBy.TAKEN) for n in range(99))
-    large = command(*taken, channel_order_id="large", source_location="905684977")
     first, last = orders(2)
-    sent = [first, large, command(line("A"), channel="ghost"), last]
-    assert outcomes(table, sent) == ["placed", Code.UNSUPPORTED, Code.CHANNEL_UNKNOWN, "placed"]
+    sent = [first, command(line("A"), channel="ghost"), last]
+    assert outcomes(table, sent) == ["placed", Code.CHANNEL_UNKNOWN, "placed"]
+
+
+def test_an_order_larger_than_an_item_is_refused_alone(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(usecase, "MOST_BYTES", 900)
+    fill(table, "A", wh_madrid=5)
+    first, last = orders(2)
+    large = command(*(line("A", number=n) for n in range(30)), channel_order_id="large")
+    assert outcomes(table, [first, large, last]) == ["placed", Code.UNSUPPORTED, "placed"]
+
+
+def test_an_order_beyond_a_transaction_is_sourced_in_several_between_the_others(table: Table) -> None:
+    fill(table, "A", wh_madrid=2)
+    taken = (line(f"SKU-{n}", number=n, fulfilled_by=FulfilledBy.TAKEN) for n in range(99))
+    large = command(line("A"), *taken, channel_order_id="large", source_location="905684977")
+    first, last = orders(2)
+    assert outcomes(table, [first, large, last]) == ["placed"] * 3
+    stored = order_of(table, name_of(large))
+    assert not any(one.pending for one in stored.lines)
+    assert stored.holds == ()
+    assert shelves(table, "SKU-98") == {"st-gracia": (-1, 0, -1)}
+    assert [order_of(table, name_of(one)).lines[0].allocated for one in (first, large, last)] == [1, 1, 0]
+    assert_balanced(table, map(name_of, (first, large, last)), "A")
+
+
+def test_stock_that_comes_while_orders_begin_to_wait_goes_to_the_oldest(table: Table) -> None:
+    fill(table, "A", wh_madrid=0)
+    why = Why("test", "rival", "test", NOW)
+    rival = once(lambda: table.commit(move("A", "wh-madrid", Delta(on_hand=2), why)))
+    sent = [replace(one, placed_at=NOW + timedelta(hours=-n)) for n, one in enumerate(orders(4))]
+    found = dict(place_orders(before(table, rival), network(), sent, NOW))
+    results = [found[number] for number in range(4)]
+    assert [r.order.lines[0].allocated for r in results if isinstance(r, Result)] == [0, 0, 1, 1]
+    assert [r.order for r in results if isinstance(r, Result)] == [
+        order_of(table, name_of(one)) for one in sent
+    ]
+    assert shelves(table, "A") == {"wh-madrid": (2, 2, 0)}
 
 
 def test_another_version_of_a_refused_order_is_placed(table: Table) -> None:

@@ -7,7 +7,7 @@ from oms.fulfillment.model import FulfillmentOrder, FulfillmentState, RequestLin
 from oms.inventory.network import Network
 from oms.orders.commands import Method
 from oms.orders.model import Entry, Order, OrderBody, OrderLine, Stage
-from oms.orders.work import OPEN_RETRY, releasable
+from oms.orders.work import releasable
 
 ACCEPT_WITHIN = timedelta(hours=4)
 """How long a location has to accept a fulfillment order before it counts as late."""
@@ -43,7 +43,7 @@ def release(
         _fulfillment_order(order, body, network, name, place, tuple(requested[name].values()), now)
         for place, name in groups.items()
     )
-    released = replace(order.with_lines(changed), due_at=now + OPEN_RETRY)
+    released = replace(order.with_lines(changed), due_at=now)
     return released.written(
         now, "released", data={"fulfillment_orders": list(groups.values())}
     ), fulfillment_orders

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from oms.inventory.model import Position, Stock
+from oms.inventory.network import Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,18 @@ def takeable(stock: Stock, locations: Collection[str], safety: Mapping[str, int]
         safety: safety stock by location, units.
     """
     return _all_own(stock, locations) + max(0, all_free(stock, locations, safety) - waiting(stock))
+
+
+def can_serve(stock: Stock, network: Network) -> bool:
+    """Whether units of a sku wait in a pool that has some free for them."""
+    if stock.sku is None:
+        return False
+    for demand in stock.demands:
+        sellable = network.sellable(demand.pool)
+        safety = {location.id: location.safety_stock for location in sellable.values()}
+        if demand.waiting > 0 and (not stock.sku.tracked or all_free(stock, sellable, safety)):
+            return True
+    return False
 
 
 def availability(

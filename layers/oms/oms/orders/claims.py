@@ -18,12 +18,11 @@ def promised(order: Order) -> Counter[tuple[str, str]]:
 
 
 def awaited(order: Order) -> Counter[tuple[str, str]]:
-    """Units that wait for a source, by sku and pool; those of a sku that was unknown wait in no pool."""
-    unknown = {exception.ref for exception in order.exceptions if exception.code == "sku_unknown"}
+    """Units that wait for a source, by sku and pool; those of pending lines are not asked for yet."""
     claims: Counter[tuple[str, str]] = Counter()
     for line in order.lines:
         units = line.open + line.backordered
-        if units and line.sku is not None and order.pool is not None and line.line_id not in unknown:
+        if units and line.sku is not None and order.pool is not None and not line.pending:
             claims[line.sku, order.pool] += units
     return claims
 

@@ -46,7 +46,8 @@ class OrderLine:
 
     `amount` is the gross of all ordered units; `discount` and `tax` are line totals. `tracked` is False when
     the sku's stock is not counted, so that no position is touched. `sku` is None while the channel's listing
-    is not mapped.
+    is not mapped. While `pending`, no stock has been asked for yet: nobody knows the sku, or the order is too
+    large for one transaction and this line's turn has not come; such a line claims nothing.
     """
 
     line_id: str
@@ -65,6 +66,7 @@ class OrderLine:
     returned: int = 0
     entries: tuple[Entry, ...] = ()
     tracked: bool = True
+    pending: bool = False
     parent_line_id: str | None = None
     per_bundle: int = 0
 

@@ -1,15 +1,15 @@
 """Placing: from a canonical command and the stock seen to an order with sources, and what that changes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from oms.inventory.availability import seen_at
-from oms.inventory.model import Delta, Deltas, DemandChange, Position, Reserved, Stock, add
+from oms.inventory.model import Delta, Deltas, DemandChange, Position, Reserved, Sku, Stock, add
 from oms.inventory.network import Channel, Network
 from oms.inventory.reservations import Reservation, ending
-from oms.orders.claims import promised
+from oms.orders.claims import Reclaimed, promised
 from oms.orders.commands import (
     Address,
     Delivery,
@@ -32,6 +32,18 @@ from oms.orders.model import (
 )
 from oms.sourcing.choose import Assignment
 from oms.sourcing.deliveries import assignments_of, decide
+
+ROOM = 97
+"""Positions, demands and rows that fit into one transaction beside an order's header, body and cart."""
+
+IN_TURN = "sourcing"
+"""The hold of an order with lines whose turn has not come: it is too large for one transaction."""
+
+_WAITING = ("#demand", "#backorder")
+"""What is written for a sku beside positions when units of it wait."""
+
+_UNKNOWN = ("sku_unknown", "quantity_unknown")
+"""Exceptions that keep a line pending until the catalogue knows what is meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +105,9 @@ def enter(command: PlaceOrder, stocks: Mapping[str, Stock], now: datetime) -> Or
         parent = ids.get(line.parent_line_id) if line.parent_line_id else None
         entered = _line(line, str(number), parent, stock, void=void)
         lines.append(entered)
-        if entered.ordered == 0 and Decimal(line.quantity):
-            order = order.with_exception("quantity_unknown", entered.line_id, now)
-        if entered.open and (stock is None or stock.sku is None):
-            order = order.with_exception("sku_unknown", entered.line_id, now)
+        code = _unknown(entered, line.quantity, stock.sku if stock else None)
+        if code:
+            order = order.with_exception(code, entered.line_id, now)
     if "address" in order.holds:
         order = order.with_exception("address_missing", order.order_id, now)
     if not command.balanced and not void:
@@ -129,29 +140,16 @@ def place(
         The order at version 1, its body, and the changes of positions and demand that belong to it.
     """
     cart = reservation if reservation and usable(reservation, command, now) else None
-    seen = {sku: seen_at(stock, now, cart.id if cart else None) for sku, stock in stocks.items()}
-    order = replace(enter(command, stocks, now), pool=channel.pool)
-    units = {line.line_id: line.open for line in order.lines}
-    deliveries = {delivery.id: delivery for delivery in command.deliveries}
-    assignments = assign(order, units, deliveries, channel, network, seen)
-    order = _allocate(order, assignments)
-    order, demands = _wait(order, channel.pool, stocks, now)
-    order, deltas = _sell_at_till(order, command, channel, now)
-    taken = promised(order)
-    for (sku, location), units in taken.items():
-        add(deltas, sku, location, Delta(allocated=units))
-    safety = {location.id: location.safety_stock for location in network.locations.values()}
-    ended = ending(stocks, taken, safety, now, cart.id if cart else None)
-    for row in ended:
-        add(deltas, row.sku, row.location, Delta(reserved=-row.units))
-    order = order.written(now, "placed", data=_outcome(order))
-    due = now + timedelta(minutes=channel.grace_minutes)
+    entered = replace(enter(command, stocks, now), pool=channel.pool)
+    body = body_of(command, entered)
+    sourced = source(entered, body, channel, network, stocks, now, cart.id if cart else None)
+    order = sourced.order.written(now, "placed", data=_outcome(sourced.order))
     return Placement(
-        replace(order, due_at=due),
-        body_of(command, order),
-        deltas,
-        demands,
-        ended,
+        replace(order, due_at=now + timedelta(minutes=channel.grace_minutes)),
+        body,
+        sourced.deltas,
+        sourced.demands,
+        sourced.ended,
         cart.confirmed(order.order_id, now) if cart else None,
     )
 
@@ -161,19 +159,119 @@ def usable(reservation: Reservation, command: PlaceOrder, now: datetime) -> bool
     return reservation.holds_at(now) and reservation.cart.channel == command.channel
 
 
-def left_by(placement: Placement, stocks: Mapping[str, Stock]) -> dict[str, Stock]:
-    """The stock that the next order meets when `placement` was made from `stocks`."""
+def source(
+    order: Order,
+    body: OrderBody,
+    channel: Channel,
+    network: Network,
+    stocks: Mapping[str, Stock],
+    now: datetime,
+    cart: str | None = None,
+) -> Reclaimed:
+    """Ask for the stock of pending lines, as many as a transaction has room for; the order's version stays.
+
+    New lines take only what no waiting units need, and what their own cart holds. The order is held for as
+    long as lines are pending that only want room; those that nobody knows are left to the catalogue.
+
+    Args:
+        order: as it stands.
+        body: has the addresses, and each quantity as the channel has it.
+        channel: its configuration.
+        network: pools and locations.
+        stocks: by sku, as stored; lines of a sku that is missing stay pending.
+        now: UTC.
+        cart: id of the reservation that becomes this order: all that it holds is taken or given back.
+    """
+    share = ROOM
+    while True:
+        sourced = _source(order, body, channel, network, stocks, now, cart, share)
+        written = len(sourced.deltas) + len(sourced.ended) + len(_WAITING) * len(sourced.demands)
+        if written <= ROOM or share <= len(_WAITING) + 1:
+            return sourced
+        share //= 2
+
+
+def _source(
+    order: Order,
+    body: OrderBody,
+    channel: Channel,
+    network: Network,
+    stocks: Mapping[str, Stock],
+    now: datetime,
+    cart: str | None,
+    room: int,
+) -> Reclaimed:
+    before = promised(order)
+    order = _made_known(order, body, stocks, now)
+    known = {sku for sku, stock in stocks.items() if stock.sku is not None}
+    due = [line for line in order.lines if _in_turn(order, line) and (line.sku in known or _taken(line))]
+    units = {line.line_id: line.open for line in due if line.open}
+    seen = {sku: seen_at(stock, now, cart) for sku, stock in stocks.items()}
+    assignments = assign(order, units, deliveries_of(order, body), channel, network, seen)
+    till = channel.locations.get(body.source_location or "")
+    due, assignments = _that_fit(due, assignments, till, room)
+    order = order.with_lines({line.line_id: replace(line, pending=False) for line in due})
+    order = _allocate(order, assignments)
+    names = {line.line_id for line in due}
+    order, demands = _wait(order, names, channel.pool, stocks, now)
+    order, deltas = _sell_at_till(order, names, till, now)
+    taken = promised(order)
+    taken.subtract(before)
+    ended = take(deltas, +taken, stocks, network, now, cart)
+    holds = tuple(hold for hold in order.holds if hold != IN_TURN)
+    if any(_in_turn(order, line) for line in order.lines):
+        holds = (*holds, IN_TURN)
+    return Reclaimed(replace(order, holds=holds), deltas, demands, ended)
+
+
+def take(
+    deltas: Deltas,
+    taken: Mapping[tuple[str, str], int],
+    stocks: Mapping[str, Stock],
+    network: Network,
+    now: datetime,
+    cart: str | None = None,
+) -> tuple[Reserved, ...]:
+    """Add units taken from positions to `deltas`, with the rows of reservations that this ends, and those."""
+    for (sku, location), count in taken.items():
+        add(deltas, sku, location, Delta(allocated=count))
+    safety = {location.id: location.safety_stock for location in network.locations.values()}
+    ended = ending(stocks, taken, safety, now, cart)
+    for row in ended:
+        add(deltas, row.sku, row.location, Delta(reserved=-row.units))
+    return ended
+
+
+def next_lines(order: Order) -> list[OrderLine]:
+    """The pending lines to ask for next: those in turn, as many as may fit; else those that nobody knew."""
+    turn = [line for line in order.lines if _in_turn(order, line)]
+    return turn[:ROOM] or [line for line in order.lines if line.pending and line.sku]
+
+
+def deliveries_of(order: Order, body: OrderBody) -> dict[str, Delivery]:
+    """The deliveries of an order that is there, by id, with their addresses."""
+    return {
+        kept.id: Delivery(
+            kept.id, kept.method, body.services.get(kept.id), body.ship_to.get(kept.id), kept.location
+        )
+        for kept in order.deliveries
+    }
+
+
+def left_by(change: Placement | Reclaimed, stocks: Mapping[str, Stock]) -> dict[str, Stock]:
+    """The stock that the next order meets when `change` was made from `stocks`."""
     left = dict(stocks)
-    for (sku, location), delta in placement.deltas.items():
+    for (sku, location), delta in change.deltas.items():
         stock = left.get(sku, Stock(None))
         held = next((known for known in stock.positions if known.location == location), None)
         left[sku] = stock.with_position((held or Position(sku, location)).moved(delta))
-    for row in placement.ended:
+
+    for row in change.ended:
         left[row.sku] = left[row.sku].without(row)
-    for change in placement.demands:
-        demand = left[change.sku].demand(change.pool)
-        waiting = replace(demand, waiting=demand.waiting + change.waiting)
-        left[change.sku] = left[change.sku].with_demand(waiting)
+    for more in change.demands:
+        demand = left[more.sku].demand(more.pool)
+        waiting = replace(demand, waiting=demand.waiting + more.waiting)
+        left[more.sku] = left[more.sku].with_demand(waiting)
     return left
 
 
@@ -247,6 +345,8 @@ def _line(line: Line, line_id: str, parent: str | None, stock: Stock | None, *, 
     shipped = min(quantity, (line.shipped or 0) * scale)
     cancelled = quantity - shipped if void else min(quantity - shipped, line.cancelled * scale)
     rest = quantity - shipped - cancelled
+    taken = line.fulfilled_by is FulfilledBy.TAKEN
+    ours = line.fulfilled_by is FulfilledBy.US and line.kind is LineKind.PHYSICAL
     entered = OrderLine(
         line_id=line_id,
         sku=line.sku,
@@ -260,15 +360,93 @@ def _line(line: Line, line_id: str, parent: str | None, stock: Stock | None, *, 
         cancelled=cancelled,
         tracked=sku.tracked if sku else True,
         parent_line_id=parent,
+        pending=taken and shipped > 0,
     )
+    if ours and not quantity:
+        return replace(entered, pending=Decimal(line.quantity) > 0 and not void)
     if not rest:
         return entered
-    if line.fulfilled_by is FulfilledBy.TAKEN or line.kind is not LineKind.PHYSICAL:
-        return replace(entered, shipped=shipped + rest, delivered=rest)
-    if line.fulfilled_by is FulfilledBy.US:
-        return replace(entered, open=rest)
+    if taken or line.kind is not LineKind.PHYSICAL:
+        return replace(entered, shipped=shipped + rest, delivered=rest, pending=taken)
+    if ours:
+        return replace(entered, open=rest, pending=True)
     elsewhere = Entry(f"1.{line_id}", f"@{line.fulfilled_by}", rest, Stage.IN_FULFILLMENT)
     return replace(entered, entries=(elsewhere,))
+
+
+def _unknown(line: OrderLine, quantity: int | str, sku: Sku | None) -> str | None:
+    """The exception of a line whose sku or whose quantity nobody knows."""
+    if line.ordered == 0 and Decimal(quantity):
+        return "quantity_unknown"
+    return "sku_unknown" if line.open and sku is None else None
+
+
+def _made_known(order: Order, body: OrderBody, stocks: Mapping[str, Stock], now: datetime) -> Order:
+    """The order with the quantities of lines that the catalogue has come to know, in smallest units."""
+    quantities = {line.line_id: line.quantity for line in body.lines}
+    for line in order.lines:
+        stock = stocks.get(line.sku) if line.sku else None
+        codes = {known.code for known in order.exceptions if known.ref == line.line_id}
+        if not line.pending or stock is None or stock.sku is None or not codes.intersection(_UNKNOWN):
+            continue
+        sku, quantity = stock.sku, quantities[line.line_id]
+        shipped, cancelled = line.shipped * sku.scale, line.cancelled * sku.scale
+        rest = max(0, _smallest_units(quantity, sku.scale) - shipped - cancelled)
+        made = replace(line, open=rest, shipped=shipped, cancelled=cancelled, tracked=sku.tracked)
+        code = _unknown(made, quantity, sku)
+        if code in codes:
+            continue
+        for resolved in _UNKNOWN:
+            order = order.without_exception(resolved, line.line_id)
+        if code:
+            order = order.with_exception(code, line.line_id, now)
+        order = order.with_lines({line.line_id: made})
+    return order
+
+
+def _in_turn(order: Order, line: OrderLine) -> bool:
+    """Whether a pending line waits for nothing but room in a transaction."""
+    return bool(line.pending and (line.open or _taken(line))) and not any(
+        known.ref == line.line_id and known.code in _UNKNOWN for known in order.exceptions
+    )
+
+
+def _taken(line: OrderLine) -> bool:
+    """Whether a line tells of units that have left a store's shelf already."""
+    return line.fulfilled_by is FulfilledBy.TAKEN and line.touches_stock
+
+
+def _that_fit(
+    due: Sequence[OrderLine], assignments: Sequence[Assignment], till: str | None, room: int
+) -> tuple[list[OrderLine], list[Assignment]]:
+    """The first of the lines that there is room for, with their assignments.
+
+    Of a line that has more sources than that as many are left out as it takes; the rest of it waits.
+    """
+    by_line: dict[str, list[Assignment]] = {}
+    for assignment in assignments:
+        by_line.setdefault(assignment.line_id, []).append(assignment)
+    touched: set[tuple[str, str | None]] = set()
+    lines: list[OrderLine] = []
+    fit: list[Assignment] = []
+    for line in due:
+        found = by_line.get(line.line_id, [])
+        if not touched:
+            found = found[: room - len(_WAITING)]
+        sku = line.sku or ""
+        places: set[tuple[str, str | None]] = set()
+        if line.tracked:
+            places |= {(sku, assignment.location) for assignment in found}
+        if line.open > sum(assignment.units for assignment in found):
+            places |= {(sku, item) for item in _WAITING}
+        if _taken(line):
+            places.add((sku, till))
+        if len(touched | places) > room:
+            break
+        touched |= places
+        lines.append(line)
+        fit += found
+    return lines, fit
 
 
 def _smallest_units(quantity: int | str, scale: int) -> int:
@@ -317,16 +495,15 @@ def _allocate(order: Order, assignments: Sequence[Assignment]) -> Order:
 
 
 def _wait(
-    order: Order, pool: str, stocks: Mapping[str, Stock], now: datetime
+    order: Order, names: Collection[str], pool: str, stocks: Mapping[str, Stock], now: datetime
 ) -> tuple[Order, tuple[DemandChange, ...]]:
-    """Backorder open units up to each sku's limit; what is beyond stays open, with an exception."""
+    """Backorder open units of lines up to each sku's limit; what is beyond stays open, with an exception."""
     changes: dict[str, DemandChange] = {}
     changed: dict[str, OrderLine] = {}
     for line in order.lines:
-        stock = stocks.get(line.sku) if line.sku else None
-        if not line.open or line.sku is None or stock is None or stock.sku is None:
+        if line.line_id not in names or not line.open or line.sku is None:
             continue
-        demand = stock.demand(pool)
+        demand = stocks[line.sku].demand(pool)
         change = changes.get(line.sku, DemandChange(line.sku, pool, 0, 0, demand.backorder_limit))
         limit = demand.backorder_limit
         room = line.open if limit is None else max(0, limit - demand.waiting - change.waiting)
@@ -340,16 +517,18 @@ def _wait(
     return order.with_lines(changed), tuple(changes.values())
 
 
-def _sell_at_till(order: Order, command: PlaceOrder, channel: Channel, now: datetime) -> tuple[Order, Deltas]:
+def _sell_at_till(
+    order: Order, names: Collection[str], till: str | None, now: datetime
+) -> tuple[Order, Deltas]:
     """Units taken at a till have left the store's stock already: a fact, whatever the counters say."""
     deltas: Deltas = {}
-    taken = [line for line in order.lines if line.fulfilled_by is FulfilledBy.TAKEN and line.touches_stock]
-    store = channel.locations.get(command.source_location or "")
-    for line in taken:
-        if store is None:
+    for line in order.lines:
+        if not _taken(line) or line.line_id not in names:
+            continue
+        if till is None:
             order = order.with_exception("location_unmapped", line.line_id, now)
-        elif line.sku is not None and line.shipped:
-            add(deltas, line.sku, store, Delta(on_hand=-line.shipped))
+        elif line.sku is not None:
+            add(deltas, line.sku, till, Delta(on_hand=-line.shipped))
     return order, deltas
 
 

@@ -1,11 +1,15 @@
-"""Sourcing again: units that lose their source wait, units that wait are given one."""
+"""Sourcing again: units that lose their source, units that wait for one, lines whose turn has come."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
+from oms.inventory.availability import seen_at
+from oms.inventory.model import Deltas, Stock
+from oms.inventory.network import Channel, Network
 from oms.orders.claims import Reclaimed, reclaimed
-from oms.orders.model import Entry, Order, OrderLine, Stage
+from oms.orders.model import Entry, Order, OrderBody, OrderLine, Stage
+from oms.orders.placing import ROOM, assign, deliveries_of, source, take
 from oms.orders.work import releasable
 from oms.sourcing.choose import Assignment
 
@@ -45,6 +49,72 @@ def reopen(order: Order, units: Mapping[str, int], now: datetime, reason: str) -
         reopened = replace(reopened, due_at=now)
     data = {"reason": reason, "taken": taken}
     return reclaimed(order, reopened.written(now, "reopened", data=data))
+
+
+def serve(
+    order: Order, body: OrderBody, sku: str, channel: Channel, network: Network, stock: Stock, now: datetime
+) -> Reclaimed:
+    """Give the units of a sku that wait in an order whatever is free where they may come from.
+
+    Args:
+        order: whose.
+        body: has the addresses.
+        sku: which.
+        channel: the order's, configured as it is now.
+        network: pools and locations.
+        stock: of the sku, as stored.
+        now: UTC.
+
+    Returns:
+        The order with what was found, and the changes that belong to it; the same order if nothing was.
+    """
+    assert stock.sku is not None, "units of an unknown sku do not wait"
+    tracked = stock.sku.tracked
+    lines = {
+        line.line_id: replace(line, tracked=tracked)
+        for line in order.lines
+        if line.sku == sku and not line.pending and (line.tracked == tracked or not line.entries)
+    }
+    units = {name: line.open + line.backordered for name, line in lines.items()}
+    seen = {sku: seen_at(stock, now)}
+    found = assign(order, units, deliveries_of(order, body), channel, network, seen, served=True)
+    share = ROOM
+    while found:
+        some = found[:share]
+        change = give(order.with_lines({each.line_id: lines[each.line_id] for each in some}), some, now)
+        deltas: Deltas = {}
+        taken = {place: delta.allocated for place, delta in change.deltas.items()}
+        ended = take(deltas, taken, {sku: stock}, network, now)
+        if len(deltas) + len(ended) < ROOM or share == 1:
+            return replace(change, deltas=deltas, ended=ended)
+        share //= 2
+    return Reclaimed(order, {}, ())
+
+
+def resume(
+    order: Order,
+    body: OrderBody,
+    channel: Channel,
+    network: Network,
+    stocks: Mapping[str, Stock],
+    now: datetime,
+) -> Reclaimed:
+    """Ask for the stock of lines that are still pending, as many as there is room for (see `source`).
+
+    Returns:
+        The order at its next version, and the changes that belong to it; the same order if nothing changes.
+    """
+    sourced = source(order, body, channel, network, stocks, now)
+    if sourced.order == order:
+        return Reclaimed(order, {}, ())
+    before = {entry.alloc_id for line in order.lines for entry in line.entries}
+    found = [
+        [line.line_id, entry.location, entry.units]
+        for line in sourced.order.lines
+        for entry in line.entries
+        if entry.alloc_id not in before
+    ]
+    return replace(sourced, order=sourced.order.written(now, "sourced", data={"allocated": found}))
 
 
 def give(order: Order, assignments: Iterable[Assignment], now: datetime) -> Reclaimed:

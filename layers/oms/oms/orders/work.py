@@ -6,7 +6,7 @@ from enum import StrEnum
 from oms.orders.model import Order, Stage
 
 OPEN_RETRY = timedelta(minutes=15)
-"""How often units without a source are tried again."""
+"""How often what waits is tried again."""
 
 
 class WorkStage(StrEnum):
@@ -24,15 +24,18 @@ def releasable(order: Order) -> bool:
     )
 
 
+def waits(order: Order) -> bool:
+    """Whether units of an order have no source."""
+    return any(line.open or line.backordered or line.pending for line in order.lines)
+
+
 def work_stage(order: Order) -> tuple[WorkStage, datetime] | None:
     """The earliest work due on an order, or None when there is none.
 
-    An item stands in the queue once: release comes before trying open units again.
+    An item stands in the queue once: release comes before trying again what waits.
     """
     if order.due_at is None:
         return None
     if releasable(order):
         return WorkStage.RELEASE, order.due_at
-    if any(line.open for line in order.lines):
-        return WorkStage.OPEN, order.due_at
-    return None
+    return (WorkStage.OPEN, order.due_at) if waits(order) else None

@@ -157,6 +157,7 @@ def _encode_line(line: OrderLine) -> Value:
         "dl": line.delivery_id,
         "p": line.parent_line_id,
         "u": None if line.tracked else True,
+        "w": line.pending or None,
         "e": [_encode_entry(entry) for entry in line.entries] or None,
     }
     return stored | {name: value for name, value in optional.items() if value is not None}
@@ -171,6 +172,7 @@ def _decode_line(stored: Mapping[str, Any]) -> OrderLine:
         delivery_id=stored.get("dl"),
         parent_line_id=stored.get("p"),
         tracked=not stored.get("u", False),
+        pending=stored.get("w", False),
         entries=tuple(_decode_entry(entry) for entry in stored.get("e", ())),
         **{name: stored.get(short, 0) for name, short in _COUNTERS.items()},
     )

@@ -1,33 +1,42 @@
 """Place an order: read stock, choose sources, and commit order and allocations in one transaction."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from oms.inventory.model import Stock
-from oms.inventory.network import Channel, Network
+from oms.inventory.network import Network
 from oms.inventory.reservations import Reservation
 from oms.orders.commands import PlaceOrder
 from oms.orders.identity import order_id
 from oms.orders.judgement import Verdict, judge
 from oms.orders.model import Order
-from oms.orders.placing import place
+from oms.orders.placing import IN_TURN, Placement, left_by, place
 from oms.problems import Code, Problem
 from oms.store import keys
+from oms.store.attributes import encode
 from oms.store.errors import Busy, Cancelled, Reason
+from oms.store.meter import item_size
 from oms.store.orders import decode_order, encode_order
 from oms.store.placements import order_writes, stock_writes
+from oms.store.queries import known_order
 from oms.store.reservations import read_reservation
 from oms.store.stock import decode_demand, decode_position, read_stock
 from oms.store.table import MOST_WRITES, Table
-from oms.store.writes import Why
+from oms.store.writes import Why, Write
 from oms.store.writes import replace as replace_item
 from oms.usecases.end_reservations import make_room
 from oms.usecases.heat import Heat, Hot
+from oms.usecases.serve_waiting import serve_missed
+from oms.usecases.source_order import channel_of, source_order
 
 _QUICK_TRIES = 3
 """Tries with what lost races show, before all stock is read again, consistently."""
 
 _TRIES = 8
+
+MOST_BYTES = 300_000
+"""Size of a header or body when it is placed: an item takes 400 KB, and the journal of a header grows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +66,11 @@ def place_order(
             place it whatever it asks for.
 
     Raises:
-        Problem: the channel is not configured, or the order has more positions than one transaction takes.
+        Problem: the channel is not configured, or the order is larger than the store can keep.
         Hot: it belongs into the hot lane.
         Busy: the stock stayed contended; hand the command back to its queue.
     """
-    channel = channel_of(command, network)
+    channel = channel_of(command.channel, network)
     # What a cart holds is only known from a consistent read.
     consistent = command.reservation is not None
     cart, stocks = _read(table, command, consistent=consistent)
@@ -73,21 +82,21 @@ def place_order(
             consistent = True
             cart, stocks = _read(table, command, consistent=True)
             placement = place(command, channel, network, stocks, now, cart)
-        why = Why("order_placed", placement.order.order_id, "intake", now)
-        writes = [*order_writes(placement), *stock_writes([placement], network, why)]
+        order = placement.order
+        why = Why("order_placed", order.order_id, "intake", now)
+        own = order_writes(placement)
+        check_size(own)
+        writes = [*own, *stock_writes([placement], network, why)]
         if len(writes) > MOST_WRITES:
-            if not make_room(table, network, placement, now):
-                raise too_large(len(writes))
+            make_room(table, network, placement, now)
             cart, stocks = _read(table, command, consistent=True)
             continue
         try:
             table.commit(*writes)
-            opened = tuple(exception.code for exception in placement.order.exceptions)
-            return Result(Verdict.PLACED, placement.order, refused=attempt, opened=opened)
         except Cancelled as cancelled:
             existing = known_orders(cancelled.reasons)
             if existing:
-                return judge_again(table, existing[placement.order.order_id], command, now)
+                return judge_again(table, network, existing[order.order_id], command, now)
             consistent = attempt >= _QUICK_TRIES or bool(placement.ended or placement.reservation)
             if consistent:
                 cart, stocks = _read(table, command, consistent=True)
@@ -96,6 +105,10 @@ def place_order(
         except Busy:
             _check_heat(heat, stocks, now)
             raise
+        else:
+            opened = tuple(exception.code for exception in order.exceptions)
+            order = _finish(table, network, placement, stocks, now)
+            return Result(Verdict.PLACED, order, refused=attempt, opened=opened)
     raise Busy(
         f"order {order_id(command.channel, command.channel_order_id)} lost {_TRIES} races for its stock"
     )
@@ -110,21 +123,29 @@ def _read(
     return cart, read_stock(table, skus, consistent=consistent)
 
 
-def channel_of(command: PlaceOrder, network: Network) -> Channel:
-    """The configuration of a command's channel.
+def _finish(
+    table: Table, network: Network, placement: Placement, stocks: dict[str, Stock], now: datetime
+) -> Order:
+    """What remains to be done once an order is there; whoever comes after a crash does it later."""
+    order = placement.order
+    if IN_TURN in order.holds:
+        return source_order(table, network, order.order_id, now)
+    left = left_by(placement, stocks)
+    waits = {change.sku: left[change.sku] for change in placement.demands}
+    if serve_missed(table, network, waits, [order.order_id], now):
+        return known_order(table, order.order_id)
+    return order
+
+
+def check_size(writes: Sequence[Write]) -> None:
+    """Refuse an order that the store cannot keep: its lines stand in one item.
 
     Raises:
-        Problem: there is none.
+        Problem: it has too many lines, or too much is said of them.
     """
-    channel = network.channels.get(command.channel)
-    if channel is None:
-        raise Problem(Code.CHANNEL_UNKNOWN, f"channel {command.channel} is not configured", "channel")
-    return channel
-
-
-def too_large(writes: int) -> Problem:
-    """What is wrong with an order that does not fit into one transaction."""
-    return Problem(Code.UNSUPPORTED, f"an order that needs {writes} writes at once", "lines")
+    largest = max(len(repr(write.item)) for write in writes)
+    if largest > MOST_BYTES and max(item_size(encode(write.item or {})) for write in writes) > MOST_BYTES:
+        raise Problem(Code.UNSUPPORTED, f"an order larger than {MOST_BYTES} bytes", "lines")
 
 
 def known_orders(reasons: tuple[Reason, ...]) -> dict[str, Order]:
@@ -156,8 +177,13 @@ def _corrected(stocks: dict[str, Stock], reasons: tuple[Reason, ...]) -> dict[st
     return corrected
 
 
-def judge_again(table: Table, order: Order, command: PlaceOrder, now: datetime) -> Result:
-    """Judge a command against the order that is there; anew whenever somebody else writes it first."""
+def judge_again(table: Table, network: Network, order: Order, command: PlaceOrder, now: datetime) -> Result:
+    """Judge a command against the order that is there; anew whenever somebody else writes it first.
+
+    An order that was not sourced to its end, as whoever placed it crashed, is sourced on first.
+    """
+    if IN_TURN in order.holds:
+        order = source_order(table, network, order.order_id, now)
     while True:
         verdict, judged = judge(order, command, now)
         if judged is order:

@@ -14,17 +14,20 @@ from oms.orders.commands import PlaceOrder
 from oms.orders.identity import order_id
 from oms.orders.judgement import Verdict
 from oms.orders.model import Order
-from oms.orders.placing import Placement, left_by, place
+from oms.orders.placing import IN_TURN, Placement, left_by, place
 from oms.problems import Problem
 from oms.store import keys
 from oms.store.errors import Busy, Cancelled
 from oms.store.placements import order_writes, stock_writes
+from oms.store.queries import known_order
 from oms.store.reservations import read_reservations
 from oms.store.stock import read_stock
 from oms.store.table import MOST_WRITES, Table
 from oms.store.writes import Why, Write
 from oms.usecases.end_reservations import make_room
-from oms.usecases.place_order import Result, channel_of, judge_again, known_orders, too_large
+from oms.usecases.place_order import Result, check_size, judge_again, known_orders
+from oms.usecases.serve_waiting import serve_missed
+from oms.usecases.source_order import channel_of, source_order
 
 _TRIES = 8
 """Transactions in a row that may be refused for want of stock."""
@@ -93,7 +96,7 @@ def place_orders(
     repeats: list[_Candidate] = []
     for number, command in enumerate(commands):
         try:
-            channel = channel_of(command, network)
+            channel = channel_of(command.channel, network)
         except Problem as problem:
             yield number, Refused(problem)
             continue
@@ -107,7 +110,7 @@ def place_orders(
         yield candidate.number, outcome
     for repeat in repeats:
         if repeat.order_id in there:
-            result = judge_again(table, there[repeat.order_id], repeat.command, now)
+            result = judge_again(table, network, there[repeat.order_id], repeat.command, now)
             there[repeat.order_id] = result.order
             yield repeat.number, result
         else:  # the first was refused, but this one may have other content
@@ -175,7 +178,9 @@ class _Lane:
         command = candidate.command
         cart = self._carts.get(command.reservation) if command.reservation else None
         placement = place(command, candidate.channel, self._network, stocks, self._now, cart)
-        return _Member(candidate, placement, order_writes(placement), left_by(placement, stocks))
+        writes = order_writes(placement)
+        check_size(writes)
+        return _Member(candidate, placement, writes, left_by(placement, stocks))
 
     def _commit(self, group: Sequence[_Member]) -> _Done:
         """Store a group; what became of its orders, nothing when it has to be formed anew."""
@@ -185,8 +190,7 @@ class _Lane:
         stock = stock_writes(placements, self._network, Why("order_placed", ref, "hot_lane", self._now))
         writes = [*(write for member in group for write in member.writes), *stock]
         if len(writes) > MOST_WRITES:
-            if not make_room(self._table, self._network, placements[0], self._now):
-                return [(group[0].candidate, Refused(too_large(len(writes))))]
+            make_room(self._table, self._network, placements[0], self._now)
             self._read_carts([group[0].candidate.command.reservation])
             self._read(row.sku for row in placements[0].ended)
             return []
@@ -203,18 +207,33 @@ class _Lane:
         for cart in filter(None, (placement.reservation for placement in placements)):
             self._carts[cart.id] = cart
         refusals, self._lost = self._lost, 0
+        finished = self._finish(group)
         return [
             (
                 member.candidate,
                 Result(
                     Verdict.PLACED,
-                    member.placement.order,
+                    order,
                     refused=refusals if member is group[0] else 0,
                     opened=tuple(exception.code for exception in member.placement.order.exceptions),
                 ),
             )
-            for member in group
+            for member, order in zip(group, finished, strict=True)
         ]
+
+    def _finish(self, group: Sequence[_Member]) -> list[Order]:
+        """What remains to be done once orders are there; whoever comes after a crash does it later."""
+        orders = [member.placement.order for member in group]
+        waits = {change.sku for member in group for change in member.placement.demands}
+        seen = {sku: self._stocks[sku] for sku in waits}
+        waiting = [member.candidate.order_id for member in group if member.placement.demands]
+        moved = [order for order in orders if IN_TURN in order.holds]
+        for order in moved:
+            source_order(self._table, self._network, order.order_id, self._now)
+        if not moved and not serve_missed(self._table, self._network, seen, waiting, self._now):
+            return orders
+        self._read(self._stocks)
+        return [known_order(self._table, order.order_id) for order in orders]
 
     def _cancelled(self, group: Sequence[_Member], cancelled: Cancelled) -> _Done:
         """Judge the orders that are there already, and read again what was short."""
@@ -232,7 +251,11 @@ class _Lane:
             (
                 member.candidate,
                 judge_again(
-                    self._table, known[member.candidate.order_id], member.candidate.command, self._now
+                    self._table,
+                    self._network,
+                    known[member.candidate.order_id],
+                    member.candidate.command,
+                    self._now,
                 ),
             )
             for member in group
