@@ -23,7 +23,7 @@ from oms.events.publish import Queue
 from oms.fulfillment.events import FactKind, FulfillmentFact, Package
 from oms.inventory.ledger import Account, Book, Finding
 from oms.inventory.model import Delta, Supply, SupplyKind
-from oms.orders.commands import Customer, PlaceOrder
+from oms.orders.commands import CancelOrder, Customer, PlaceOrder
 from oms.orders.identity import order_id, shard
 from oms.orders.work import WorkStage
 from oms.returns.events import RequestedUnits, ReturnedUnits, ReturnFact, ReturnRequest
@@ -36,6 +36,7 @@ from oms.store.table import Table
 from oms.store.tokens import Scope
 from oms.store.writes import Why, move
 from oms.usecases.announce_supply import announce_supply
+from oms.usecases.cancel_order import cancel_by_channel
 from oms.usecases.check_ledger import check_ledger, repair
 from oms.usecases.follow_stock import follow_stock
 from oms.usecases.heat import CONFLICTS, Heat
@@ -176,6 +177,7 @@ def uses(table: Table, lines: int) -> Iterator[Use]:
     release_order(table, network(), order_id("shop-es", "5003"), NOW)
     yield from _followed(table, skus, scarce)
     yield from _asked(skus)
+    yield from _cancelled(table, skus)
     yield from _operated(table)
     yield from _rushed(skus)
 
@@ -308,6 +310,28 @@ def _asked(skus: Sequence[str]) -> Iterator[Use]:
     yield _post("/fulfillment-events", said | {"fulfillment_order": f"{other}-2-1"})
     said = {"message_id": "m-1", "type": "received", "occurred_at": iso(NOW), "location": "st-gracia"}
     yield _post("/return-events", said | {"order_id": other, "lines": [{"line_id": "1", "units": 1}]})
+
+
+def _cancelled(table: Table, skus: Sequence[str]) -> Iterator[Use]:
+    """Cancelling before release and after it."""
+    for number in ("5005", "5006"):
+        place_order(table, network(), _order(skus, number), NOW)
+    early, late = (order_id("shop-es", number) for number in ("5005", "5006"))
+    release_order(table, network(), late, NOW)
+    yield _post(f"/orders/{early}/cancel", {"reason": "customer"}, key="c-1")
+    version = "2026-11-22T09:59:00.000Z"
+    said = CancelOrder("shop-es", "shopify", "5006", version, "customer", NOW)
+    yield Use(
+        "intake",
+        "Cancel an order that its location has",
+        lambda table: cancel_by_channel(table, network(), said, NOW),
+    )
+    given_up = FulfillmentFact("m-9", FactKind.CANCELLED, NOW, late, "2-1")
+    yield Use(
+        "fulfillment",
+        "Record that a location gives units up",
+        lambda table: record_fulfillment(table, given_up, NOW),
+    )
 
 
 def _operated(table: Table) -> Iterator[Use]:

@@ -82,8 +82,10 @@ class Story:
     def send(self, sent: PlaceOrder) -> None:
         """The channel sends the order again."""
         self.command = sent if sent.channel_version > self.command.channel_version else self.command
-        _, judged = judge(self.order, sent, self.now)
-        self._keep(judged)
+        judgement = judge(self.order, sent, self.now)
+        self._keep(judgement.order)
+        if judgement.wish:
+            self.cancel(judgement.wish)
 
     def release(self) -> None:
         """What is allocated becomes work."""
@@ -233,6 +235,7 @@ STEPS: Mapping[str, Callable[[Story], None]] = {
     "repeat_other": lambda story: story.send(_other(story.command)),
     "newer": lambda story: story.send(_newer(story.command)),
     "newer_other": lambda story: story.send(_newer(_other(story.command))),
+    "newer_cancelled": lambda story: story.send(replace(_newer(story.command), cancelled=True)),
     "release": lambda story: story.release(),
     "serve": lambda story: story.serve("st-gracia"),
     "reopen": lambda story: story.reopen(),

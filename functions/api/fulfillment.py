@@ -34,6 +34,7 @@ class RequestLineDocument(TypedDict):
     shipped: int
     rejected: int
     withdrawn: int
+    recalled: Annotated[int, Doc("Units that the location is asked not to ship: answer the request.")]
 
 
 class FulfillmentOrderDocument(TypedDict):
@@ -128,6 +129,7 @@ class FulfillmentEvent:
     fulfillment_order: Text
     lines: Annotated[tuple[PackedUnits, ...], MaxLen(500)] = ()
     packages: Annotated[tuple[Package, ...], MaxLen(50)] = ()
+    v: Annotated[int | None, Doc("The version of the fulfillment order that a request named.")] = None
 
 
 class RecordedDocument(TypedDict):
@@ -136,6 +138,7 @@ class RecordedDocument(TypedDict):
     accepted: bool
     shipped: Annotated[int, Doc("Parcels recorded as shipped.")]
     delivered: Annotated[int, Doc("Parcels recorded as delivered.")]
+    cancelled: Annotated[int, Doc("Units that the location has given up.")]
     exceptions: Annotated[list[str], Doc("Codes of the exceptions that it opened.")]
 
 
@@ -164,6 +167,7 @@ def work_document(work: FulfillmentOrder) -> FulfillmentOrderDocument:
                 "shipped": line.shipped,
                 "rejected": line.rejected,
                 "withdrawn": line.withdrawn,
+                "recalled": work.recalled(line.line_id),
             }
             for line in work.lines
         ],
@@ -237,6 +241,7 @@ def _record(call: Call[None, FulfillmentEvent]) -> Answer[RecordedDocument]:
             "accepted": recorded.accepted,
             "shipped": recorded.shipped,
             "delivered": recorded.delivered,
+            "cancelled": recorded.cancelled,
             "exceptions": list(recorded.exceptions),
         }
     )

@@ -4,16 +4,21 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any, TypedDict
 
+from annotated_types import MaxLen
+
 from functions.api import cursors
-from functions.api.fields import Amount, Closed, Cursor, Doc, Page, PageSize, Text, Time, time
+from functions.api.fields import Amount, Closed, Cursor, Doc, Page, PageSize, SomeUnits, Text, Time, time
 from functions.api.routing import Answer, Call, Route
 from oms.orders import status
+from oms.orders.cancelling import CancelReason, CancelRequest
 from oms.orders.commands import Address, Customer, FulfilledBy, LineKind, Method
 from oms.orders.model import EXCEPTIONS, BodyLine, Entry, Order, OrderBody, OrderDelivery, OrderLine, Stage
 from oms.problems import Code, Problem
 from oms.store import process, queries
 from oms.store.keys import iso
 from oms.store.tokens import Scope
+from oms.usecases.cancel_order import Cancelled, cancel_order
+from oms.usecases.figures import count_cancellation
 
 
 class StatusesDocument(TypedDict):
@@ -127,6 +132,32 @@ class OrderDocument(OrderSummary):
     notes: str | None
 
 
+class CancelledDocument(TypedDict):
+    """What a request has changed, and where the order stands now."""
+
+    order_id: str
+    statuses: StatusesDocument
+    cancelled: Annotated[int, Doc("Units cancelled by this request.")]
+    asked: Annotated[int, Doc("Units that locations have been asked not to ship: they will answer.")]
+    refund_due: Annotated[int, Doc("Minor units of the order's currency that have become due.")]
+
+
+@dataclass(frozen=True, slots=True)
+class CancelledUnits:
+    """Units of a line."""
+
+    line_id: Text
+    units: SomeUnits
+
+
+@dataclass(frozen=True, slots=True)
+class CancelBody(Closed):
+    """What is not wanted any more; without lines everything that has not left."""
+
+    reason: CancelReason
+    lines: Annotated[tuple[CancelledUnits, ...], MaxLen(500)] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class OrdersQuery(Closed):
     """Either a day, or a channel's customer."""
@@ -189,19 +220,48 @@ def _events(call: Call[None, None]) -> Answer[Page[dict[str, Any]]]:
     return Answer({"items": [dict(event.document()) for event in events], "next": None})
 
 
+def _cancel(call: Call[None, CancelBody]) -> Answer[CancelledDocument]:
+    units: dict[str, int] = {}
+    for line in call.body.lines:
+        units[line.line_id] = units.get(line.line_id, 0) + line.units
+    wish = CancelRequest(call.body.reason, units or None)
+    table, network, keep = process.table(), process.network(), call.keeping(_cancelled)
+    cancelled = cancel_order(table, network, call.path["order_id"], wish, call.now, call.expected, keep)
+    count_cancellation(cancelled)
+    return _cancelled(cancelled)
+
+
+def _cancelled(cancelled: Cancelled) -> Answer[CancelledDocument]:
+    order = cancelled.order
+    return Answer(
+        {
+            "order_id": order.order_id,
+            "statuses": _statuses(order),
+            "cancelled": cancelled.cancelled,
+            "asked": cancelled.asked,
+            "refund_due": cancelled.refund.amount if cancelled.refund else 0,
+        },
+        order.v,
+    )
+
+
+def _statuses(order: Order) -> StatusesDocument:
+    return {
+        "order": status.order_status(order),
+        "fulfillment": status.fulfillment_status(order),
+        "delivery": status.delivery_status(order),
+        "returns": status.return_status(order),
+        "payment": status.payment_status(order),
+    }
+
+
 def _summary(order: Order) -> OrderSummary:
     return {
         "order_id": order.order_id,
         "channel": order.channel,
         "order_number": order.order_number,
         "placed_at": iso(order.placed_at),
-        "statuses": {
-            "order": status.order_status(order),
-            "fulfillment": status.fulfillment_status(order),
-            "delivery": status.delivery_status(order),
-            "returns": status.return_status(order),
-            "payment": status.payment_status(order),
-        },
+        "statuses": _statuses(order),
         "currency": order.currency,
         "total": order.total,
         "test": order.test,
@@ -331,5 +391,21 @@ ROUTES = (
         problems=(Code.NOT_FOUND,),
         description="CloudEvents as the bus has them (`events/event.v1.json`) of the order and of all that "
         "belongs to it, the earliest first.",
+    ),
+    Route(
+        "POST",
+        "/orders/{order_id}/cancel",
+        Scope.ORDERS_WRITE,
+        "Cancel an order, or units of it",
+        _cancel,
+        CancelledDocument,
+        body=CancelBody,
+        problems=(Code.NOT_FOUND, Code.STATE_REFUSED, Code.VERSION_MISMATCH),
+        description="Units that no location has to ship yet are cancelled at once. For the others their "
+        "locations are asked, and decide: the units stay in_fulfillment until they answer. What has left "
+        "cannot be cancelled; a request for more units than can be is refused in whole. What was paid beyond "
+        "the rest becomes a refund.",
+        versioned=True,
+        keyed=True,
     ),
 )

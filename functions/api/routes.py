@@ -10,8 +10,8 @@ from functions.api import (
     reservations,
     returns,
     stock,
-    supply,
     subscribers,
+    supply,
 )
 from functions.api.routing import AnyRoute
 
@@ -25,6 +25,6 @@ ROUTES: tuple[AnyRoute, ...] = (
     *supply.ROUTES,
     *catalogue.ROUTES,
     *configuration.ROUTES,
+    *subscribers.ROUTES,
     *documentation.ROUTES,
 )
-    *subscribers.ROUTES,

@@ -9,13 +9,14 @@ from oms.channels.protocol import Command
 from oms.channels.registry import adapter
 from oms.events.messages import LANE_BYTES, HotOrder, to_hot_lane
 from oms.events.publish import NotTakenError, Queue
-from oms.orders.commands import Ignore, PlaceOrder
+from oms.orders.commands import CancelOrder, Ignore, PlaceOrder
 from oms.problems import Code, Problem
 from oms.runtime import batch, clients, logger, metrics, settings
 from oms.runtime.metrics import Metric
 from oms.store import process
 from oms.store.table import Table
-from oms.usecases.figures import count_order
+from oms.usecases.cancel_order import cancel_by_channel
+from oms.usecases.figures import count_cancellation, count_order
 from oms.usecases.heat import Heat, Hot
 from oms.usecases.place_order import place_order
 
@@ -39,7 +40,7 @@ def handler(event: dict[str, Any], context: object) -> batch.Failures:
                 except Hot as found:
                     hot.append((record, HotOrder(found.sku, command, record["body"])))
             else:
-                _execute(command)
+                _execute(table, command)
 
     failures = batch.queue(event, handle)
     heat.mark(process.table(), datetime.now(UTC))
@@ -54,15 +55,21 @@ def _place(table: Table, command: PlaceOrder, heat: Heat | None) -> None:
     logger.note(order_id=result.order.order_id, verdict=str(result.verdict))
 
 
-def _execute(command: Command) -> None:
+def _execute(table: Table, command: Command) -> None:
     """Execute any other command; one that nothing acts on goes to the dead-letter queue, so that it is kept.
 
     Raises:
-        Problem: `unsupported`.
+        Problem: `unsupported`, or what its use case refuses.
     """
-    if not isinstance(command, Ignore):
-        raise Problem(Code.UNSUPPORTED, f"nothing acts on {command.command} yet", "command")
-    logger.note(ignored=command.reason)
+    match command:
+        case Ignore():
+            logger.note(ignored=command.reason)
+        case CancelOrder():
+            cancelled = cancel_by_channel(table, process.network(), command, datetime.now(UTC))
+            count_cancellation(cancelled)
+            logger.note(order_id=cancelled.order.order_id, cancelled=cancelled.cancelled)
+        case _:
+            raise Problem(Code.UNSUPPORTED, f"nothing acts on {command.command} yet", "command")
 
 
 def _hand_on(hot: Sequence[tuple[batch.Record, HotOrder]]) -> batch.Failures:

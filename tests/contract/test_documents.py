@@ -160,8 +160,8 @@ def test_examples_of_messages_are_understood() -> None:
         "events/return_event.v1.json": parse_return_event,
     }
     read = [readers[follows](example) for follows, example in examples() if follows in readers]
-    assert {str(getattr(message, "kind", "")) for message in read} >= {"accepted", "shipped", "delivered"}
-    assert len(read) == 6
+    assert {str(getattr(message, "kind", "")) for message in read} >= {"accepted", "shipped", "delivered", "cancelled"}
+    assert len(read) == 7
 
 
 def test_the_policy_names_queues_of_the_stack(template: Template) -> None:

@@ -158,10 +158,15 @@ def test_a_cancelled_order_is_held_by_nothing_and_nobody_has_to_look_at_it() -> 
         line("X", 1), line("A", "1.5", number=2), payments=(), deliveries=(Delivery("d1", Method.SHIP),)
     )
     order = placed(lost).order
-    assert {known.code for known in order.exceptions} >= {"sku_unknown", "quantity_unknown", "address_missing"}
+    assert {known.code for known in order.exceptions} >= {
+        "sku_unknown",
+        "quantity_unknown",
+        "address_missing",
+    }
     assert order.holds == ("payment", "address")
     after = cancelled(order).order
     assert (after.exceptions, after.holds) == ((), ())
+    assert not any(kept.pending for kept in after.lines)
 
 
 def test_a_request_that_comes_again_changes_nothing() -> None:
@@ -378,8 +383,8 @@ def test_any_sequence_of_cancellations_ends_at_the_same_cent(
     order = sold(paid=paid, included=included)
     refunds: list[Refund] = []
     left = 3
-    for units in parts:
-        units = min(units, left)
+    for part in parts:
+        units = min(part, left)
         if units:
             change = cancel(order, {}, refunds, some(_1=units), LATER)
             order, left = change.order, left - units

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from oms.orders.cancelling import CancelReason, CancelRequest, cancel
 from oms.orders.commands import Payment, PaymentState, PlaceOrder
 from oms.orders.identity import digest, order_id, shard
-from oms.orders.judgement import Verdict, judge
+from oms.orders.judgement import Judgement, Verdict, judge
 from oms.orders.model import Order
 from oms.orders.placing import place
 from oms.orders.work import releasable
@@ -35,17 +36,18 @@ def test_the_channel_s_version_comes_first_then_the_content(
     change: dict[str, object], verdict: Verdict
 ) -> None:
     order = known()
-    given, judged = judge(order, replace(FIRST, **change), NOW)  # type: ignore[arg-type]
-    assert given is verdict
-    assert (judged is order) is (verdict in (Verdict.DUPLICATE, Verdict.STALE))
+    given = judge(order, replace(FIRST, **change), NOW)  # type: ignore[arg-type]
+    assert given.verdict is verdict
+    assert (given.order is order) is (verdict in (Verdict.DUPLICATE, Verdict.STALE))
 
 
 def test_a_conflict_is_recorded_once_for_each_content_and_leaves_the_order_alone() -> None:
     order = known()
     other = replace(FIRST, total=1)
-    _, once = judge(order, other, NOW)
-    verdict, twice = judge(once, other, NOW)
-    assert verdict is Verdict.CONFLICT
+    once = judge(order, other, NOW).order
+    again = judge(once, other, NOW)
+    twice = again.order
+    assert again.verdict is Verdict.CONFLICT
     assert len(twice.exceptions) == 1
     assert (twice.total, twice.lines, twice.channel_version) == (
         order.total,
@@ -55,25 +57,24 @@ def test_a_conflict_is_recorded_once_for_each_content_and_leaves_the_order_alone
 
 
 def test_a_repeated_conflict_writes_nothing() -> None:
-    _, once = judge(known(), replace(FIRST, total=1), NOW)
-    _, twice = judge(once, replace(FIRST, total=1), NOW)
-    assert twice is once
+    once = judge(known(), replace(FIRST, total=1), NOW).order
+    assert judge(once, replace(FIRST, total=1), NOW).order is once
 
 
 def test_a_payment_reported_by_a_newer_version_ends_the_payment_hold() -> None:
     unpaid = replace(FIRST, payments=(Payment("card", 1000, PaymentState.PENDING),))
     order = known(unpaid)
     assert order.holds == ("payment",)
-    verdict, judged = judge(order, replace(FIRST, channel_version=NEWER), NOW)
-    assert verdict is Verdict.REFRESHED
-    assert (judged.holds, judged.captured) == ((), 1000)
+    judged = judge(order, replace(FIRST, channel_version=NEWER), NOW)
+    assert judged.verdict is Verdict.REFRESHED
+    assert (judged.order.holds, judged.order.captured) == ((), 1000)
 
 
 def test_an_edit_that_arrived_is_a_duplicate_the_next_time() -> None:
     edited = replace(FIRST, channel_version=NEWER, total=1)
-    _, judged = judge(known(), edited, NOW)
+    judged = judge(known(), edited, NOW).order
     assert [exception.code for exception in judged.exceptions] == ["channel_edit"]
-    assert judge(judged, edited, NOW) == (Verdict.DUPLICATE, judged)
+    assert judge(judged, edited, NOW) == Judgement(Verdict.DUPLICATE, judged)
 
 
 def test_two_shops_with_the_same_order_number_are_two_orders() -> None:
@@ -93,32 +94,62 @@ def test_orders_spread_over_the_shards_of_the_work_queue() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "code"),
+    ("change", "units"),
     [
-        ({"cancelled": True}, "channel_cancelled"),
-        ({"lines": (line("A", cancelled=1),)}, "channel_reduced"),
-        ({"lines": (line("A", refunded=1),)}, "channel_reduced"),
-        ({"payments": (Payment("card", 1000, PaymentState.REFUNDED),)}, "channel_reduced"),
+        ({"cancelled": True}, None),
+        ({"lines": (line("A", 2, cancelled=1),)}, {"1": 1}),
+        ({"lines": (line("A", 2, cancelled=2),)}, {"1": 2}),
     ],
 )
-def test_an_order_that_its_channel_takes_back_is_held_under_an_exception(
-    change: dict[str, object], code: str
+def test_what_a_newer_version_cancels_is_to_be_cancelled_once(
+    change: dict[str, object], units: dict[str, int] | None
 ) -> None:
+    two = replace(FIRST, lines=(line("A", 2),))
+    order = known(two)
+    newer = replace(two, channel_version=NEWER, **change)  # type: ignore[arg-type]
+    judgement = judge(order, newer, NOW)
+    assert judgement.wish == CancelRequest(CancelReason.OTHER, units, NEWER)
+    after = cancel(judgement.order, {}, (), judgement.wish, NOW).order
+    later = judge(after, replace(newer, channel_version=f"{NEWER}+"), NOW)
+    assert (later.wish, later.order.exceptions) == (None, ())
+
+
+def test_a_version_from_before_the_cancellation_does_not_bring_the_order_back() -> None:
+    order = cancel(known(), {}, (), CancelRequest(CancelReason.CUSTOMER, channel=f"{NEWER}+"), NOW).order
+    assert judge(order, replace(FIRST, channel_version=NEWER, total=1), NOW) == Judgement(
+        Verdict.STALE, order
+    )
+
+
+def test_nothing_of_a_test_order_is_cancelled_as_it_never_was_there() -> None:
+    test = replace(FIRST, test=True)
+    assert judge(known(test), replace(test, channel_version=NEWER, cancelled=True), NOW).wish is None
+
+
+def test_money_given_back_for_units_that_are_kept_holds_the_order() -> None:
     order = known()
-    _, judged = judge(order, replace(FIRST, channel_version=NEWER, **change), NOW)  # type: ignore[arg-type]
-    assert "manual" in judged.holds
-    assert [exception.code for exception in judged.exceptions] == [code]
-    assert judged.captured == 1000
+    back = (Payment("card", 400, PaymentState.REFUNDED), Payment("card", 600, PaymentState.CAPTURED))
+    judged = judge(order, replace(FIRST, channel_version=NEWER, payments=back), NOW).order
+    assert ("manual" in judged.holds, judged.captured, judged.refunded) == (True, 1000, 400)
+    assert [exception.code for exception in judged.exceptions] == ["channel_reduced"]
     assert not releasable(judged)
+    again = judge(judged, replace(FIRST, channel_version=f"{NEWER}+", payments=back), NOW).order
+    assert len(again.exceptions) == 1
 
 
-def test_a_paid_cancellation_of_an_unpaid_order_does_not_release_it() -> None:
-    order = known(replace(FIRST, payments=(Payment("card", 1000, PaymentState.PENDING),)))
-    _, judged = judge(order, replace(FIRST, channel_version=NEWER, cancelled=True), NOW)
-    assert not releasable(judged)
+def test_money_given_back_for_units_that_are_cancelled_holds_nothing() -> None:
+    two = replace(FIRST, lines=(line("A", 2),), total=2000, payments=(_paid(2000),))
+    back = (Payment("card", 1000, PaymentState.REFUNDED), _paid(1000))
+    fewer = replace(two, channel_version=NEWER, lines=(line("A", 2, cancelled=1),), payments=back)
+    judgement = judge(known(two), fewer, NOW)
+    assert (judgement.order.holds, judgement.order.exceptions) == ((), ())
 
 
-def test_units_that_entered_cancelled_take_nothing_back_again() -> None:
+def _paid(amount: int) -> Payment:
+    return Payment("card", amount, PaymentState.CAPTURED)
+
+
+def test_units_that_entered_cancelled_are_not_cancelled_again() -> None:
     reduced = replace(FIRST, lines=(line("A", 2, cancelled=1),))
-    _, judged = judge(known(reduced), replace(reduced, channel_version=NEWER), NOW)
-    assert (judged.holds, judged.exceptions) == ((), ())
+    judgement = judge(known(reduced), replace(reduced, channel_version=NEWER), NOW)
+    assert (judgement.wish, judgement.order.holds, judgement.order.exceptions) == (None, (), ())

@@ -138,7 +138,9 @@ def cancel(
     happened = {"cancelled": cancelled, "cancel_requested": asked, "cancel_refused": gone}
     kinds = [kind for kind, units in happened.items() if units]
     data: dict[str, object] = {"reason": str(wish.reason), "cancelled": cancelled, "refused": gone}
-    data |= {"asked": asked} | ({"channel": wish.channel} if wish.channel else {})
+    data["asked"] = asked
+    if wish.channel:
+        data |= {"channel": wish.channel, "wish": "all" if wish.units is None else dict(wish.units)}
     written = completed(after, now, *kinds, data=data)
     refund = cancellation_refund(order, written, refunds, cancelled, now) if cancelled else None
     return Cancellation(written, cancelled, asked, gone, refund)
@@ -226,11 +228,13 @@ def _refuse(
 
 def _settled(order: Order) -> Order:
     """The order without exceptions and holds that nothing is left of to resolve."""
-    for line in order.lines:
-        if not (line.open or line.backordered):
-            for code in _MOOT_WITHOUT_UNITS:
-                order = order.without_exception(code, line.line_id)
-    if order_status(order) is not OrderStatus.CANCELLED:
+    cancelled = order_status(order) is OrderStatus.CANCELLED
+    done = [line for line in order.lines if cancelled or not (line.open or line.backordered)]
+    for line in done:
+        for code in _MOOT_WITHOUT_UNITS:
+            order = order.without_exception(code, line.line_id)
+    if not cancelled:
         return order
     kept = tuple(known for known in order.exceptions if known.code not in _MOOT_WHEN_CANCELLED)
-    return replace(order, exceptions=kept, holds=())
+    lines = {line.line_id: replace(line, pending=False) for line in done}
+    return replace(order.with_lines(lines), exceptions=kept, holds=())

@@ -1,14 +1,20 @@
 """Judgement of an order that arrives again: by the channel's version first, then by its content."""
 
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import cast
 
+from oms.orders.cancelling import CancelReason, CancelRequest
 from oms.orders.commands import PlaceOrder
 from oms.orders.identity import digest
 from oms.orders.model import Order
 from oms.orders.placing import paid_amounts
+from oms.orders.status import kept_total
+from oms.payments.refunds import worth
 
 
 class Verdict(StrEnum):
@@ -35,29 +41,52 @@ _VERDICTS: dict[tuple[int, bool], Verdict] = {
 _EXCEPTIONS = {Verdict.CONFLICT: "channel_conflict", Verdict.EDIT_RECEIVED: "channel_edit"}
 
 
-def judge(order: Order, command: PlaceOrder, now: datetime) -> tuple[Verdict, Order]:
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a repeated command means: the order to write, the known one when there is nothing to write.
+
+    `wish` is what it takes back besides; to cancel that belongs into the same write.
+    """
+
+    verdict: Verdict
+    order: Order
+    wish: CancelRequest | None = None
+
+
+def judge(order: Order, command: PlaceOrder, now: datetime) -> Judgement:
     """What a repeated command means for the order that is there.
 
     A stale or repeated command changes nothing. The same version with other content is a conflict: an
     exception is opened once for that content, and the order stays as it is. A newer version is taken on with
-    the payments that it reports; content that differs opens an exception, and so does one that cancels,
-    reduces or refunds the order, which holds it too.
-
-    Returns:
-        The verdict, and the order to write; the same object when there is nothing to write.
+    the payments that it reports and the units that it cancels; content that differs opens an exception. So
+    does money given back for units that are kept: the order is held, and a person decides.
     """
     content = digest(command)
     difference = (command.channel_version > order.channel_version) - (
         command.channel_version < order.channel_version
     )
+    if command.channel_version < last_cancelled(order) and not command.cancelled:
+        difference = -1  # it was made before the channel cancelled
     verdict = _VERDICTS[difference, content == order.digest]
     judged = order
     if verdict in _EXCEPTIONS:
         judged = judged.with_exception(_EXCEPTIONS[verdict], content.hex(), now)
+    wish = None
     if difference > 0:
-        judged = _taken_back(_paid(judged, command), command, content.hex(), now)
+        judged = _paid(judged, command)
+        wish = None if command.test else _taken_back(order, command)
+        if not command.test and _refunded_more(order, judged, wish):
+            holds = judged.holds if "manual" in judged.holds else (*judged.holds, "manual")
+            judged = replace(judged, holds=holds).with_exception("channel_reduced", content.hex(), now)
         judged = replace(judged, channel_version=command.channel_version, digest=content)
-    return verdict, judged if judged is order else judged.written(now, str(verdict))
+    if judged is order:
+        return Judgement(verdict, order)
+    return Judgement(verdict, judged.written(now, str(verdict)), wish)
+
+
+def last_cancelled(order: Order) -> str:
+    """The version at which the order's channel has cancelled units of it; empty when it has not."""
+    return max((str(entry.data.get("channel", "")) for entry in order.journal), default="")
 
 
 def _paid(order: Order, command: PlaceOrder) -> Order:
@@ -68,18 +97,29 @@ def _paid(order: Order, command: PlaceOrder) -> Order:
     return replace(order, authorized=authorized, captured=captured, refunded=refunded, holds=holds)
 
 
-def _taken_back(order: Order, command: PlaceOrder, ref: str, now: datetime) -> Order:
-    """The order held, under an exception, when a newer version takes back what was ordered or paid.
+def _taken_back(order: Order, command: PlaceOrder) -> CancelRequest | None:
+    """What a newer version cancels that no version before it has; None when that is nothing."""
+    before = [entry.data["wish"] for entry in order.journal if "channel" in entry.data]
+    wish = CancelRequest(CancelReason.OTHER, channel=command.channel_version)
+    if command.cancelled or "all" in before:
+        return None if "all" in before else wish
+    wished: Counter[str] = Counter()
+    for units in before:
+        wished.update(cast(Mapping[str, int], units))
+    more: dict[str, int] = {}
+    for line, kept in zip(command.lines, order.lines, strict=False):
+        # The share of the line that the channel has cancelled, in our smallest units.
+        cancelled = int(Decimal(line.cancelled) * kept.ordered / (Decimal(line.quantity) or 1))
+        if cancelled > max(kept.cancelled, wished[kept.line_id]):
+            more[kept.line_id] = cancelled - max(kept.cancelled, wished[kept.line_id])
+    return replace(wish, units=more) if more else None
 
-    Nothing that is not with a location yet may go there; what to do about the rest a person decides.
-    """
-    refunded = any(line.refunded for line in command.lines) or order.refunded > 0
-    fewer = any(
-        line.cancelled * kept.ordered > kept.cancelled * Decimal(line.quantity)
-        for line, kept in zip(command.lines, order.lines, strict=False)
-    )
-    if not (command.cancelled or refunded or fewer) or command.test:
-        return order
-    code = "channel_cancelled" if command.cancelled else "channel_reduced"
-    holds = order.holds if "manual" in order.holds else (*order.holds, "manual")
-    return replace(order, holds=holds).with_exception(code, ref, now)
+
+def _refunded_more(before: Order, after: Order, wish: CancelRequest | None) -> bool:
+    """Whether money was given back for units that are neither cancelled nor sent back, and may yet go out."""
+    waiting = any(line.open or line.backordered or line.entries for line in before.lines)
+    if not waiting or (wish is not None and wish.units is None) or after.refunded <= before.refunded:
+        return False
+    cancelled = wish.units if wish is not None and wish.units else {}
+    kept = kept_total(after) - sum(line.amount for line in worth(before, cancelled))
+    return after.captured - after.refunded < min(kept, before.captured - before.refunded)

@@ -23,6 +23,7 @@ class Scope(StrEnum):
     """What a token may do; the API names one for each route."""
 
     ORDERS_READ = "orders:read"
+    ORDERS_WRITE = "orders:write"
     FULFILLMENT_READ = "fulfillment:read"
     FULFILLMENT_WRITE = "fulfillment:write"
     RETURNS_READ = "returns:read"

@@ -1,9 +1,11 @@
 """What use cases have done, as metrics: the same figures whichever function they run in."""
 
 from oms.orders.judgement import Verdict
+from oms.payments.refunds import Refund
 from oms.returns.progress import Change
 from oms.runtime import metrics
 from oms.runtime.metrics import Metric
+from oms.usecases.cancel_order import Cancelled
 from oms.usecases.place_order import Result
 from oms.usecases.record_fulfillment import Recorded
 
@@ -33,7 +35,17 @@ def count_fulfillment(recorded: Recorded) -> None:
     metrics.add(Metric.FULFILLMENT_ORDERS_ACCEPTED, int(recorded.accepted))
     metrics.add(Metric.SHIPMENTS_SHIPPED, recorded.shipped)
     metrics.add(Metric.SHIPMENTS_DELIVERED, recorded.delivered)
+    metrics.add(Metric.UNITS_CANCELLED, recorded.cancelled)
+    _count_refund(recorded.refund)
     count_exceptions(recorded.exceptions)
+
+
+def count_cancellation(cancelled: Cancelled) -> None:
+    """Add what a request to cancel has changed."""
+    metrics.add(Metric.UNITS_CANCELLED, cancelled.cancelled)
+    metrics.add(Metric.UNITS_RECALLED, cancelled.asked)
+    _count_refund(cancelled.refund)
+    count_exceptions(cancelled.exceptions)
 
 
 def count_return(change: Change) -> None:
@@ -41,10 +53,14 @@ def count_return(change: Change) -> None:
     metrics.add(Metric.RETURNS_RECEIVED, change.received)
     for outcome, units in change.disposed.items():
         metrics.add(Metric.RETURNS_DISPOSED, units, outcome=outcome)
-    if change.refund:
-        metrics.add(Metric.REFUNDS_DUE)
-        metrics.add(Metric.REFUND_AMOUNT_DUE, change.refund.amount, currency=change.refund.currency)
+    _count_refund(change.refund)
     count_exceptions(change.exceptions)
+
+
+def _count_refund(refund: Refund | None) -> None:
+    if refund:
+        metrics.add(Metric.REFUNDS_DUE)
+        metrics.add(Metric.REFUND_AMOUNT_DUE, refund.amount, currency=refund.currency)
 
 
 def count_exceptions(codes: tuple[str, ...]) -> None:

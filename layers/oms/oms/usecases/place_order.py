@@ -9,7 +9,7 @@ from oms.inventory.network import Network
 from oms.inventory.reservations import Reservation
 from oms.orders.commands import PlaceOrder
 from oms.orders.identity import order_id
-from oms.orders.judgement import Verdict, judge
+from oms.orders.judgement import Verdict
 from oms.orders.model import Order
 from oms.orders.placing import IN_TURN, Placement, left_by, place
 from oms.problems import Code, Problem
@@ -17,16 +17,16 @@ from oms.store import keys
 from oms.store.attributes import encode
 from oms.store.errors import Busy, Cancelled, Reason
 from oms.store.meter import item_size
-from oms.store.orders import decode_order, encode_order
+from oms.store.orders import decode_order
 from oms.store.placements import order_writes, stock_writes
 from oms.store.queries import known_order
 from oms.store.reservations import read_reservation
 from oms.store.stock import decode_demand, decode_position, read_stock
 from oms.store.table import MOST_WRITES, Table
 from oms.store.writes import Why, Write
-from oms.store.writes import replace as replace_item
 from oms.usecases.end_reservations import make_room
 from oms.usecases.heat import Heat, Hot
+from oms.usecases.judge_order import judge_order
 from oms.usecases.serve_waiting import serve_missed
 from oms.usecases.source_order import channel_of, source_order
 
@@ -181,18 +181,11 @@ def judge_again(table: Table, network: Network, order: Order, command: PlaceOrde
     """Judge a command against the order that is there; anew whenever somebody else writes it first.
 
     An order that was not sourced to its end, as whoever placed it crashed, is sourced on first.
+
+    Raises:
+        Busy: the order kept changing; hand the command back to its queue.
     """
     if IN_TURN in order.holds:
         order = source_order(table, network, order.order_id, now)
-    while True:
-        verdict, judged = judge(order, command, now)
-        if judged is order:
-            return Result(verdict, order)
-        try:
-            table.commit(replace_item(keys.header(order.order_id), encode_order(judged), order.v))
-            opened = tuple(exception.code for exception in judged.exceptions[len(order.exceptions) :])
-            return Result(verdict, judged, opened=opened)
-        except Cancelled as cancelled:
-            (moved,) = cancelled.reasons
-            assert moved.item is not None, "orders are never deleted"
-            order = decode_order(moved.item)
+    judged = judge_order(table, network, order, command, now)
+    return Result(judged.verdict, judged.order, opened=judged.opened)
