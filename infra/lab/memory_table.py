@@ -8,7 +8,8 @@ may read: an eventually consistent read may see an item, and an index an entry, 
 Stored images are shared with callers and never changed in place; a caller must not change them either.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import marshal
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 from zlib import crc32
@@ -27,6 +28,7 @@ INDEXES = {"GSI1": ("GSI1PK", "GSI1SK"), "GSI2": ("GSI2PK", "GSI2SK")}
 
 _MOST_ACTIONS = 100
 _MOST_KEYS = 100
+_MOST_PUTS = 25
 _ITEM_BYTES = 400 * 1024
 _PAGE_BYTES = 1024 * 1024
 _TRANSACTION_BYTES = 4 * 1024 * 1024
@@ -37,6 +39,7 @@ _INDEX_KEYS = frozenset(name for key in INDEXES.values() for name in key)
 _KNOWN = {
     "get_item": {"TableName", "Key", "ConsistentRead"},
     "batch_get_item": {"RequestItems"},
+    "batch_write_item": {"RequestItems"},
     "query": {
         *("TableName", "IndexName", "KeyConditionExpression", "FilterExpression", "ConsistentRead", "Limit"),
         *("ScanIndexForward", "ExclusiveStartKey", "ExpressionAttributeNames", "ExpressionAttributeValues"),
@@ -129,6 +132,7 @@ class MemoryTable:
         self._stale = stale
         self._clock = clock
         self._items: dict[ItemKey, Image] = {}
+        self._sizes: dict[ItemKey, int] = {}
         self._earlier: dict[ItemKey, list[Earlier]] = {}
         self._partitions: dict[str, set[ItemKey]] = {}
         self._indexed: dict[str, dict[str, set[ItemKey]]] = {index: {} for index in INDEXES}
@@ -138,6 +142,11 @@ class MemoryTable:
     def items(self) -> Mapping[ItemKey, Image]:
         """Everything that is stored."""
         return self._items
+
+    def load(self, items: Mapping[ItemKey, Image]) -> None:
+        """Put items where nothing is yet; the stream is not told."""
+        for key, image in items.items():
+            self._keep(key, image)
 
     # ---- reads
 
@@ -228,10 +237,10 @@ class MemoryTable:
         limit = request.get("Limit", len(rows) + 1)
         read: list[Image] = []
         left = _PAGE_BYTES
-        for _, image in rows[:limit]:
+        for key, image in rows[:limit]:
             entry = {name: image[name] for name in shown} if keys_only else image
             read.append(entry)
-            left -= _at_most(entry)
+            left -= self._sizes[key]
             if left < 0 and sum(map(item_size, read)) > _PAGE_BYTES:
                 break
         items = [image for image in read if met is None or met(image, values)]
@@ -262,6 +271,26 @@ class MemoryTable:
     def delete_item(self, **request: Any) -> Answer:
         """Delete one item."""
         return self._write_one("DeleteItem", "Delete", request)
+
+    def batch_write_item(self, **request: Any) -> Answer:
+        """Up to 25 puts and deletes, each by itself."""
+        self._check("BatchWriteItem", "batch_write_item", request)
+        outcomes = []
+        for table, elements in request["RequestItems"].items():
+            for element in elements:
+                ((kind, body),) = element.items()
+                action = kind.removesuffix("Request"), {"TableName": table, **body}
+                self._check_write("BatchWriteItem", *action)
+                outcomes.append(self._tried(*action))
+        wrong = next((outcome for outcome in outcomes if isinstance(outcome, _Refusal)), None)
+        written = [outcome for outcome in outcomes if not isinstance(outcome, _Refusal)]
+        if wrong or not 0 < len(outcomes) <= _MOST_PUTS or len({key for key, _ in written}) < len(outcomes):
+            raise error(
+                "BatchWriteItem", _INVALID, wrong.message if wrong else "too many, none, or one twice"
+            )
+        for key, new in written:
+            self._store(key, new)
+        return {"UnprocessedItems": {}}
 
     def transact_write_items(self, **request: Any) -> Answer:
         """Do all actions, or none."""
@@ -347,15 +376,19 @@ class MemoryTable:
         if new is None:
             del self._items[key]
         else:
-            self._items[key] = new
-            self._partitions.setdefault(key.pk, set()).add(key)
-            for index, (hash_key, sort_key) in INDEXES.items():
-                if hash_key in new and sort_key in new:
-                    self._indexed[index].setdefault(new[hash_key]["S"], set()).add(key)
+            self._keep(key, new)
         earlier = self._earlier.setdefault(key, [])
         earlier.insert(0, Earlier(self._clock(), old))
         del earlier[_KEPT:]
         self._on_change(Change(self._sequence, key, old, new))
+
+    def _keep(self, key: ItemKey, image: Image) -> None:
+        self._items[key] = image
+        self._sizes[key] = max(_at_most(image), self._sizes.get(key, 0))  # stale images are not larger
+        self._partitions.setdefault(key.pk, set()).add(key)
+        for index, (hash_key, sort_key) in INDEXES.items():
+            if hash_key in image and sort_key in image:
+                self._indexed[index].setdefault(image[hash_key]["S"], set()).add(key)
 
     # ---- checks
 
@@ -448,6 +481,6 @@ def _wrong_index_key(image: Image) -> str | None:
     return None
 
 
-def _at_most(image: Image | Iterable[str]) -> int:
-    """A bound of an item's size that is cheap to tell: no character has more than four bytes."""
-    return 4 * len(repr(image))
+def _at_most(image: Image) -> int:
+    """A bound of an item's size that is cheap to tell: every value in full, and some bytes around each."""
+    return len(marshal.dumps(cast(Any, image), 2))  # later formats write equal texts once

@@ -1,0 +1,137 @@
+"""`oms lab`: the whole system under seeded faults, in one process, and failing histories made small."""
+
+import argparse
+import json
+import multiprocessing
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from itertools import batched
+from pathlib import Path
+from typing import Any
+
+from infra.lab.shrink import shrink
+from infra.lab.simulation import Plan, lab, plan_of, simulate
+
+_CHUNK = 10
+"""Runs that a process makes at a time, and that a stopped command may have to make again."""
+
+_SHRUNK = 3
+"""Failing runs that are made small; the others are only named."""
+
+
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the `lab` group to the `oms` command."""
+    group = subparsers.add_parser("lab", help="find faults by simulation")
+    commands = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    faults = commands.add_parser(
+        "faults",
+        help="run the whole system under seeded faults and check what must hold",
+        description="Each run simulates every function on queues, a stream and a table in memory: crashes, "
+        "lost answers, duplicates, conflicts, stale reads, in virtual time. A run that fails is printed as "
+        "one JSON line with the smallest plan found, which `oms lab replay` plays again. Exits with 1 then.",
+    )
+    faults.add_argument("--orders", type=_positive, default=20, help="orders of a run (default: 20)")
+    faults.add_argument("--seed", type=int, default=1, help="of the first run; the others follow it")
+    faults.add_argument("--runs", type=_positive, default=1, help="how many (default: 1)")
+    faults.add_argument("--processes", type=_positive, default=1, help="how many at a time (default: 1)")
+    faults.add_argument(
+        "--state", type=Path, metavar="FILE", help="keep what is done there, and go on from it"
+    )
+    faults.set_defaults(run=run_faults)
+    replay = commands.add_parser(
+        "replay",
+        help="play one run again, line by line",
+        description="Plays a plan exactly as it was played, prints its history and what does not hold.",
+    )
+    replay.add_argument("plan", type=Path, help="file with a plan, as `oms lab faults` prints it")
+    replay.set_defaults(run=run_replay)
+
+
+def run_faults(args: argparse.Namespace) -> int:
+    """Make runs, print those that fail, and a summary."""
+    started, wall = time.process_time(), time.monotonic()
+    done = _kept(args.state, args.orders)
+    seeds = [seed for seed in range(args.seed, args.seed + args.runs) if seed not in done]
+    failed = [seed for seed in range(args.seed, args.seed + args.runs) if done.get(seed)]
+    with ExitStack() as held:
+        kept = held.enter_context(args.state.open("a")) if args.state else None
+        for number, found in enumerate(_found(seeds, args.orders, args.processes), 1):
+            if kept:
+                kept.write(json.dumps({"orders": args.orders, **found}) + "\n")
+                kept.flush()
+            if found["wrong"]:
+                failed.append(found["seed"])
+            _progress(number, len(seeds), len(failed))
+    with lab():
+        for seed in sorted(failed)[:_SHRUNK]:
+            print(json.dumps(failure(Plan(seed, args.orders))), flush=True)
+    summary = {
+        "runs": args.runs,
+        "orders": args.orders,
+        "failed": sorted(failed),
+        "minutes": round((time.monotonic() - wall) / 60, 1),
+        "made_now": len(seeds),
+        "cpu_s": round(time.process_time() - started, 1) if args.processes == 1 else None,
+    }
+    print(json.dumps(summary), file=sys.stderr)
+    return int(bool(failed))
+
+
+def failure(plan: Plan) -> dict[str, Any]:
+    """A failing plan as small as can be found, what does not hold in it, and its history."""
+    small = shrink(plan)
+    run = simulate(small, history=True)
+    return {"plan": small.document(), "wrong": run.wrong, "history": run.history}
+
+
+def run_replay(args: argparse.Namespace) -> int:
+    """Print the history of one run."""
+    document = json.loads(args.plan.read_text())
+    with lab():
+        run = simulate(plan_of(document.get("plan", document)), history=True)
+    print("\n".join(run.history))
+    print(json.dumps({"wrong": run.wrong, "faults": run.faults}, indent=2), file=sys.stderr)
+    return int(bool(run.wrong))
+
+
+def _found(seeds: Sequence[int], orders: int, processes: int) -> Iterator[Mapping[str, Any]]:
+    """What became of each run, as it ends."""
+    chunks = [(tuple(chunk), orders) for chunk in batched(seeds, _CHUNK, strict=False)]
+    if processes == 1:
+        for chunk in chunks:
+            yield from _runs(chunk)
+        return
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        for found in pool.imap_unordered(_runs, chunks):
+            yield from found
+
+
+def _runs(work: tuple[tuple[int, ...], int]) -> list[dict[str, Any]]:
+    seeds, orders = work
+    with lab():
+        return [{"seed": seed, "wrong": simulate(Plan(seed, orders)).wrong} for seed in seeds]
+
+
+def _kept(state: Path | None, orders: int) -> dict[int, list[str]]:
+    """Runs that a command before has made."""
+    if state is None:
+        return {}
+    state.parent.mkdir(parents=True, exist_ok=True)
+    lines: Iterable[str] = state.read_text().splitlines() if state.exists() else ()
+    made = [json.loads(line) for line in lines if line.endswith("}")]
+    return {run["seed"]: run["wrong"] for run in made if run["orders"] == orders}
+
+
+def _progress(number: int, of: int, failed: int) -> None:
+    if sys.stderr.isatty() or number % 100 == 0:
+        end = "" if sys.stderr.isatty() else "\n"
+        print(f"\r{number} of {of} runs, {failed} failed", end=end, file=sys.stderr, flush=True)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return number

@@ -1,0 +1,75 @@
+"""Faults: what goes wrong in a run, how often, and a list of what did."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from infra.lab.chance import Chance
+
+
+class Crash(BaseException):
+    """The process ended here. Not an Exception: no handler of the code under test may survive it."""
+
+
+MEANINGS: Mapping[str, str] = {
+    "crash before": "the process ends before a call",
+    "crash after": "the process ends after a call, whose answer nobody sees",
+    "lost": "the call is made and its answer lost: the caller sees a timeout",
+    "twice": "the answer is lost and the client makes the call once more, as boto3 does",
+    "throttled": "the service refuses the call for now",
+    "conflict": "another transaction is in the way of some items",
+    "refused": "some entries of a batch are not taken",
+    "stale": "an eventually consistent read sees an item as it was",
+    "duplicate": "a message is delivered twice, although the first delivery is confirmed",
+    "slow": "an invocation takes so long that it may run into its timeout",
+}
+"""Every kind of fault."""
+
+PROFILES: Mapping[str, Mapping[str, float]] = {
+    "calm": {"stale": 0.05},
+    "usual": {
+        **{"crash before": 0.005, "crash after": 0.008, "lost": 0.008, "twice": 0.01, "throttled": 0.01},
+        **{"conflict": 0.04, "refused": 0.03, "stale": 0.15, "duplicate": 0.08, "slow": 0.02},
+    },
+    "rough": {
+        **{"crash before": 0.02, "crash after": 0.03, "lost": 0.03, "twice": 0.03, "throttled": 0.04},
+        **{"conflict": 0.1, "refused": 0.1, "stale": 0.4, "duplicate": 0.2, "slow": 0.05},
+    },
+    "contended": {"conflict": 0.6, "stale": 0.5, "duplicate": 0.1, "crash after": 0.01, "lost": 0.01},
+}
+"""How likely each kind is, at each of its opportunities. A run has one profile."""
+
+_WEIGHTS = ("calm", "usual", "usual", "usual", "rough", "rough", "contended")
+
+
+@dataclass(slots=True)
+class Faults:
+    """Decides whether a fault strikes, by name.
+
+    Attributes:
+        chance: of the run.
+        rates: likelihood by kind.
+        allowed: names of those that may strike; None for any.
+        on: False while the system is left to come to rest.
+        struck: names of those that did, in their order.
+    """
+
+    chance: Chance
+    rates: Mapping[str, float]
+    allowed: frozenset[str] | None = None
+    on: bool = True
+    struck: list[str] = field(default_factory=list)
+
+    def strike(self, kind: str, *name: object) -> bool:
+        """Whether a fault strikes at the opportunity of that name."""
+        if not self.on or not self.chance.happens(self.rates.get(kind, 0), kind, *name):
+            return False
+        told = f"{kind}: {' '.join(map(str, name))}"
+        if self.allowed is not None and told not in self.allowed:
+            return False
+        self.struck.append(told)
+        return True
+
+
+def faults_of(chance: Chance, allowed: frozenset[str] | None) -> Faults:
+    """The faults of a run, of a profile that its seed decides."""
+    return Faults(chance, PROFILES[chance.choice(_WEIGHTS, "profile")], allowed)

@@ -1,0 +1,188 @@
+"""What must hold when all is quiet: the system has come to what is true in the world, and forgot nothing.
+
+Each invariant is a function that yields sentences, one for each thing that is wrong.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any, cast
+
+from infra.lab.cloud import Cloud
+from infra.lab.memory_table import Change
+from infra.lab.world import World
+from oms.events.derive import Event, events_of_journal
+from oms.inventory.model import Position
+from oms.orders.model import Order
+from oms.orders.status import line_total
+from oms.payments.money import share
+from oms.payments.refunds import Refund
+from oms.store import keys
+from oms.store.attributes import Item, decode
+from oms.store.orders import decode_order
+from oms.store.returns import decode_refund
+from oms.store.stock import decode_position
+from oms.usecases.check_ledger import check_ledger
+
+type Wrong = Iterator[str]
+
+
+class Outcome:
+    """Everything that is stored at the end, decoded once."""
+
+    def __init__(self, world: World, cloud: Cloud) -> None:
+        self.world = world
+        self.cloud = cloud
+        self.items: list[Item] = [decode(cast(Any, image)) for image in cloud.table.items.values()]
+        by_type: dict[str, list[Item]] = {}
+        for item in self.items:
+            by_type.setdefault(str(item.get("t")), []).append(item)
+        self.by_type = by_type
+        self.orders: dict[str, Order] = {
+            order.order_id: order for order in map(decode_order, by_type.get("order", ()))
+        }
+        self.positions: list[Position] = list(map(decode_position, by_type.get("position", ())))
+        self.refunds: list[Refund] = list(map(decode_refund, by_type.get("refund", ())))
+
+
+def every_delivery_is_one_order(outcome: Outcome) -> Wrong:
+    """Each order that the system has taken is there once, whole; and nobody else's."""
+    world = outcome.world
+    expected = {sent.order_id: sent for sent in world.orders.values() if sent.taken}
+    for order_id in expected.keys() - outcome.orders.keys():
+        yield f"order {order_id} was taken and is not there"
+    for order_id in outcome.orders.keys() - expected.keys():
+        yield f"order {order_id} is there and nobody has sent it"
+    for order_id in expected.keys() & outcome.orders.keys():
+        order, sent = outcome.orders[order_id], expected[order_id]
+        first = next(iter(sent.versions.values()))  # every version has the same lines
+        wanted = [line["quantity"] for line in first["lines"]]
+        kept = [line.ordered for line in order.lines]
+        if wanted != kept:
+            yield f"order {order_id} has {kept} units a line, not {wanted}"
+        latest = max(version.zfill(20) for version in sent.taken)
+        if order.channel_version != latest:
+            yield f"order {order_id} stands at version {order.channel_version}, not {latest}"
+
+
+def units_are_where_they_are(outcome: Outcome) -> Wrong:
+    """On hand is what is on the shelf; shipped, delivered and returned are what really was."""
+    shelves = outcome.world.shelves
+    kept = {(held.sku, held.location): held for held in outcome.positions}
+    for place in sorted(shelves.keys() | kept.keys()):
+        on_hand = kept[place].on_hand if place in kept else 0
+        if on_hand != shelves[place]:
+            yield f"{' at '.join(place)}: {on_hand} on hand, {shelves[place]} on the shelf"
+    for order in outcome.orders.values():
+        for line in order.lines:
+            name = (order.order_id, line.line_id)
+            for what, there in (
+                ("shipped", outcome.world.shipped),
+                ("delivered", outcome.world.delivered),
+                ("returned", outcome.world.returned),
+            ):
+                counted = getattr(line, what)
+                if counted != there[name]:
+                    yield f"line {name}: {counted} {what}, really {there[name]}"
+    shipments = Counter(f"{str(i['PK'])[2:]}-{str(i['SK'])[2:]}" for i in outcome.by_type.get("shipment", ()))
+    if shipments != Counter(outcome.world.parcels):
+        yield f"parcels {sorted(outcome.world.parcels)} are kept as {sorted(shipments.elements())}"
+
+
+def counters_are_sums(outcome: Outcome) -> Wrong:
+    """Allocated and waiting units are the sums of what orders claim, as `oms ledger check` proves."""
+    checked = check_ledger(outcome.world.table, segments=1)
+    for finding in checked.findings:
+        yield f"ledger: {finding}"
+    for account in checked.unsettled:
+        yield f"ledger: {account} does not settle"
+
+
+def money_due_is_what_came_back(outcome: Outcome) -> Wrong:
+    """The refunds of an order are worth the announced units that came back, never more than was paid."""
+    due: Counter[str] = Counter()
+    for refund in outcome.refunds:
+        due[refund.order_id] += refund.amount
+    for order in outcome.orders.values():
+        worth = 0
+        for line in order.lines:
+            back = outcome.world.returned[order.order_id, line.line_id]
+            total, kept = line_total(order, line), line.ordered - line.cancelled
+            worth += share(total, kept, line.ordered) - share(total, kept - back, line.ordered)
+        if due[order.order_id] != min(worth, order.captured):
+            yield f"order {order.order_id}: {due[order.order_id]} due back, {worth} worth came back"
+
+
+def every_event_is_told(outcome: Outcome) -> Wrong:
+    """The bus has had every public event of every journal, always with the same content, and no other."""
+    told: dict[str, str] = {}
+    for document in outcome.cloud.bus:
+        text = json.dumps(document, sort_keys=True)
+        if told.setdefault(document["id"], text) != text:
+            yield f"event {document['id']} was told in two ways"
+    derived = {event.id for event in _events(outcome) if event.public}
+    for name in sorted(derived - told.keys()):
+        yield f"event {name} was never told"
+    for name in sorted(told.keys() - derived):
+        yield f"event {name} was told and never happened"
+
+
+def _events(outcome: Outcome) -> Iterator[Event]:
+    for item in outcome.items:
+        prefix = str(item["PK"])
+        if prefix.startswith((keys.ORDER, keys.RESERVATION)) and item["t"] != "poison":
+            yield from events_of_journal(item)
+
+
+def nothing_is_stuck(outcome: Outcome) -> Wrong:
+    """Queues and stream are read, dead letters are poison alone, and what was allocated has been shipped."""
+    world, cloud = outcome.world, outcome.cloud
+    for name in cloud.unread:
+        yield f"{name} was never handled"
+    for queue, messages in cloud.dead_letters().items():
+        for message in messages:
+            if message.body not in world.poison:
+                yield f"{queue} has {message.id}: {message.body[:200]}"
+    for function, record in cloud.failed:
+        if record["dynamodb"]["Keys"]["SK"]["S"] != "poison":
+            yield f"{function} gave up on {record['dynamodb']['Keys']}"
+    for order in outcome.orders.values():
+        for line in order.lines:
+            if line.entries and not order.holds:
+                yield f"order {order.order_id} line {line.line_id} keeps {line.entries}"
+        if "GSI1PK" in cloud.table.items[_header(order.order_id)] and _done(order):
+            yield f"order {order.order_id} has nothing to do and stands in the work queue"
+
+
+def _header(order_id: str) -> Any:
+    return keys.header(order_id)
+
+
+def _done(order: Order) -> bool:
+    return not any(line.entries or line.open or line.backordered for line in order.lines)
+
+
+INVARIANTS: tuple[Callable[[Outcome], Wrong], ...] = (
+    every_delivery_is_one_order,
+    units_are_where_they_are,
+    counters_are_sums,
+    money_due_is_what_came_back,
+    every_event_is_told,
+    nothing_is_stuck,
+)
+"""All of them."""
+
+
+def oversold(change: Change) -> str | None:
+    """Why a write has sold what was not there: it takes units of a position and leaves it below zero."""
+    if change.new is None or change.new.get("t") != {"S": "position"}:
+        return None
+    taken = sum(_number(change.new, name) - _number(change.old, name) for name in ("allocated", "reserved"))
+    left = _number(change.new, "uncommitted")
+    if taken > 0 and left < 0:
+        return f"{change.key.pk} {change.key.sk}: {taken} units taken, {left} left"
+    return None
+
+
+def _number(image: Any, name: str) -> int:
+    return int(image[name]["N"]) if image and name in image else 0

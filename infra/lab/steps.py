@@ -1,0 +1,258 @@
+"""What happens in a run: the steps, each with the use cases that it drives.
+
+To bring a new use case into the lab, write a function that lets the world call it the way its users do (the
+API, a webhook, a queue) at times drawn by name, and decorate it with `step`, naming the use case's module:
+
+    @step("limit_backorders")
+    def limit_backorders(world: World) -> None:
+        for sku in SKUS:
+            name = f"limit {sku}"
+            world.act(name, world.chance.between(0, 60, name), lambda: world.api(name, "PUT", ...))
+
+What the step makes true in the world (units on shelves, say) it also does there, in the same act; the
+invariants (`infra.lab.invariants`) then compare. `tests/unit/lab` fails for a module of `oms.usecases` that
+no run enters and that is not in `EXEMPT`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from infra.lab.world import SHOPS, SKUS, Sent, Work, World
+from oms.returns.model import Outcome
+
+BURST = 5
+"""Orders that come at nearly the same time."""
+
+_PAUSE_S = 40.0
+_PRICES = dict(zip(SKUS, (999, 1250, 333, 10001, 500, 7), strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step and the modules of `oms.usecases` that it is there for."""
+
+    play: Callable[[World, int], None]
+    drives: tuple[str, ...]
+
+
+STEPS: dict[str, Step] = {}
+"""All steps, by name."""
+
+EXEMPT: Mapping[str, str] = {
+    "check_ledger": "an operator's proof; every run ends with it, when all is quiet",
+    "configure": "stands before a run begins: `infra.lab.simulation` configures by it",
+    "describe_sku": "stands before a run begins: `infra.lab.simulation` enters the catalogue by it",
+    "figures": "no use case: what others have done, as metrics",
+    "messages": "no use case: reads messages",
+    "preconditions": "no use case: what must hold before one",
+    "races": "no use case: how one tries again",
+}
+"""Modules that no step has to drive, and why."""
+
+
+def step(*drives: str) -> Callable[[Callable[[World, int], None]], Callable[[World, int], None]]:
+    """Enter a step into `STEPS`.
+
+    Args:
+        drives: modules of `oms.usecases` that it is there for.
+    """
+
+    def enter(play: Callable[[World, int], None]) -> Callable[[World, int], None]:
+        STEPS[play.__name__] = Step(play, drives)
+        return play
+
+    return enter
+
+
+@step("place_order", "place_orders", "heat", "relay_changes", "release_order")
+def shops_send_orders(world: World, orders: int) -> None:
+    """Orders in bursts, over few skus; some twice, some in an old and a new version, in any order."""
+    for number in range(orders):
+        name = f"order {number}"
+        chance = world.chance
+        channel = chance.choice(SHOPS, "shop", name)
+        # Both shops number their orders from the same start, and so do their ids.
+        sent = Sent(channel, f"{1000 + number // 2 if channel == 'shop-b' else 1000 + number}")
+        if sent.order_id in world.orders:
+            sent = Sent(channel, f"{5000 + number}")
+        world.orders[sent.order_id] = sent
+        at = number // BURST * _PAUSE_S + chance.between(0, 0.05, "at", name)
+        placed = order_document(world, sent, name, at)
+        _send(world, sent, "1", placed, name, at)
+        if chance.happens(0.2, "repeats", name):
+            _send(world, sent, "1", placed, f"{name} again", at + chance.delay(30, "repeats at", name))
+        if chance.happens(0.15, "newer", name):
+            newer = placed | {"channel_version": "2"}
+            _send(world, sent, "2", newer, f"{name} newer", at + chance.between(-1, 60, "newer at", name))
+
+
+def _send(world: World, sent: Sent, version: str, document: dict[str, Any], name: str, at: float) -> None:
+    world.act(name, at, lambda: world.order(sent, version, document, name))
+
+
+def order_document(world: World, sent: Sent, name: str, at: float) -> dict[str, Any]:
+    """An order as its shop sends it: up to three lines, the favourite sku in half of all orders."""
+    chance = world.chance
+    lines: list[dict[str, Any]] = []
+    for number in range(1 + chance.below(3, "lines", name)):
+        favourite = chance.happens(0.4, "favourite", name, number)
+        sku = SKUS[0] if favourite else chance.choice(SKUS, "sku", name, number)
+        quantity = 1 + chance.below(3, "quantity", name, number)
+        amount = _PRICES[sku] * quantity
+        discount = chance.below(1 + amount // 4, "discount", name, number)
+        lines.append(
+            {
+                "channel_line_id": f"{number + 1}",
+                "kind": "physical",
+                "fulfilled_by": "us",
+                "delivery_id": "d1",
+                "sku": sku,
+                "title": sku,
+                "quantity": quantity,
+                "unit_price": _PRICES[sku],
+                "amount": amount,
+                "discount": discount,
+                "tax": (amount - discount) * 21 // 121,
+            }
+        )
+    discount = sum(line["discount"] for line in lines)
+    total = sum(line["amount"] for line in lines) - discount + 499
+    address = {"name": "L. Ab", "line1": "1", "city": "Madrid", "postal_code": "28013", "country": "ES"}
+    delivery = {"id": "d1", "method": "ship", "service": "standard", "ship_to": address, "shipping": 499}
+    return {
+        "command": "place_order",
+        "channel_order_id": sent.channel_order_id,
+        "channel_version": "1",
+        "order_number": f"#{sent.channel_order_id}",
+        "currency": "EUR",
+        "presentment_currency": "EUR",
+        "test": False,
+        "cancelled": False,
+        "placed_at": world.time(at),
+        "tax_included": True,
+        "customer": {"id": f"{chance.below(5, 'customer', name)}"},
+        "deliveries": [delivery],
+        "lines": lines,
+        "discount": discount,
+        "shipping": 499,
+        "fees": [],
+        "duties": 0,
+        "tip": 0,
+        "tax": sum(line["tax"] for line in lines) + 499 * 21 // 121,
+        "total": total,
+        "payments": [{"method": "card", "amount": total, "state": "captured"}],
+    }
+
+
+@step("sweep_due")
+def the_clock_ticks(world: World, orders: int) -> None:
+    """A tick each five minutes, and now and then two at once."""
+    for number in range(4):
+        for copy in range(2 if world.chance.happens(0.3, "two ticks", number) else 1):
+            world.act(f"tick {number}.{copy}", 100.0 + 300 * number, lambda: tick(world))
+
+
+def tick(world: World) -> None:
+    """What the rule sends each minute."""
+    world.cloud.send("ClockQueue", '{"tick": true}')
+
+
+@step("record_fulfillment")
+def the_store_looks_for_work(world: World, orders: int) -> None:
+    """Staff of the location without a queue look at their pick list; the others are told by theirs."""
+    for number in range(4):
+        name = f"pick list {number}"
+        world.act(name, 60.0 + 200 * number, partial(world.look_for_work, name))
+
+
+@step("limit_backorders")
+def limits_change(world: World, orders: int) -> None:
+    """How much may be sold beyond what there is changes while orders come in."""
+    for sku in SKUS[:3]:
+        pool = world.chance.choice(("everywhere", "south"), "limited pool", sku)
+        most = world.chance.choice((0, 1, 4, "unlimited"), "limit", sku)
+        name = f"limit {sku}"
+        path = f"/stock/{sku}/demand/{pool}"
+        limit = partial(world.api, name, "PUT", path, {"backorder_limit": most})
+        world.act(name, world.chance.between(0, 120, name), limit)
+
+
+@step("count_stock")
+def staff_count(world: World, orders: int) -> None:
+    """Positions are counted while parcels leave; now and then a forgotten unit is found."""
+    for number in range(3):
+        name = f"count {number}"
+        sku = world.chance.choice(SKUS, "counted", name)
+        location = world.chance.choice(("wh-north", "wh-south", "st-centre"), "counted at", name)
+
+        def count(name: str = name, sku: str = sku, location: str = location) -> None:
+            world.shelves[sku, location] += world.chance.below(2, "found", name)
+            world.count(name, sku, location)
+
+        world.act(name, world.chance.between(20, 500, name), count)
+
+
+@step("record_return")
+def customers_send_back(world: World, orders: int) -> None:
+    """Of a third of all parcels something comes back, announced or not; the messages overtake each other."""
+
+    def arrived(work: Work, lines: Mapping[str, int], name: str) -> None:
+        if world.chance.happens(0.35, "returns", name):
+            world.act(
+                f"return {name}",
+                world.now + world.chance.delay(60, "asks", name),
+                lambda: send_back(world, work, lines, name),
+            )
+
+    world.on_parcel.append(arrived)
+
+
+def send_back(world: World, work: Work, lines: Mapping[str, int], name: str) -> None:
+    """Some units of a parcel are announced, come in somewhere, and something becomes of them."""
+    chance = world.chance
+    line_id = chance.choice(sorted(lines), "returned line", name)
+    units = 1 + chance.below(lines[line_id], "returned units", name)
+    sku = work.lines[line_id][0]
+    location = chance.choice(("wh-south", "st-centre"), "returned to", name)
+    announced = chance.happens(0.85, "announced", name)
+    reference = f"ref {name}"
+    outcome = chance.choice(tuple(Outcome), "outcome", name)
+    base = {"order_id": work.order_id, "reference": reference}
+
+    def say(kind: str, more: Mapping[str, Any], line: Mapping[str, Any]) -> None:
+        message = {"message_id": f"{kind} {name}", "type": kind, "occurred_at": world.time(), **base, **more}
+        world.report(f"{kind} {name}", "ReturnEventsQueue", message | {"lines": [line]}, late=30)
+
+    def come_in() -> None:
+        world.shelves[sku, location] += units
+        if announced:
+            world.returned[work.order_id, line_id] += units
+        say("received", {"location": location}, {"line_id": line_id, "units": units})
+
+    def dispose() -> None:
+        if outcome is Outcome.SCRAP:
+            world.shelves[sku, location] -= units
+        line = {"line_id": line_id, "units": units, "outcome": str(outcome)}
+        say("disposed", {"location": location}, line)
+
+    if announced:
+        say("requested", {}, {"line_id": line_id, "units": units})
+    comes_in = world.now + chance.delay(60, "comes in", name)
+    world.scheduler.at(comes_in, come_in)
+    world.scheduler.at(comes_in + chance.delay(60, "disposed", name), dispose)
+
+
+@step()
+def poison_arrives(world: World, orders: int) -> None:
+    """Now and then a message that nobody can understand: it ends as a dead letter, and holds nobody up."""
+    for queue in ("InboundQueue", "SourcingQueue", "FulfillmentEventsQueue", "ReturnEventsQueue"):
+        name = f"poison {queue}"
+        if world.chance.happens(0.15, name):
+            body = world.chance.choice(
+                ('{"not": "known"}', "[]", "not json", '{"type": "release"}'), "body", name
+            )
+            world.poison.add(body)
+            at = world.chance.between(0, 200, "poison at", name)
+            world.act(name, at, partial(world.cloud.send, queue, body))

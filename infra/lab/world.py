@@ -1,0 +1,384 @@
+"""The world around the system: a retailer's shelves as they really are, and everybody who calls in.
+
+The system keeps counters; the world keeps the truth that they have to come to: units on shelves, parcels that
+left, units that came back. Nobody in it crashes, but everybody may be late, repeat himself and hear nothing.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from infra.lab.chance import Chance
+from infra.lab.cloud import SPARED_AFTER, Cloud, Event
+from infra.lab.scheduler import Scheduler
+from infra.lab.substitutes import instant
+from oms.inventory.model import CountBasis
+from oms.inventory.network import Channel, Location, LocationKind, Pool
+from oms.orders.identity import order_id
+from oms.store.keys import iso
+from oms.store.table import Table
+from oms.store.tokens import Scope
+
+type Place = tuple[str, str]
+"""A sku and a location."""
+
+SECRET = base64.b64encode(b"the lab's shops sign with this").decode()
+SHOPS = ("shop-a", "shop-b")
+SKUS = tuple(f"SKU-{number}" for number in range(1, 7))
+
+
+def _location(name: str, kind: LocationKind, latitude: float, **more: Any) -> Location:
+    return Location(name, name, kind, "retail", "ES", latitude, -3.7, **more)
+
+
+LOCATIONS = (
+    _location("wh-north", LocationKind.WAREHOUSE, 43.3, connector="wms"),
+    _location("wh-south", LocationKind.WAREHOUSE, 37.4, connector="wms", safety_stock=1),
+    _location("st-centre", LocationKind.STORE, 40.4, priority=200),
+    _location("3pl-net", LocationKind.THIRD_PARTY, 41.6, connector="wms", count_basis=CountBasis.NET),
+)
+POOLS = (
+    Pool("everywhere", tuple(location.id for location in LOCATIONS)),
+    Pool("south", ("wh-south", "st-centre")),
+)
+CHANNELS = (
+    Channel("shop-a", "generic", "everywhere"),
+    Channel("shop-b", "generic", "south", grace_minutes=1),
+)
+"""Two shops whose pools share positions; the second waits a minute before it releases."""
+
+_SCOPES = " ".join(Scope)
+_HEAR_S = 20.0
+
+
+@dataclass(slots=True)
+class Sent:
+    """An order that a shop has sent: every version of it, and which of them the system has taken."""
+
+    channel: str
+    channel_order_id: str
+    versions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    taken: set[str] = field(default_factory=set)
+    cancelled: bool = False
+
+    @property
+    def order_id(self) -> str:
+        """The id that it has in the system."""
+        return order_id(self.channel, self.channel_order_id)
+
+
+@dataclass(slots=True)
+class Work:
+    """A fulfillment order as its location knows it."""
+
+    public_id: str
+    location: str
+    message_id: str
+    lines: dict[str, tuple[str, int]]
+
+    @property
+    def order_id(self) -> str:
+        """Of which order it is."""
+        return self.public_id.partition("-")[0]
+
+
+class World:
+    """Everybody outside, and what is true there.
+
+    Attributes:
+        shelves: units that are really there, by sku and location.
+        orders: what shops have sent, by order id.
+        shipped, delivered: units in parcels that left and arrived, by order id and line.
+        returned: announced units that came back, by order id and line.
+        works: fulfillment orders that locations know of, by public id.
+        wrong: what the world itself has seen go wrong.
+        poison: ids and bodies of messages that nobody can understand.
+    """
+
+    def __init__(
+        self, scheduler: Scheduler, cloud: Cloud, chance: Chance, acts: "frozenset[str] | None"
+    ) -> None:
+        self.scheduler = scheduler
+        self.cloud = cloud
+        self.chance = chance
+        self.table = Table(_direct(cloud), cloud.table.name, pause=lambda seconds: None)
+        self.shelves: Counter[Place] = Counter()
+        self.orders: dict[str, Sent] = {}
+        self.shipped: Counter[tuple[str, str]] = Counter()
+        self.delivered: Counter[tuple[str, str]] = Counter()
+        self.returned: Counter[tuple[str, str]] = Counter()
+        self.works: dict[str, Work] = {}
+        self.parcels: set[str] = set()
+        self.poison: set[str] = set()
+        self.wrong: list[str] = []
+        self.acted: list[str] = []
+        self.on_parcel: list[Callable[[Work, Mapping[str, int], str], None]] = []
+        self.busy = 0
+        self._acts = acts
+        cloud.consume("RequestsWmsQueue", self._take_requests)
+
+    # ---- acts
+
+    def act(self, name: str, at: float, action: Callable[[], None]) -> None:
+        """Let something happen at a time, under a name; left out when the run is made smaller."""
+        if self._acts is None or name in self._acts:
+            self.acted.append(name)
+            self.scheduler.at(at, action)
+
+    @property
+    def now(self) -> float:
+        """Seconds since the run began."""
+        return self.scheduler.now
+
+    def time(self, at: float | None = None) -> str:
+        """A time of the run as the wire has it; now by default."""
+        return iso(instant(self.now if at is None else at))
+
+    # ---- callers
+
+    def api(
+        self,
+        name: str,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        then: Callable[[int, Any], None] = lambda status, document: None,
+    ) -> None:
+        """Call the API until it has answered with something else than a failure of its own.
+
+        Args:
+            name: tells the call apart; it is its idempotency key too.
+            method: of the request.
+            path: with its parameters.
+            body: as JSON; None for none.
+            query: parameters.
+            headers: more of them, `If-Match` say.
+            then: told status and document.
+        """
+        event: Event = {
+            "resource": "/{proxy+}",
+            "path": path,
+            "httpMethod": method,
+            "headers": {"Content-Type": "application/json", "Idempotency-Key": name, **(headers or {})},
+            "multiValueQueryStringParameters": {key: [value] for key, value in (query or {}).items()} or None,
+            "queryStringParameters": dict(query or {}) or None,
+            "pathParameters": {"proxy": path.removeprefix("/")},
+            "body": None if body is None else json.dumps(body),
+            "isBase64Encoded": False,
+            "requestContext": {"requestId": name, "authorizer": {"name": "lab", "scopes": _SCOPES}},
+        }
+        self._until_answered("ApiFunction", f"api {name}", lambda: event, then)
+
+    def webhook(self, name: str, channel: str, document: Mapping[str, Any], then: Callable[[], None]) -> None:
+        """Send a delivery of a shop until it is taken."""
+        body = json.dumps(document)
+        message_id = f"msg_{name}"
+
+        def event() -> Event:
+            sent = str(int(instant(self.now).timestamp()))
+            signed = f"{message_id}.{sent}.{body}".encode()
+            digest = hmac.digest(base64.b64decode(SECRET), signed, hashlib.sha256)
+            headers = {
+                "Content-Type": "application/json",
+                "webhook-id": message_id,
+                "webhook-timestamp": sent,
+                "webhook-signature": f"v1,{base64.b64encode(digest).decode()}",
+            }
+            return {
+                "resource": "/webhooks/{channel}",
+                "path": f"/webhooks/{channel}",
+                "httpMethod": "POST",
+                "headers": headers,
+                "queryStringParameters": None,
+                "pathParameters": {"channel": channel},
+                "body": body,
+                "isBase64Encoded": False,
+                "requestContext": {"requestId": name, "domainName": "oms.invalid", "path": "/"},
+            }
+
+        def taken(status: int, answer: Any) -> None:
+            if status == 200:
+                then()
+            else:
+                self.wrong.append(f"delivery {name} was refused with {status}: {answer}")
+
+        self._until_answered("WebhooksFunction", f"webhook {name}", event, taken)
+
+    def _until_answered(
+        self,
+        function: str,
+        name: str,
+        event: Callable[[], Event],
+        then: Callable[[int, Any], None],
+        attempt: int = 1,
+    ) -> None:
+        def done(answer: Any) -> None:
+            status = 502 if answer is None else answer["statusCode"]
+            if status >= 500 and status != 501:
+                if attempt > 12:
+                    self.wrong.append(f"{name} was never answered")
+                    return
+                again = self.now + self.chance.delay(_HEAR_S, "again", name, attempt)
+                self.scheduler.at(
+                    again, lambda: self._until_answered(function, name, event, then, attempt + 1)
+                )
+                return
+            text = answer["body"]
+            then(status, json.loads(text) if text[:1] in {"{", "["} else text)
+
+        self.cloud.invoke(function, f"{name} #{attempt}", event(), done, spared=attempt > SPARED_AFTER)
+
+    def report(self, name: str, queue: str, document: Mapping[str, Any], *, late: float = 2.0) -> None:
+        """Send what somebody outside has to tell, some seconds later, perhaps twice."""
+        body = json.dumps(document)
+        for copy in range(2 if self.chance.happens(0.1, "twice", name) else 1):
+            pause = self.chance.delay(late, "late", name, copy)
+            if self.chance.happens(0.1, "later", name, copy):
+                pause += self.chance.between(20, 200, "how late", name, copy)
+            self.scheduler.at(self.now + pause, lambda: self.cloud.send(queue, body))
+
+    # ---- shops
+
+    def order(self, sent: Sent, version: str, document: dict[str, Any], name: str) -> None:
+        """A shop sends a version of an order."""
+        sent.versions[version] = document
+        self.orders[sent.order_id] = sent
+        self.webhook(name, sent.channel, document, lambda: sent.taken.add(version))
+
+    # ---- locations
+
+    def _take_requests(self, records: Sequence[Event]) -> None:
+        for record in records:
+            request = json.loads(record["body"])
+            if request["type"] != "fulfillment_requested":
+                self.on_other_request(request)
+                continue
+            lines = {line["line_id"]: (line["sku"], line["units"]) for line in request["lines"]}
+            self.take(
+                Work(request["fulfillment_order"], request["location"], request["message_id"], lines), "queue"
+            )
+
+    def on_other_request(self, request: Mapping[str, Any]) -> None:
+        """A location is asked for something else than to ship."""
+        self.wrong.append(f"nobody understands a request of type {request['type']}")
+
+    def take(self, work: Work, way: str) -> None:
+        """A location learns of a fulfillment order, once however often it is told, and starts to work."""
+        known = self.works.get(work.public_id)
+        if known is not None:
+            if known != work:
+                self.wrong.append(f"{work.public_id} was requested as {known} and as {work}")
+            return
+        self.works[work.public_id] = work
+        chance, name = self.chance, work.public_id
+        accepted = self.now + chance.delay(20, "accepts", name)
+        picking = accepted + chance.delay(30, "picks", name)
+        if chance.happens(0.8, "says accepted", name):
+            self.scheduler.at(accepted, lambda: self._tell(work, way, "accepted"))
+        if chance.happens(0.3, "says picking", name):
+            self.scheduler.at(picking, lambda: self._tell(work, way, "picking"))
+        units = [(line, sku) for line, (sku, count) in work.lines.items() for _ in range(count)]
+        cut = 1 + chance.below(len(units) - 1, "cut", name) if len(units) > 1 else 1
+        parts = [units[:cut], units[cut:]] if chance.happens(0.3, "splits", name) else [units]
+        for number, part in enumerate(filter(None, parts), 1):
+            left = picking + chance.delay(40, "leaves", name, number)
+            parcel = Counter(part)
+            self.scheduler.at(left, partial(self._ship, work, way, number, parcel))
+
+    def _ship(self, work: Work, way: str, number: int, parcel: Counter[Place]) -> None:
+        """A parcel leaves: whatever anybody is told, the shelf is lower now."""
+        for (line, sku), units in parcel.items():
+            self.shelves[sku, work.location] -= units
+            self.shipped[work.order_id, line] += units
+            if self.shelves[sku, work.location] < 0:
+                self.wrong.append(f"{work.location} has sold {sku} that it never had")
+        name = f"{work.public_id} p{number}"
+        self.parcels.add(f"{work.public_id}.p{number}")
+        package = {
+            "package_id": f"p{number}",
+            "carrier": "lab",
+            "tracking_number": f"T{work.public_id[-8:]}{number}",
+            "lines": [{"line_id": line, "units": units} for (line, _), units in parcel.items()],
+        }
+        self._tell(work, way, "shipped", package)
+        arrives = self.now + self.chance.delay(120, "arrives", name)
+        self.scheduler.at(arrives, lambda: self._arrive(work, way, package))
+
+    def _arrive(self, work: Work, way: str, package: Mapping[str, Any]) -> None:
+        lines = {line["line_id"]: line["units"] for line in package["lines"]}
+        for line, units in lines.items():
+            self.delivered[work.order_id, line] += units
+        self._tell(work, way, "delivered", package)
+        for hook in self.on_parcel:
+            hook(work, lines, f"{work.public_id} {package['package_id']}")
+
+    def _tell(self, work: Work, way: str, kind: str, *packages: Mapping[str, Any]) -> None:
+        """A location reports, by the queue or, where it has none, by the API."""
+        name = " ".join((work.public_id, kind, *(str(package["package_id"]) for package in packages)))
+        fact = {
+            "message_id": hashlib.sha256(name.encode()).hexdigest()[:24],
+            "type": kind,
+            "occurred_at": self.time(),
+            "fulfillment_order": work.public_id,
+        } | ({"packages": list(packages)} if packages else {})
+        if way == "queue":
+            self.report(name, "FulfillmentEventsQueue", fact)
+            return
+        pause = self.chance.delay(2, "late", name)
+        self.scheduler.at(self.now + pause, lambda: self._post(name, fact))
+
+    def _post(self, name: str, fact: Mapping[str, Any], attempt: int = 1) -> None:
+        def answered(status: int, document: Any) -> None:
+            if status == 200:
+                return
+            if attempt > 8:
+                self.wrong.append(f"{name} was refused with {status}: {document}")
+                return
+            self.scheduler.at(self.now + 60, lambda: self._post(name, fact, attempt + 1))
+
+        self.api(f"{name} {attempt}", "POST", "/fulfillment-events", fact, then=answered)
+
+    def look_for_work(self, name: str) -> None:
+        """The store's staff look at their pick list."""
+
+        def seen(status: int, document: Any) -> None:
+            for work in document["items"] if status == 200 else ():
+                lines = {line["line_id"]: (line["sku"], line["requested"]) for line in work["lines"]}
+                known = Work(work["fulfillment_order"], "st-centre", "", lines)
+                if known.public_id not in self.works:
+                    self.take(known, "api")
+
+        query = {"location": "st-centre", "state": "released", "limit": "100"}
+        self.api(name, "GET", "/fulfillment-orders", query=query, then=seen)
+
+    # ---- stock
+
+    def count(self, name: str, sku: str, location: str) -> None:
+        """Staff count a position and send what they have found."""
+        found = self.shelves[sku, location]
+        self.api(
+            name,
+            "PUT",
+            f"/stock/{sku}/{location}/count",
+            {"on_hand": found, "as_of": self.time()},
+            then=lambda status, document: self.expect(name, status, document),
+        )
+
+    def expect(self, name: str, status: int, document: Any) -> None:
+        """Note a call that ought to have succeeded and did not."""
+        if status != 200:
+            self.wrong.append(f"{name} was refused with {status}: {document}")
+
+
+def _direct(cloud: Cloud) -> Any:
+    """The store without faults, as an operator reads it when all is quiet."""
+    return cloud.table
