@@ -108,7 +108,7 @@ class SkuBody(Closed):
 
     def entry(self, sku: str) -> Sku:
         """This as the entry of a sku."""
-        said = {field.name: getattr(self, field.name) for field in fields(self)}
+        said = {field.name: getattr(self, field.name) for field in fields(SkuBody)}
         said["codes"] = tuple(SkuCode(code.kind, code.value) for code in self.codes)
         said["kit"] = tuple(Component(**asdict(component)) for component in self.kit)
         return Sku(sku, **said)

@@ -25,6 +25,18 @@ def query(kind: type, parameters: Mapping[str, str]) -> Any:
         raise _problem(error, parameters) from None
 
 
+def row(kind: type, texts: Mapping[str, Any]) -> Any:
+    """A row of a file in its type, made of texts, and lists and objects of texts.
+
+    Raises:
+        Problem: a field is missing, unknown or invalid; names the first.
+    """
+    try:
+        return _adapter(kind).validate_python(dict(texts), strict=False)
+    except ValidationError as error:
+        raise _problem(error, texts) from None
+
+
 def body(kind: type, raw: bytes) -> Any:
     """A JSON body in its type. A number in quotes is no number, and a fraction no whole number.
 
@@ -42,7 +54,7 @@ def _adapter(kind: type) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
-def _problem(error: ValidationError, given: Mapping[str, str] | bytes) -> Problem:
+def _problem(error: ValidationError, given: Mapping[str, Any] | bytes) -> Problem:
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     code = _CODES.get(first["type"], Code.FIELD_INVALID)
     if code is Code.BAD_REQUEST:

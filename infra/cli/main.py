@@ -22,6 +22,8 @@ GROUPS: dict[str, tuple[str, str]] = {
     "demo": ("infra.cli.demo", "play 20 orders, their parcels and two returns on the local stack"),
     "dlq": ("infra.cli.dlq", "list, redrive and drop what was given up on"),
     "events": ("infra.cli.events", "derive events again from the journals"),
+    "import": ("infra.cli.imports", "import catalogue, stock and supply from files"),
+    "lab": ("infra.cli.lab", "find faults by simulation"),
     "ledger": ("infra.cli.ledger", "prove every unit of stock"),
     "seed": ("infra.cli.seed", "configure a believable retailer with stock on the local stack"),
     "source": ("infra.cli.source", "solve sourcing instances"),

@@ -40,6 +40,19 @@ def read_positions(table: Table, skus: Iterable[str], location: str) -> dict[str
     return {sku: found.get(sku, Position(sku, location)) for sku in names}
 
 
+def read_places(table: Table, places: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Position]:
+    """Positions as they stand now, by sku and location; empty ones where there are none."""
+    empty = {place: Position(*place) for place in places}
+    items = table.get_many((keys.position(*place) for place in empty), consistent=True)
+    return empty | {(held.sku, held.location): held for held in map(decode_position, items)}
+
+
+def read_skus(table: Table, skus: Iterable[str]) -> dict[str, Sku]:
+    """Catalogue entries as they stand now, those that there are."""
+    items = table.get_many(map(keys.sku_meta, skus), consistent=True)
+    return {entry.sku: entry for entry in map(decode_sku, items)}
+
+
 def read_supplies(table: Table, skus: Iterable[str], supply_id: str) -> dict[str, Supply]:
     """Incoming supply of several skus under one id as it stands now, by sku."""
     items = table.get_many((keys.supply(sku, supply_id) for sku in set(skus)), consistent=True)

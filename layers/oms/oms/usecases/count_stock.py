@@ -34,7 +34,9 @@ class Counted:
     applied: bool
 
 
-def count_stock(table: Table, network: Network, found: Count, now: datetime) -> Counted:
+def count_stock(
+    table: Table, network: Network, found: Count, now: datetime, seen: Position | None = None
+) -> Counted:
     """Record a count, once: its time is its idempotency key, and an older count changes nothing.
 
     A location that counts net of orders leaves promised units out: they are added back. Unknown skus can be
@@ -45,6 +47,7 @@ def count_stock(table: Table, network: Network, found: Count, now: datetime) -> 
         network: names the location's count basis.
         found: the count.
         now: UTC.
+        seen: the position as it was read a moment ago; whoever counts many reads them together.
 
     Raises:
         Problem: the location is not configured, or the count comes from the future.
@@ -54,12 +57,18 @@ def count_stock(table: Table, network: Network, found: Count, now: datetime) -> 
     check_past(found.as_of, now, "as_of")
     as_of = moment(millis(found.as_of))  # as stored: else a repetition would look later than the first
     why = Why(found.reason, keys.iso(as_of), found.actor, now)
-    what = f"count of {found.sku} at {found.location}"
-    return settle(lambda: _count(table, location.count_basis, found, as_of, why), what)
+    known = [seen] if seen else []
+
+    def attempt() -> Counted:
+        position = known.pop() if known else read_position(table, found.sku, found.location)
+        return _count(table, location.count_basis, found, as_of, why, position)
+
+    return settle(attempt, f"count of {found.sku} at {found.location}")
 
 
-def _count(table: Table, basis: CountBasis, found: Count, as_of: datetime, why: Why) -> Counted:
-    seen = read_position(table, found.sku, found.location)
+def _count(
+    table: Table, basis: CountBasis, found: Count, as_of: datetime, why: Why, seen: Position
+) -> Counted:
     if seen.counted_at is not None and as_of <= seen.counted_at:
         return Counted(seen, applied=False)
     on_hand = found.units + (seen.allocated if basis is CountBasis.NET else 0)

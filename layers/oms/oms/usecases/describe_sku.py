@@ -7,7 +7,7 @@ from oms.inventory.model import Sku
 from oms.problems import Code, Problem
 from oms.store import keys
 from oms.store.catalogue import kits_with, pointers
-from oms.store.stock import decode_sku, encode_sku
+from oms.store.stock import decode_sku, encode_sku, read_skus
 from oms.store.table import Table
 from oms.store.writes import create
 from oms.store.writes import replace as replace_item
@@ -40,12 +40,14 @@ def describe_sku(table: Table, sku: Sku, expected: int | None = None) -> Sku:
     return settle(lambda: _describe(table, sku, expected), f"sku {sku.sku}")
 
 
+def says_the_same(sku: Sku, seen: Sku) -> bool:
+    """Whether an entry that is there says all that a new one would; version and heat are nobody's word."""
+    return replace(sku, v=seen.v, hot_until=seen.hot_until) == seen
+
+
 def _check_kit(table: Table, sku: Sku) -> None:
     names = [component.sku for component in sku.kit]
-    known = {
-        entry.sku: entry
-        for entry in map(decode_sku, table.get_many(map(keys.sku_meta, names), consistent=True))
-    }
+    known = read_skus(table, names)
     for number, name in enumerate(names):
         wrong = None
         if name == sku.sku:
@@ -68,9 +70,9 @@ def _describe(table: Table, sku: Sku, expected: int | None) -> Sku:
     key = keys.sku_meta(sku.sku)
     item = table.get(key)
     seen = decode_sku(item) if item else None
-    hot_until = seen.hot_until if seen else None
-    if seen is not None and replace(sku, v=seen.v, hot_until=hot_until) == seen:
+    if seen is not None and says_the_same(sku, seen):
         return seen
+    hot_until = seen.hot_until if seen else None
     v = seen.v if seen else 0
     check_version(expected, v)
     described = replace(sku, v=v + 1, hot_until=hot_until)
