@@ -1,16 +1,20 @@
-"""Sourcing: releases orders and expires reservations that are due. Trigger: SQS `sourcing`."""
+"""Sourcing: releases orders, serves what waits, expires reservations. Trigger: SQS `sourcing`."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from oms.channels.payload import Node, loads
-from oms.runtime import batch, logger, metrics
+from oms.events.messages import serve
+from oms.events.publish import Queue
+from oms.runtime import batch, clients, logger, metrics, settings
 from oms.runtime.metrics import Metric
 from oms.store import process
 from oms.usecases.end_reservations import expire_reservation
-from oms.usecases.messages import Work, choice
+from oms.usecases.messages import Work, choice, page_end
 from oms.usecases.release_order import release_order
+from oms.usecases.serve_waiting import serve_waiting
+from oms.usecases.source_order import source_order
 
 
 @logger.invocation("sourcing")
@@ -36,4 +40,25 @@ def _expire(message: Node) -> None:
         metrics.add(Metric.RESERVATIONS_EXPIRED)
 
 
-_WORK: Mapping[Work, Callable[[Node], None]] = {Work.RELEASE: _release, Work.EXPIRE: _expire}
+def _source(message: Node) -> None:
+    order_id = message.need(Node.text, "order_id")
+    source_order(process.table(), process.network(), order_id, datetime.now(UTC))
+
+
+def _serve(message: Node) -> None:
+    sku, after = message.need(Node.text, "sku"), message.child("after")
+    table, network = process.table(), process.network()
+    end = page_end(after) if after else None
+    served = serve_waiting(table, network, sku, datetime.now(UTC), after=end)
+    metrics.add(Metric.UNITS_SERVED, served.units)
+    if served.after:
+        url = settings.read(settings.Sourcing).sourcing_queue_url
+        Queue(clients.sqs(), url).send([serve(sku, served.after)])
+
+
+_WORK: Mapping[Work, Callable[[Node], None]] = {
+    Work.RELEASE: _release,
+    Work.EXPIRE: _expire,
+    Work.SOURCE: _source,
+    Work.SERVE: _serve,
+}

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -192,14 +193,33 @@ def test_sourcing_releases_what_it_is_asked_for_and_the_clock_asks_no_more(
     assert queues.released == [order_id]
 
 
-def test_units_without_a_source_are_counted_and_nothing_is_asked_for_them(
+def test_what_waits_is_counted_each_minute(
     table: Table, queues: Queues, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store(table, *allocated(4, sku="C"))
     store(table, *allocated(3, first=50))
     assert run(TICK) == []
-    assert len(queues.released) == 3
     assert backlog(capsys) == {WorkStage.OPEN: 4, WorkStage.RELEASE: 3}
+
+
+def test_what_waits_is_asked_for_once_in_15_minutes(
+    table: Table, queues: Queues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = allocated(20, sku="C")
+    unknown = allocated(1, first=50, sku="GHOST")
+    store(table, *waiting, *unknown)
+    asked: list[list[object]] = []
+    for minute in range(30):
+        now = datetime.now(UTC).replace(minute=minute)
+        monkeypatch.setattr(clock, "datetime", SimpleNamespace(now=lambda zone, now=now: now))
+        before = len(queues.sent("sourcing"))
+        assert run(TICK) == []
+        asked.append([json.loads(body) for body in queues.sent("sourcing")[before:]])
+    assert asked[:15] == asked[15:]
+    skus = [one for minute in asked[:15] for one in minute if one == {"type": "serve", "sku": "C"}]
+    assert len(skus) == len({shard(one.order_id) for one in waiting})
+    orders = [one for minute in asked[:15] for one in minute if one not in skus]
+    assert orders == [{"type": "source", "order_id": unknown[0].order_id}]
 
 
 def test_the_sample_tick_and_the_sample_page_are_understood(table: Table, queues: Queues) -> None:

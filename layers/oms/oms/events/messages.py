@@ -15,6 +15,7 @@ from oms.orders.commands import PlaceOrder
 from oms.orders.identity import digest, order_id
 from oms.orders.model import Order
 from oms.orders.work import WorkStage, work_stage
+from oms.store.attributes import Item
 from oms.store.keys import iso
 
 AT_ONCE = timedelta(seconds=60)
@@ -62,9 +63,14 @@ def expire(reservation: str) -> Message:
     return Message({"type": str(WorkStage.EXPIRE), "reservation": reservation}, reservation)
 
 
-def serve(sku: str) -> Message:
-    """Asks `sourcing` to give units of a sku that wait a source."""
-    return Message({"type": "serve", "sku": sku}, _correlated(sku))
+def source(order_id: str) -> Message:
+    """Asks `sourcing` for the stock of an order's pending lines."""
+    return Message({"type": "source", "order_id": order_id}, order_id)
+
+
+def serve(sku: str, after: Item | None = None) -> Message:
+    """Asks `sourcing` to give units of a sku that wait a source; from where a page ended, if one has."""
+    return Message({"type": "serve", "sku": sku} | ({"after": after} if after else {}), _correlated(sku))
 
 
 def shortage(sku: str, location: str) -> Message:

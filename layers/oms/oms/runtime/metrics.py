@@ -33,6 +33,7 @@ class Metric(StrEnum):
     STOCK_SHORT = "StockShort"
     RESERVATIONS_EXPIRED = "ReservationsExpired"
     ORDERS_RELEASED = "OrdersReleased"
+    UNITS_SERVED = "UnitsServed"
     FULFILLMENT_ORDERS_ACCEPTED = "FulfillmentOrdersAccepted"
     SHIPMENTS_SHIPPED = "ShipmentsShipped"
     SHIPMENTS_DELIVERED = "ShipmentsDelivered"
@@ -91,6 +92,7 @@ CATALOGUE: Mapping[Metric, Definition] = {
     Metric.STOCK_SHORT: Definition("reservations refused because a position had too few units left"),
     Metric.RESERVATIONS_EXPIRED: Definition("reservations cleared away by the clock after their time"),
     Metric.ORDERS_RELEASED: Definition("orders whose fulfillment orders were created"),
+    Metric.UNITS_SERVED: Definition("units that waited and got a source"),
     Metric.FULFILLMENT_ORDERS_ACCEPTED: Definition("fulfillment orders that a location took on"),
     Metric.SHIPMENTS_SHIPPED: Definition("parcels handed to a carrier"),
     Metric.SHIPMENTS_DELIVERED: Definition("parcels delivered"),

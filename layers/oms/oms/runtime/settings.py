@@ -127,6 +127,14 @@ class Clock:
     sourcing_queue_url: str
 
 
+@dataclass(frozen=True, slots=True)
+class Sourcing:
+    """Settings of `sourcing`; what one message does not finish goes back to its own queue."""
+
+    table_name: str
+    sourcing_queue_url: str
+
+
 FUNCTIONS: Mapping[str, type[Any]] = {
     "webhooks": Webhooks,
     "intake": Intake,
@@ -135,7 +143,7 @@ FUNCTIONS: Mapping[str, type[Any]] = {
     "authorizer": Table,
     "outbox": Outbox,
     "availability": Availability,
-    "sourcing": Table,
+    "sourcing": Sourcing,
     "fulfillment": Table,
     "returns": Table,
     "publisher": Publisher,

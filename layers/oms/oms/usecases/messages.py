@@ -7,8 +7,10 @@ from oms.fulfillment.events import FactKind, FulfillmentFact, Package, PackedUni
 from oms.problems import Code, Problem
 from oms.returns.events import RequestedUnits, ReturnedUnits, ReturnFact, ReturnRequest
 from oms.returns.model import Outcome
+from oms.store.attributes import Item
 
 _ORDER_ID_LENGTH = 26
+_PAGE_END = ("PK", "SK", "GSI1PK", "GSI1SK")
 
 
 class ReturnEvent(StrEnum):
@@ -24,6 +26,8 @@ class Work(StrEnum):
 
     RELEASE = "release"
     EXPIRE = "expire"
+    SOURCE = "source"
+    SERVE = "serve"
 
 
 def parse_fulfillment_event(message: Json) -> FulfillmentFact:
@@ -92,6 +96,15 @@ def parse_return_event(message: Json) -> ReturnRequest | ReturnFact:
     )
     location = node.need(Node.text, "location")
     return ReturnFact(message_id, occurred_at, order_id, reference or message_id, location, came)
+
+
+def page_end(node: Node) -> Item:
+    """Where a page of GSI1 ended, so that the next one begins after it.
+
+    Raises:
+        Problem: a part of the key is missing; names it.
+    """
+    return {name: node.need(Node.text, name) for name in _PAGE_END}
 
 
 def choice[E: StrEnum](node: Node, key: str, allowed: type[E]) -> E:

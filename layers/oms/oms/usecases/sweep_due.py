@@ -1,18 +1,21 @@
 """Sweep what is due in the work queue: one page of a stage and shard, and a message for the pages after."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from oms.channels.payload import Json, Node
-from oms.events.messages import Message, expire, release
+from oms.events.messages import Message, expire, release, serve, source
 from oms.events.publish import Queue
+from oms.orders.claims import awaited
 from oms.orders.identity import SHARDS
-from oms.orders.work import WorkStage
+from oms.orders.model import Order
+from oms.orders.work import OPEN_RETRY, WorkStage
 from oms.store import keys
 from oms.store.attributes import Item
+from oms.store.orders import decode_order
 from oms.store.table import Table
-from oms.usecases.messages import choice
+from oms.usecases.messages import choice, page_end
 
 PAGE = 250
 """Orders swept at once: a tick that finds full pages everywhere still ends within its function's timeout."""
@@ -23,8 +26,10 @@ _ASKED: Mapping[WorkStage, Callable[[str], Message]] = {
 }
 """What is asked of `sourcing` for what is due in a stage, by its id."""
 
+_EVERY = OPEN_RETRY // timedelta(minutes=1)
+"""Minutes between two looks at what waits in a shard."""
+
 _SHARDS = tuple(f"{number:02d}" for number in range(SHARDS))
-_AFTER = ("PK", "SK", "GSI1PK", "GSI1SK")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +55,18 @@ def parse_tick(message: Json) -> tuple[Sweep, ...]:
     if shard not in _SHARDS:
         raise node.invalid("shard", f"one of {_SHARDS[0]} to {_SHARDS[-1]}")
     after = node.need(Node.child, "after")
-    return (Sweep(stage, shard, {name: after.need(Node.text, name) for name in _AFTER}),)
+    return (Sweep(stage, shard, page_end(after)),)
 
 
 def sweep_due(table: Table, sourcing: Queue, clock: Queue, sweep: Sweep, now: datetime) -> int:
-    """Ask `sourcing` for the releases and expiries that are due; units without a source are only counted.
+    """Ask `sourcing` for what is due; what waits is asked for in turn, each shard every 15 minutes or so.
 
-    To sweep twice is harmless: what has been done already finds nothing left to do.
+    Nothing is written for it: so what waits costs no more than the look. To sweep twice is harmless: what has
+    been done already finds nothing left to do.
 
     Args:
         table: the store.
-        sourcing: takes releases and expiries.
+        sourcing: takes what is asked for.
         clock: takes the page after this one.
         sweep: which page.
         now: UTC.
@@ -76,7 +82,20 @@ def sweep_due(table: Table, sourcing: Queue, clock: Queue, sweep: Sweep, now: da
     if sweep.stage in _ASKED:
         names = (key.pk.partition("#")[2] for key in due)
         sourcing.send([_ASKED[sweep.stage](name) for name in names])
+    elif int(sweep.shard) % _EVERY == now.minute % _EVERY:
+        sourcing.send(_wanted(decode_order(item) for item in table.get_many(due)))
     if last:
         rest: dict[str, object] = {"stage": str(sweep.stage), "shard": sweep.shard, "after": last}
         clock.send([Message(rest, f"{sweep.stage}-{sweep.shard}")])
     return len(due)
+
+
+def _wanted(orders: Iterable[Order]) -> list[Message]:
+    """What orders that wait are asked for: each sku once, and each order with lines that are pending."""
+    skus: dict[str, None] = {}
+    pending: list[str] = []
+    for order in orders:
+        skus |= dict.fromkeys(sku for sku, _ in awaited(order))
+        if any(line.pending and line.sku for line in order.lines):
+            pending.append(order.order_id)
+    return [*map(source, pending), *map(serve, skus)]
