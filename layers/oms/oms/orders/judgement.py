@@ -11,6 +11,7 @@ from typing import cast
 from oms.orders.cancelling import CancelReason, CancelRequest
 from oms.orders.commands import PlaceOrder
 from oms.orders.identity import digest
+from oms.orders.kits import parts_of
 from oms.orders.model import Order
 from oms.orders.placing import paid_amounts
 from oms.orders.status import kept_total
@@ -110,8 +111,10 @@ def _taken_back(order: Order, command: PlaceOrder) -> CancelRequest | None:
     for line, kept in zip(command.lines, order.lines, strict=False):
         # The share of the line that the channel has cancelled, in our smallest units.
         cancelled = int(Decimal(line.cancelled) * kept.ordered / (Decimal(line.quantity) or 1))
-        if cancelled > max(kept.cancelled, wished[kept.line_id]):
-            more[kept.line_id] = cancelled - max(kept.cancelled, wished[kept.line_id])
+        for part, units in parts_of(order, kept, cancelled):
+            known = max(part.cancelled, wished[part.line_id])
+            if units > known:
+                more[part.line_id] = units - known
     return replace(wish, units=more) if more else None
 
 

@@ -21,6 +21,7 @@ from oms.orders.commands import (
     PlaceOrder,
 )
 from oms.orders.identity import digest, order_id
+from oms.orders.kits import Expanded, expand
 from oms.orders.model import (
     BodyLine,
     Entry,
@@ -98,12 +99,14 @@ def enter(command: PlaceOrder, stocks: Mapping[str, Stock], now: datetime) -> Or
         test=command.test,
         holds=() if void else _holds(command, authorized + captured - refunded),
     )
-    ids = {line.channel_line_id: str(number) for number, line in enumerate(command.lines, 1)}
+    expanded = _expanded(command, stocks)
+    ids = {line.channel_line_id: str(number) for number, line in enumerate(expanded.lines, 1)}
     lines = []
-    for number, line in enumerate(command.lines, 1):
+    for number, line in enumerate(expanded.lines, 1):
         stock = stocks.get(line.sku) if line.sku else None
         parent = ids.get(line.parent_line_id) if line.parent_line_id else None
-        entered = _line(line, str(number), parent, stock, void=void)
+        per_bundle = expanded.per_bundle.get(line.channel_line_id, 0)
+        entered = _line(line, str(number), parent, stock, per_bundle, void=void)
         lines.append(entered)
         code = _unknown(entered, line.quantity, stock.sku if stock else None)
         if code:
@@ -132,7 +135,8 @@ def place(
         command: what the channel says.
         channel: its configuration; names the pool and the grace before release.
         network: pools and locations.
-        stocks: stock of every sku of the order, and of the reservation, as stored.
+        stocks: stock of every sku of the order, what its kits consist of included, and of the reservation,
+            as stored.
         now: time of the decision, UTC.
         reservation: the one that the command names.
 
@@ -141,7 +145,7 @@ def place(
     """
     cart = reservation if reservation and usable(reservation, command, now) else None
     entered = replace(enter(command, stocks, now), pool=channel.pool)
-    body = body_of(command, entered)
+    body = body_of(command, entered, _expanded(command, stocks).lines)
     sourced = source(entered, body, channel, network, stocks, now, cart.id if cart else None)
     order = sourced.order.written(now, "placed", data=_outcome(sourced.order))
     return Placement(
@@ -284,8 +288,12 @@ def paid_amounts(command: PlaceOrder) -> tuple[int, int, int]:
     return sums[PaymentState.AUTHORIZED], sums[PaymentState.CAPTURED] + refunded, refunded
 
 
-def body_of(command: PlaceOrder, order: Order) -> OrderBody:
-    """The part of an order that is only shown, never decided on."""
+def _expanded(command: PlaceOrder, stocks: Mapping[str, Stock]) -> Expanded:
+    return expand(command.lines, {name: stock.sku for name, stock in stocks.items() if stock.sku})
+
+
+def body_of(command: PlaceOrder, order: Order, lines: Sequence[Line]) -> OrderBody:
+    """The part of an order that is only shown, never decided on; `lines` are those that it was entered by."""
     return OrderBody(
         channel_order_id=command.channel_order_id,
         adapter=command.adapter,
@@ -303,7 +311,7 @@ def body_of(command: PlaceOrder, order: Order) -> OrderBody:
                 line.quantity,
                 line.properties,
             )
-            for kept, line in zip(order.lines, command.lines, strict=True)
+            for kept, line in zip(order.lines, lines, strict=True)
         ),
         payments=tuple(
             {"method": payment.method, "amount": payment.amount, "state": str(payment.state)}
@@ -338,9 +346,11 @@ def _delivery(delivery: Delivery) -> OrderDelivery:
     )
 
 
-def _line(line: Line, line_id: str, parent: str | None, stock: Stock | None, *, void: bool) -> OrderLine:
+def _line(
+    line: Line, line_id: str, parent: str | None, stock: Stock | None, per_bundle: int, *, void: bool
+) -> OrderLine:
     sku = stock.sku if stock else None
-    scale = sku.scale if sku else 1
+    scale = sku.scale if sku and not per_bundle else 1
     quantity = _smallest_units(line.quantity, scale)
     shipped = min(quantity, (line.shipped or 0) * scale)
     cancelled = quantity - shipped if void else min(quantity - shipped, line.cancelled * scale)
@@ -360,6 +370,7 @@ def _line(line: Line, line_id: str, parent: str | None, stock: Stock | None, *, 
         cancelled=cancelled,
         tracked=sku.tracked if sku else True,
         parent_line_id=parent,
+        per_bundle=per_bundle,
         pending=taken and shipped > 0,
     )
     if ours and not quantity:
@@ -390,8 +401,9 @@ def _made_known(order: Order, body: OrderBody, stocks: Mapping[str, Stock], now:
         if not line.pending or stock is None or stock.sku is None or not codes.intersection(_UNKNOWN):
             continue
         sku, quantity = stock.sku, quantities[line.line_id]
-        shipped, cancelled = line.shipped * sku.scale, line.cancelled * sku.scale
-        rest = max(0, _smallest_units(quantity, sku.scale) - shipped - cancelled)
+        scale = 1 if line.per_bundle else sku.scale
+        shipped, cancelled = line.shipped * scale, line.cancelled * scale
+        rest = max(0, _smallest_units(quantity, scale) - shipped - cancelled)
         made = replace(line, open=rest, shipped=shipped, cancelled=cancelled, tracked=sku.tracked)
         code = _unknown(made, quantity, sku)
         if code in codes:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from math import ceil
 
 from oms.inventory.model import Delta, Deltas, Reserved, Stock, add
 from oms.inventory.network import Channel, Network
@@ -115,9 +116,13 @@ def _sourced(
         for sku, stock in stocks.items()
     }
     order = place(_as_order(seen.id, cart, now), channel, network, smallest, now, seen).order
-    missing = {
-        number: units for number, line in enumerate(order.lines) if (units := line.open + line.backordered)
-    }
+    missing: dict[int, int] = {}
+    for number, line in enumerate(order.lines):
+        # Of a kit as many are missing as its scarcest component is short of.
+        wanted = int(line.parent_line_id) - 1 if line.per_bundle and line.parent_line_id else number
+        units = ceil((line.open + line.backordered) / (line.per_bundle or 1))
+        if units:
+            missing[wanted] = max(units, missing.get(wanted, 0))
     return promised(order), missing
 
 

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from oms.inventory.codes import CodeKind, SkuCode
 from oms.inventory.model import Block, Capability, Component, Demand, Position, Sku, Stock, Supply, SupplyKind
+from oms.orders.kits import components
 from oms.store import keys
 from oms.store.attributes import Item, Value, millis, moment
 from oms.store.reservations import decode_reserved
@@ -24,6 +25,16 @@ def read_stock(table: Table, skus: Iterable[str], *, consistent: bool = False) -
     with ThreadPoolExecutor(max_workers=min(16, len(names))) as pool:
         stocks = pool.map(lambda name: _read_one(table, name, consistent=consistent), names)
         return dict(zip(names, stocks, strict=True))
+
+
+def read_wanted(table: Table, skus: Iterable[str], *, consistent: bool = False) -> dict[str, Stock]:
+    """Stock of what somebody orders: of every sku, and of what the kits among them consist of.
+
+    For these alone it takes a second round of queries.
+    """
+    stocks = read_stock(table, skus, consistent=consistent)
+    parts = components(stocks)
+    return stocks | read_stock(table, parts, consistent=consistent) if parts else stocks
 
 
 def read_position(table: Table, sku: str, location: str) -> Position:

@@ -21,7 +21,7 @@ from oms.store.orders import decode_order
 from oms.store.placements import order_writes, stock_writes
 from oms.store.queries import known_order
 from oms.store.reservations import read_reservation
-from oms.store.stock import decode_demand, decode_position, read_stock
+from oms.store.stock import decode_demand, decode_position, read_wanted
 from oms.store.table import MOST_WRITES, Table
 from oms.store.writes import Why, Write
 from oms.usecases.end_reservations import make_room
@@ -120,7 +120,7 @@ def _read(
     """The reservation that an order names, and the stock of its skus and of the order's."""
     cart = read_reservation(table, command.reservation) if command.reservation else None
     skus = {line.sku for line in command.lines if line.sku} | {sku for sku, _ in (cart.held if cart else ())}
-    return cart, read_stock(table, skus, consistent=consistent)
+    return cart, read_wanted(table, skus, consistent=consistent)
 
 
 def _finish(

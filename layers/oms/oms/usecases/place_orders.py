@@ -21,7 +21,7 @@ from oms.store.errors import Busy, Cancelled
 from oms.store.placements import order_writes, stock_writes
 from oms.store.queries import known_order
 from oms.store.reservations import read_reservations
-from oms.store.stock import read_stock
+from oms.store.stock import read_wanted
 from oms.store.table import MOST_WRITES, Table
 from oms.store.writes import Why, Write
 from oms.usecases.end_reservations import make_room
@@ -143,7 +143,7 @@ class _Lane:
 
     def _read(self, skus: Iterable[str]) -> None:
         """Read stock consistently: only what such a read shows may decide that units have to wait."""
-        self._stocks |= read_stock(self._table, skus, consistent=True)
+        self._stocks |= read_wanted(self._table, skus, consistent=True)
 
     def _read_carts(self, names: Iterable[str | None]) -> None:
         self._carts |= read_reservations(self._table, filter(None, names))

@@ -12,7 +12,7 @@ from oms.store import keys
 from oms.store.attributes import millis, moment
 from oms.store.placements import position_writes
 from oms.store.reservations import encode_reservation, end, hold, read_reservation
-from oms.store.stock import read_stock
+from oms.store.stock import read_wanted
 from oms.store.table import MOST_WRITES, Table
 from oms.store.writes import Why, Write, create, replace
 from oms.usecases.preconditions import check_id, check_version
@@ -82,7 +82,7 @@ def _reserve(
         detail = f"reservation {name} has become order {seen.order_id}"
         raise Problem(Code.STATE_REFUSED, detail, state=str(seen.state))
     skus = {line.sku for line in cart.lines} | {sku for sku, _ in seen.held}
-    stocks = read_stock(table, skus, consistent=True)
+    stocks = read_wanted(table, skus, consistent=True)
     for number, line in enumerate(cart.lines):
         if stocks[line.sku].sku is None:
             raise Problem(
