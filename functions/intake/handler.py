@@ -66,8 +66,9 @@ def _execute(table: Table, command: Command) -> None:
             logger.note(ignored=command.reason)
         case CancelOrder():
             cancelled = cancel_by_channel(table, process.network(), command, datetime.now(UTC))
-            count_cancellation(cancelled)
-            logger.note(order_id=cancelled.order.order_id, cancelled=cancelled.cancelled)
+            logger.note(cancelled=cancelled.cancelled if cancelled else "when it comes")
+            if cancelled:
+                count_cancellation(cancelled)
         case _:
             raise Problem(Code.UNSUPPORTED, f"nothing acts on {command.command} yet", "command")
 

@@ -16,11 +16,13 @@ from oms.channels.canonical import to_document
 from oms.channels.envelope import seal
 from oms.channels.headers import Headers
 from oms.channels.registry import adapter
+from oms.events.derive import events
 from oms.fulfillment.events import FactKind, FulfillmentFact, Package, PackedUnits
 from oms.fulfillment.model import FulfillmentState
 from oms.orders.cancelling import CancelReason, CancelRequest
 from oms.orders.commands import CancelOrder, PlaceOrder
 from oms.orders.identity import order_id
+from oms.orders.judgement import Verdict
 from oms.orders.status import OrderStatus, order_status
 from oms.problems import Code, Problem
 from oms.returns.model import ReturnState
@@ -31,7 +33,8 @@ from oms.store.returns import read_refunds, read_returns
 from oms.store.table import Table
 from oms.store.writes import Write, limit, put, remove
 from oms.usecases.cancel_order import Cancelled, cancel_by_channel, cancel_order
-from oms.usecases.place_order import place_order
+from oms.usecases.place_order import Result, place_order
+from oms.usecases.place_orders import place_orders
 from oms.usecases.races import TRIES
 from oms.usecases.record_fulfillment import Recorded, record_fulfillment
 from oms.usecases.release_order import release_order
@@ -61,9 +64,14 @@ def cancel(table: Table, wish: CancelRequest = ALL) -> Cancelled:
     return cancel_order(table, network(), ID, wish, LATER)
 
 
+def said(version: str = "2026-11-22T09:40:00.000Z") -> CancelOrder:
+    return CancelOrder("shop-es", "generic", "5001", version, "customer", LATER)
+
+
 def by_channel(table: Table, version: str = "2026-11-22T09:40:00.000Z") -> Cancelled:
-    said = CancelOrder("shop-es", "generic", "5001", version, "customer", LATER)
-    return cancel_by_channel(table, network(), said, LATER)
+    done = cancel_by_channel(table, network(), said(version), LATER)
+    assert done is not None
+    return done
 
 
 def report(table: Table, kind: FactKind, *packages: Package, work: str = "2-1", **fields: object) -> Recorded:
@@ -352,13 +360,106 @@ def test_a_channel_s_order_to_cancel_is_carried_out_by_intake(
     table: Table, capsys: pytest.CaptureFixture[str]
 ) -> None:
     place(table)
-    said = CancelOrder("shop-es", "generic", "5001", "2026-11-22T09:40:00.000Z", "Fraud", LATER)
-    assert intake(delivery(said, said), None) == {"batchItemFailures": []}
+    fraud = replace(said(), reason="Fraud")
+    assert intake(delivery(fraud, fraud), None) == {"batchItemFailures": []}
     order = order_of(table, ID)
     assert order_status(order) is OrderStatus.CANCELLED
     assert order.journal[-1].data["reason"] == "fraud"
     written = [json.loads(text) for text in capsys.readouterr().out.splitlines()]
     assert sum(entry.get("UnitsCancelled", 0) for entry in written) == 3
+
+
+# ---- Before the order --------------------------------------------------------------------------------------
+
+FIRST = command(line("A", 2), line("B", 1, number=2))
+NEWER = replace(FIRST, channel_version="2026-11-22T09:50:00.000Z")
+
+
+def one_by_one(table: Table, sent: PlaceOrder) -> Result:
+    return place_order(table, network(), sent, LATER)
+
+
+def together(table: Table, sent: PlaceOrder) -> Result:
+    ((_, outcome),) = place_orders(table, network(), [sent], LATER)
+    assert isinstance(outcome, Result)
+    return outcome
+
+
+@pytest.fixture(params=[one_by_one, together], ids=["alone", "in the hot lane"])
+def placing(request: pytest.FixtureRequest, table: Table) -> Callable[[Table, PlaceOrder], Result]:
+    """Both ways of placing an order, of two A and one B, which are there."""
+    fill(table, "A", wh_madrid=2)
+    fill(table, "B", st_gracia=1)
+    way: Callable[[Table, PlaceOrder], Result] = request.param
+    return way
+
+
+def test_a_cancellation_that_comes_first_waits_for_its_order(
+    table: Table, placing: Callable[[Table, PlaceOrder], Result]
+) -> None:
+    for version in ("2026-11-22T09:40:00.000Z", "2026-11-22T09:41:00.000Z", "2026-11-22T09:40:00.000Z"):
+        assert cancel_by_channel(table, network(), said(version), LATER) is None
+    assert queries.order(table, ID) is None
+    assert queries.order_with_body(table, ID) is None
+    assert placing(table, FIRST).verdict is Verdict.PLACED
+    order = order_of(table, ID)
+    assert (order_status(order), order.v) == (OrderStatus.CANCELLED, 1)
+    assert placing(table, FIRST).verdict is Verdict.DUPLICATE
+    assert by_channel(table).order == order
+    assert_balanced(table, [ID], "AB")
+    header = table.get(keys.header(ID))
+    assert header is not None
+    assert [event.type for event in events(None, header)] == ["order.placed"]
+
+
+def test_a_cancellation_from_before_the_version_that_comes_is_forgotten(
+    table: Table, placing: Callable[[Table, PlaceOrder], Result]
+) -> None:
+    assert cancel_by_channel(table, network(), said(), LATER) is None
+    placing(table, NEWER)
+    assert order_status(order_of(table, ID)) is OrderStatus.PLACED
+    assert_balanced(table, [ID], "AB")
+
+
+def test_a_version_from_before_an_early_cancellation_does_not_bring_the_order_back(table: Table) -> None:
+    fill(table, "A", wh_madrid=2)
+    assert cancel_by_channel(table, network(), said("2026-11-22T09:59:00.000Z"), LATER) is None
+    one_by_one(table, FIRST)
+    assert one_by_one(table, replace(NEWER, total=1)).verdict is Verdict.STALE
+
+
+def test_a_cancellation_and_its_order_at_once_end_the_same(table: Table) -> None:
+    fill(table, "A", wh_madrid=2)
+    fill(table, "B", st_gracia=1)
+    done = cancel_by_channel(Racing(table, lambda: one_by_one(table, FIRST)), network(), said(), LATER)
+    assert done is not None
+    assert order_status(order_of(table, ID)) is OrderStatus.CANCELLED
+
+
+def test_an_order_and_its_cancellation_at_once_end_the_same(table: Table) -> None:
+    fill(table, "A", wh_madrid=2)
+    one_by_one(Racing(table, lambda: cancel_by_channel(table, network(), said(), LATER)), FIRST)
+    assert order_status(order_of(table, ID)) is OrderStatus.CANCELLED
+
+
+def test_a_crash_at_any_call_of_an_early_cancellation_is_made_good_by_the_next_delivery(table: Table) -> None:
+    steps: list[Callable[[Table], object]] = [
+        lambda on: cancel_by_channel(on, network(), said(), LATER),
+        lambda on: one_by_one(on, FIRST),
+    ]
+    for number in range(1, 8):
+        for when in ("crash_before", "crash_after"):
+            fresh = Table(table.client, create_table(table.client, f"{when}-{number}", stream=False))
+            fill(fresh, "A", wh_madrid=2)
+            shaky = Table(Faults(**{when: number}).wrap(table.client), fresh.name)  # type: ignore[arg-type]
+            for step in steps:
+                try:
+                    step(shaky)
+                except Crash:
+                    step(fresh)
+            assert order_status(order_of(fresh, ID)) is OrderStatus.CANCELLED
+            assert shelves(fresh, "A") == {"wh-madrid": (2, 0, 2)}
+            table.client.delete_table(TableName=fresh.name)
 
 
 # ---- By the API --------------------------------------------------------------------------------------------

@@ -24,8 +24,10 @@ from moto.dynamodb.models import dynamodb_backends
 
 from oms.fulfillment.events import FactKind, FulfillmentFact, Package, PackedUnits
 from oms.fulfillment.model import FulfillmentOrder
+from oms.fulfillment.recall import ANSWERS
 from oms.inventory.model import Block, CountBasis, Position, Sku, Stock
 from oms.inventory.network import Channel, Network, Pool
+from oms.orders.cancelling import CancelReason, CancelRequest
 from oms.orders.identity import order_id
 from oms.orders.judgement import Verdict
 from oms.orders.model import Order
@@ -40,6 +42,7 @@ from oms.store.returns import decode_refund
 from oms.store.stock import decode_demand, decode_position, encode_sku, read_stock
 from oms.store.table import Table
 from oms.store.writes import limit, put
+from oms.usecases.cancel_order import cancel_order
 from oms.usecases.count_stock import Count, count_stock
 from oms.usecases.place_order import place_order
 from oms.usecases.record_fulfillment import record_fulfillment
@@ -221,6 +224,29 @@ class Shop(RuleBasedStateMachine):
         fact = FulfillmentFact("m", kind, at, parcel.order_id, parcel.fulfillment_order, (package,))
         self._send(lambda: record_fulfillment(self.table, fact, self.now))
 
+    @precondition(lambda self: self.placed)
+    @rule(which=ANY, line_number=ANY, units=st.none() | UNITS, by_channel=st.booleans())
+    def cancel(self, which: int, line_number: int, units: int | None, by_channel: bool) -> None:
+        """A person cancels an order or units of a line, or its channel, which is never refused."""
+        name = self.placed[which % len(self.placed)]
+        lines = self.stored.orders[keys.order(name)].lines
+        some = None if units is None else {lines[line_number % len(lines)].line_id: units}
+        version = f"2027-{len(self.sent):04d}" if by_channel else None
+        wish = CancelRequest(CancelReason.CUSTOMER, some, version)
+        done = self._send(lambda: cancel_order(self.table, NETWORK, name, wish, self.now))
+        assert done or not by_channel
+        if done and not by_channel:
+            self.sent.pop()  # a person's request is known again by its key alone, in the inbox of the API
+
+    @precondition(lambda self: self.stored.works)
+    @rule(which=ANY, units=st.none() | UNITS, kind=st.sampled_from(ANSWERS))
+    def answer(self, which: int, units: int | None, kind: FactKind) -> None:
+        """A location gives up what it was asked for, or a part of it, or nothing."""
+        work = self._work(which)
+        given = (PackedUnits(work.lines[0].line_id, units),) if units and kind is FactKind.CANCELLED else ()
+        fact = FulfillmentFact(f"m{len(self.sent)}", kind, self.now, work.order_id, work.id, lines=given)
+        self._send(lambda: record_fulfillment(self.table, fact, self.now))
+
     @rule(sku=SKUS, location=PLACES, units=st.integers(0, 6), ago=AGO)
     def count(self, sku: str, location: str, units: int, ago: timedelta) -> None:
         """Somebody counts, and tells at once or later; an older count than the last changes nothing."""
@@ -327,7 +353,7 @@ class Shop(RuleBasedStateMachine):
         for order in stored.orders.values():
             refunds = [refund for refund in stored.refunds if refund.order_id == order.order_id]
             assert sum(refund.amount for refund in refunds) <= order.captured
-            if all(kept.returned == kept.ordered for kept in order.lines):
+            if all(kept.returned + kept.cancelled == kept.ordered for kept in order.lines):
                 assert sum(refund.amount for refund in refunds) == order.captured
             works = [work for work in stored.works if work.order_id == order.order_id]
             for kept in order.lines:
@@ -336,6 +362,7 @@ class Shop(RuleBasedStateMachine):
                 assert 0 <= kept.returned <= kept.shipped
                 asked = [one for work in works for one in work.lines if one.line_id == kept.line_id]
                 assert sum(one.remaining for one in asked) == kept.in_fulfillment
+                assert sum(one.withdrawn for one in asked) <= kept.cancelled
                 assert sum(one.shipped for one in asked) == kept.shipped
 
     def _send(self, message: Callable[[], object]) -> bool:

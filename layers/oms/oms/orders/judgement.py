@@ -66,7 +66,7 @@ def judge(order: Order, command: PlaceOrder, now: datetime) -> Judgement:
     difference = (command.channel_version > order.channel_version) - (
         command.channel_version < order.channel_version
     )
-    if command.channel_version < last_cancelled(order) and not command.cancelled:
+    if difference > 0 and command.channel_version < last_cancelled(order) and not command.cancelled:
         difference = -1  # it was made before the channel cancelled
     verdict = _VERDICTS[difference, content == order.digest]
     judged = order

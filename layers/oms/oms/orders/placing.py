@@ -52,7 +52,8 @@ class Placement:
     """A placed order with everything that must be written with it in one transaction.
 
     `ended` are the rows of reservations whose units it takes or gives back: expired ones that it needs, and
-    those of `reservation`, the cart that has become this order.
+    those of `reservation`, the cart that has become this order. `absorbed` counts the commands in the stub that
+    the order takes the place of.
     """
 
     order: Order
@@ -61,6 +62,7 @@ class Placement:
     demands: tuple[DemandChange, ...]
     ended: tuple[Reserved, ...] = ()
     reservation: Reservation | None = None
+    absorbed: int = 0
 
 
 def enter(command: PlaceOrder, stocks: Mapping[str, Stock], now: datetime) -> Order:

@@ -11,17 +11,19 @@ from oms.orders.placing import Placement
 from oms.store import keys
 from oms.store.orders import backorder_item, encode_body, encode_order
 from oms.store.reservations import encode_reservation, end
+from oms.store.stubs import absorb
 from oms.store.writes import Why, Write, create, move, put, remove, replace, wait
 
 
 def order_writes(placement: Placement) -> list[Write]:
-    """The order's header, its body, and what it waits for; none of it may be there yet.
+    """The order's header, its body, and what it waits for; none of it may be there yet, but for a stub.
 
     With them the reservation that has become this order, over the version that was seen.
     """
     order, cart = placement.order, placement.reservation
+    header, item = keys.header(order.order_id), encode_order(order)
     return [
-        create(keys.header(order.order_id), encode_order(order)),
+        absorb(header, item, placement.absorbed) if placement.absorbed else create(header, item),
         create(keys.body(order.order_id), encode_body(order, placement.body)),
         *waiting_writes(None, order),
         *([replace(keys.reservation(cart.id), encode_reservation(cart), cart.v - 1)] if cart else ()),

@@ -19,6 +19,7 @@ from oms.store.fulfillment import decode_fulfillment_order, decode_shipment
 from oms.store.keys import Key
 from oms.store.movements import decode_movement
 from oms.store.orders import decode_body, decode_order
+from oms.store.stubs import is_stub
 from oms.store.table import Table
 
 
@@ -39,9 +40,9 @@ class Span:
 
 
 def order(table: Table, order_id: str) -> Order | None:
-    """The header of an order."""
+    """The header of an order; a stub is none."""
     item = table.get(keys.header(order_id))
-    return decode_order(item) if item else None
+    return decode_order(item) if item and not is_stub(item) else None
 
 
 def known_order(table: Table, order_id: str) -> Order:

@@ -21,6 +21,7 @@ from oms.store.placements import reclaim_writes
 from oms.store.returns import encode_refund, encode_return, read_refunds, read_returns
 from oms.store.table import Table
 from oms.store.writes import Why, Write, create, replace
+from oms.usecases.park_command import order_or_parked
 from oms.usecases.preconditions import check_version
 from oms.usecases.races import settle
 
@@ -72,10 +73,13 @@ def cancel_order(
     )
 
 
-def cancel_by_channel(table: Table, network: Network, command: CancelOrder, now: datetime) -> Cancelled:
+def cancel_by_channel(
+    table: Table, network: Network, command: CancelOrder, now: datetime
+) -> Cancelled | None:
     """Cancel what has not left of an order that its channel has cancelled: a fact, so never refused.
 
-    One that is older than the order as we have it, or that was carried out before, changes nothing.
+    One that is older than the order as we have it, or that was carried out before, changes nothing. When the
+    order is not there yet, it waits for it.
 
     Args:
         table: the store.
@@ -83,8 +87,10 @@ def cancel_by_channel(table: Table, network: Network, command: CancelOrder, now:
         command: what the channel says.
         now: UTC.
 
+    Returns:
+        What has changed; None: nothing is to be done before the order comes.
+
     Raises:
-        Problem: there is no such order.
         Busy: the order kept changing; hand the command back to its queue.
     """
     name = order_id(command.channel, command.channel_order_id)
@@ -92,10 +98,10 @@ def cancel_by_channel(table: Table, network: Network, command: CancelOrder, now:
     why = CancelReason(reason) if reason in tuple(CancelReason) else CancelReason.OTHER
     wish = CancelRequest(why, channel=command.channel_version)
 
-    def attempt() -> Cancelled:
-        order = queries.known_order(table, name)
-        if command.channel_version < order.channel_version:
-            return Cancelled(order)
+    def attempt() -> Cancelled | None:
+        order = order_or_parked(table, name, command, now)
+        if order is None or command.channel_version < order.channel_version:
+            return Cancelled(order) if order else None
         result, writes = cancellation(table, network, order, order, wish, now)
         if writes:
             table.commit(*writes)

@@ -12,6 +12,7 @@ from oms.orders.identity import order_id
 from oms.orders.judgement import Verdict
 from oms.orders.model import Order
 from oms.orders.placing import IN_TURN, Placement, left_by, place
+from oms.orders.stubs import Stub, absorbing, as_stubbed
 from oms.problems import Code, Problem
 from oms.store import keys
 from oms.store.attributes import encode
@@ -22,6 +23,7 @@ from oms.store.placements import order_writes, stock_writes
 from oms.store.queries import known_order
 from oms.store.reservations import read_reservation
 from oms.store.stock import decode_demand, decode_position, read_wanted
+from oms.store.stubs import decode_stub, is_stub
 from oms.store.table import MOST_WRITES, Table
 from oms.store.writes import Why, Write
 from oms.usecases.end_reservations import make_room
@@ -75,6 +77,7 @@ def place_order(
     consistent = command.reservation is not None
     cart, stocks = _read(table, command, consistent=consistent)
     _check_heat(heat, stocks, now)
+    stub: Stub | None = None
     for attempt in range(_TRIES):
         placement = place(command, channel, network, stocks, now, cart)
         if placement.demands and not consistent:
@@ -82,6 +85,7 @@ def place_order(
             consistent = True
             cart, stocks = _read(table, command, consistent=True)
             placement = place(command, channel, network, stocks, now, cart)
+        placement = absorbing(placement, stub) if stub else placement
         order = placement.order
         why = Why("order_placed", order.order_id, "intake", now)
         own = order_writes(placement)
@@ -97,6 +101,8 @@ def place_order(
             existing = known_orders(cancelled.reasons)
             if existing:
                 return judge_again(table, network, existing[order.order_id], command, now)
+            stub = known_stubs(cancelled.reasons).get(order.order_id, stub)
+            command = as_stubbed(command, stub) if stub else command
             consistent = attempt >= _QUICK_TRIES or bool(placement.ended or placement.reservation)
             if consistent:
                 cart, stocks = _read(table, command, consistent=True)
@@ -153,8 +159,18 @@ def known_orders(reasons: tuple[Reason, ...]) -> dict[str, Order]:
     return {
         order.order_id: order
         for reason in reasons
-        if reason.write.key.sk == keys.HEADER_SK and reason.item
+        if reason.write.key.sk == keys.HEADER_SK and reason.item and not is_stub(reason.item)
         for order in [decode_order(reason.item)]
+    }
+
+
+def known_stubs(reasons: tuple[Reason, ...]) -> dict[str, Stub]:
+    """Stubs in the place of orders, by id: what was said of them before they came."""
+    return {
+        stub.order_id: stub
+        for reason in reasons
+        if reason.write.key.sk == keys.HEADER_SK and reason.item and is_stub(reason.item)
+        for stub in [decode_stub(reason.item)]
     }
 
 

@@ -25,7 +25,7 @@ from oms.store.stock import read_wanted
 from oms.store.table import MOST_WRITES, Table
 from oms.store.writes import Why, Write
 from oms.usecases.end_reservations import make_room
-from oms.usecases.place_order import Result, check_size, judge_again, known_orders
+from oms.usecases.place_order import Result, check_size, judge_again, known_orders, known_stubs, place_order
 from oms.usecases.serve_waiting import serve_missed
 from oms.usecases.source_order import channel_of, source_order
 
@@ -246,18 +246,27 @@ class _Lane:
                 raise Busy(f"{len(group)} orders lost {_TRIES} races for their stock") from cancelled
             self._read_carts(carts)
             self._read(short)
-        known = known_orders(cancelled.reasons)
+        known, stubs = known_orders(cancelled.reasons), known_stubs(cancelled.reasons)
         return [
-            (
-                member.candidate,
-                judge_again(
-                    self._table,
-                    self._network,
-                    known[member.candidate.order_id],
-                    member.candidate.command,
-                    self._now,
-                ),
-            )
-            for member in group
-            if member.candidate.order_id in known
+            *(self._alone(member.candidate) for member in group if member.candidate.order_id in stubs),
+            *(
+                (
+                    member.candidate,
+                    judge_again(
+                        self._table,
+                        self._network,
+                        known[member.candidate.order_id],
+                        member.candidate.command,
+                        self._now,
+                    ),
+                )
+                for member in group
+                if member.candidate.order_id in known
+            ),
         ]
+
+    def _alone(self, candidate: _Candidate) -> tuple[_Candidate, Outcome]:
+        """Place an order by itself: of one that comes after what was said of it there are few."""
+        result = place_order(self._table, self._network, candidate.command, self._now)
+        self._read(line.sku for line in candidate.command.lines if line.sku)
+        return candidate, result

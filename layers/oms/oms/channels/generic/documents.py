@@ -7,11 +7,11 @@ from decimal import Decimal
 from enum import StrEnum
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, cast, get_args, get_origin, get_type_hints
 
 from oms.channels.canonical import stamp
 from oms.channels.currencies import require_currency
-from oms.channels.payload import Node, loads
+from oms.channels.payload import Json, Node, loads
 from oms.channels.protocol import Command, Inbound
 from oms.channels.totals import flagged
 from oms.orders.commands import CancelOrder, Fetch, Ignore, PlaceOrder
@@ -66,6 +66,19 @@ def commands(message: Inbound) -> tuple[Command, ...]:
     if not nodes:
         return (Ignore("the body holds no command"),)
     return tuple(_command(message, node) for node in nodes)
+
+
+def restored(document: Mapping[str, object]) -> Command:
+    """A command from the document that `oms.channels.canonical.to_document` has made of it.
+
+    Raises:
+        Problem: it is not one.
+    """
+    node = Node(cast(Json, document))
+    kind = COMMANDS[node.need(Node.text, "command")]
+    kept = {name: document[name] for name in ("channel", "adapter", "channel_version") if name in document}
+    command: Command = _object(node, kind, kept)
+    return command
 
 
 def _documents(body: bytes) -> tuple[Node, ...]:
