@@ -28,6 +28,7 @@ from oms.orders.identity import order_id, shard
 from oms.orders.work import WorkStage
 from oms.returns.events import RequestedUnits, ReturnedUnits, ReturnFact, ReturnRequest
 from oms.returns.model import Outcome, return_id
+from oms.sourcing.profile import USUAL
 from oms.store import keys, process, tokens
 from oms.store.configuration import document_of, read_network
 from oms.store.keys import iso
@@ -89,6 +90,7 @@ _PK = (
     (r"C#.+", "C#<customer>"),
     (r"DAY#.+", "DAY#<day>"),
     (r"T#.+", "T#<tracking>"),
+    (r"TR#.+", "TR#<transfer>"),
     (r"RMA#.+", "RMA#<number>"),
 )
 _SK = (
@@ -164,6 +166,7 @@ def uses(table: Table, lines: int) -> Iterator[Use]:
     scarce = [f"RARE-{number:04d}" for number in range(1, lines + 1)]
     yield from _entered(skus)
     yield from _kept(table, skus)
+    yield from _transferred(table, skus)
     for sku in skus:
         fill(table, sku, wh_madrid=20)
     for sku in scarce:
@@ -220,6 +223,8 @@ def _entered(skus: Sequence[str]) -> Iterator[Use]:
         yield _put(f"/configuration/location/{location.id}", document_of(location))
     yield _put("/configuration/pool/iberia", MEMBERS)
     yield _put("/configuration/channel/shop-es", {"kind": "shopify", "pool": "iberia"})
+    yield _put("/sourcing/profiles/1", USUAL.document())
+    yield _put("/sourcing/profile", {"version": 1})
     yield _put(f"/skus/{skus[0]}", {"title": "Mug", "weight_g": 350, "codes": [EAN]})
     kit = {"title": "Two mugs", "kit": [{"sku": skus[0], "per_bundle": 2}]}
     yield replace(_put("/skus/SET", kit), what="Enter a kit into the catalogue")
@@ -246,6 +251,29 @@ def _kept(table: Table, skus: Sequence[str]) -> Iterator[Use]:
     yield _post(f"{place}/unblock", blocked, key="k-3")
     yield _post(f"{place}/block", blocked, key="k-4")
     yield _delete(supply)
+
+
+def _transferred(table: Table, skus: Sequence[str]) -> Iterator[Use]:
+    """Transfers of each sku of an order; what comes in is damaged, so that nothing is left to be sold."""
+    for sku in skus:
+        fill(table, sku, wh_madrid=2)
+    moved = [{"sku": sku, "units": 1} for sku in skus]
+    plan = {"source": "wh-madrid", "target": "wh-lyon", "due": iso(LATER), "lines": moved}
+    came = [{"line_id": str(number), "units": 1, "damaged": 1} for number, _ in enumerate(skus, 1)]
+    said = {"occurred_at": iso(NOW)}
+    plans = [_put(f"/transfers/t-{number}", plan) for number in (1, 2, 3)]
+    yield plans[0]
+    yield _get("/transfers/t-1")
+    yield _get("/transfers", location="wh-madrid", state="draft")
+    yield _post("/transfers/t-1/ready", None, key="t-1")
+    yield _post("/transfers/t-1/dispatch", said, key="t-2")
+    yield _post("/transfers/t-1/receipts", said | {"lines": came}, key="t-3")
+    for planned in plans[1:]:
+        planned.run(table)
+    for verb in ("ready", "dispatch"):
+        _post(f"/transfers/t-2/{verb}", None if verb == "ready" else said, key=f"t-{verb}").run(table)
+    yield _post("/transfers/t-2/close", None, key="t-4")
+    yield _post("/transfers/t-3/cancel", {"units": "put_back"}, key="t-5")
 
 
 def _lived(skus: Sequence[str]) -> Iterator[Use]:
@@ -300,6 +328,14 @@ def _asked(skus: Sequence[str]) -> Iterator[Use]:
     yield _get(f"/stock/{skus[0]}")
     yield _get(f"/stock/{skus[0]}/wh-madrid/movements")
     yield _get("/availability", channel="shop-es", sku=",".join(skus))
+    yield _get(f"/orders/{ID}/sourcing", location="wh-lyon")
+    yield _get("/pickup-points", channel="shop-es", sku=",".join(skus))
+    lines = [{"sku": sku, "units": 1} for sku in skus]
+    yield _post("/promises", {"channel": "shop-es", "lines": lines})
+    yield _post("/sourcing/preview", {"basket": {"channel": "shop-es", "lines": lines}})
+    yield _post("/sourcing/preview", {"order_id": order_id("shop-es", "5004")}, which=", of an order")
+    for part in ("profiles", "profiles/1", "profile"):
+        yield _get(f"/sourcing/{part}")
     yield _get(f"/skus/{skus[0]}")
     yield _get("/skus", code=EAN["value"])
     for kind, name in (("location", "wh-lyon"), ("pool", "iberia"), ("channel", "shop-es")):

@@ -10,12 +10,14 @@ from oms.fulfillment.model import FulfillmentOrder, Shipment
 from oms.fulfillment.progress import advance, deliver, record_deliveries, ship
 from oms.fulfillment.recall import answer, recall
 from oms.fulfillment.release import release
-from oms.inventory.model import Position
+from oms.inventory import transfers
+from oms.inventory.model import Position, Supply
 from oms.inventory.reservations import Cart, CartLine, Reservation
+from oms.inventory.transfers import Transfer
 from oms.orders.cancelling import CancelReason, CancelRequest, cancel
 from oms.orders.commands import PlaceOrder
 from oms.orders.judgement import judge
-from oms.orders.model import Order
+from oms.orders.model import Order, Stage
 from oms.orders.placing import place
 from oms.orders.reserving import reserve
 from oms.orders.resourcing import give, reopen
@@ -33,6 +35,7 @@ from oms.store.keys import Key
 from oms.store.orders import encode_body, encode_order
 from oms.store.reservations import encode_reservation
 from oms.store.returns import encode_refund, encode_return
+from oms.store.transfers import encode_transfer
 from tests.builders import CHANNEL, NOW, command, line, network, stock
 
 STOCKS = {
@@ -64,6 +67,8 @@ class Story:
         self._shipments: dict[str, Shipment] = {}
         self._returns: dict[str, Return] = {}
         self._refunds: dict[str, Refund] = {}
+        self.transfer: Transfer | None = None
+        self._supplies: dict[str, Supply] = {}
         self.items: dict[Key, Item] = {}
         self.changes: list[tuple[Item | None, Item]] = []
         self._keep(self.order)
@@ -163,6 +168,31 @@ class Story:
         positions = defaultdict[str, Position](lambda: Position("any", "st-gracia"))
         self._change(record(self._known, fact, positions, self.now))
 
+    def plan_transfer(self) -> None:
+        """Units of the first line are to go elsewhere, with one of nobody."""
+        allocated = [entry for entry in self.order.lines[0].entries if entry.stage is Stage.ALLOCATED]
+        if self.transfer or not allocated:
+            return
+        source, sku = allocated[0].location, str(self.order.lines[0].sku)
+        bound = transfers.OrderLineName(self.order.order_id, "1")
+        lines = (transfers.TransferLine("1", sku, 1), transfers.TransferLine("2", sku, 1, bound))
+        self._keep(Transfer("t-1", source, "wh-lyon", self.now, lines).written(self.now, "planned"))
+
+    def move(self, decide: Callable[[transfers.Known], transfers.Change]) -> None:
+        """Something becomes of the transfer."""
+        if self.transfer is None:
+            return
+        orders = {self.order.order_id: self.order}
+        held = defaultdict[tuple[str, str], Position](lambda: Position("any", "any", uncommitted=9))
+        moved = decide(transfers.Known(self.transfer, orders, self._supplies, held))
+        self._supplies |= moved.supplies
+        self._keep(*moved.orders.values(), moved.transfer)
+
+    def receive_transfer(self) -> None:
+        """The order's unit comes in, damaged."""
+        came = (transfers.Arrived("2", 1, damaged=1),)
+        self.move(lambda known: transfers.receive(known, came, self.now, self.now))
+
     @property
     def _known(self) -> Known:
         return Known(self.order, self._returns, self._refunds)
@@ -174,7 +204,7 @@ class Story:
         reported = self.now - timedelta(seconds=30)
         return FulfillmentFact(f"{kind}-{name}", kind, reported, self.order.order_id, name, packages)
 
-    def _keep(self, *entities: Order | FulfillmentOrder | Shipment | Return | Refund) -> None:
+    def _keep(self, *entities: Order | FulfillmentOrder | Shipment | Return | Refund | Transfer) -> None:
         """Store entities as the use cases do; those that did not change are not written."""
         for entity in entities:
             match entity:
@@ -191,6 +221,9 @@ class Story:
                 case Return():
                     self._returns[entity.id] = entity
                     self._write(keys.return_(entity.order_id, entity.id), encode_return(entity))
+                case Transfer():
+                    self.transfer = entity
+                    self._write(keys.transfer(entity.id), encode_transfer(entity))
                 case Refund():
                     self._refunds[entity.id] = entity
                     self._write(keys.refund(entity.order_id, entity.id), encode_refund(entity))
@@ -255,7 +288,19 @@ STEPS: Mapping[str, Callable[[Story], None]] = {
     "receive": lambda story: story.come_back("1"),
     "restock": lambda story: story.come_back("1", Outcome.RESTOCK),
     "receive_stray": lambda story: story.come_back("2", reference="stray"),
+    "plan_transfer": lambda story: story.plan_transfer(),
+    "claim_transfer": lambda story: story.move(lambda known: transfers.make_ready(known, story.now)),
+    "send_transfer": lambda story: story.move(
+        lambda known: transfers.dispatch(known, None, story.now, story.now)
+    ),
+    "receive_transfer": lambda story: story.receive_transfer(),
+    "close_transfer": lambda story: story.move(lambda known: transfers.close(known, story.now)),
+    "stop_transfer": lambda story: story.move(
+        lambda known: transfers.cancel(known, transfers.Fate.PUT_BACK, story.now)
+    ),
 }
+
+_MOVED = ("plan_transfer", "claim_transfer")
 
 
 def lives() -> tuple[Story, ...]:
@@ -270,5 +315,7 @@ def lives() -> tuple[Story, ...]:
         ),
         Story("AB").tell("release", "cancel_one", "give_up", "cancel"),
         Story().reserve("confirmed").reserve("released").reserve("expired"),
+        Story().tell(*_MOVED, "send_transfer", "receive_transfer", "close_transfer"),
+        Story().tell(*_MOVED, "stop_transfer"),
         Story("ABC").tell("repeat_other", "newer", "newer_other", "serve", "reopen", "release", "ship"),
     )

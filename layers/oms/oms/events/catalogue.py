@@ -13,6 +13,7 @@ from oms.events import data
 from oms.events.data import Data, Kept
 from oms.fulfillment.model import FulfillmentOrder, Shipment
 from oms.inventory.reservations import Reservation
+from oms.inventory.transfers import Fate, Transfer
 from oms.orders.cancelling import CancelReason
 from oms.orders.commands import LineKind, Method
 from oms.orders.model import Order
@@ -23,6 +24,7 @@ from oms.store.fulfillment import decode_fulfillment_order, decode_shipment
 from oms.store.orders import decode_order
 from oms.store.reservations import decode_reservation
 from oms.store.returns import decode_refund, decode_return
+from oms.store.transfers import decode_transfer
 
 SOURCE = "oms"
 """Who speaks: a bus carries the events of one stack."""
@@ -113,6 +115,7 @@ _RETURN_LINE: Members = {
 _OCCURRED: Members = {
     "occurred_at": {**_TIME, "description": "When, by the word of the location or carrier; UTC."}
 }
+_ENDS: Members = {"source": _TEXT, "target": _TEXT}
 
 ENTITIES: Mapping[str, EntityType[Any]] = {
     "order": EntityType[Order](
@@ -139,6 +142,7 @@ ENTITIES: Mapping[str, EntityType[Any]] = {
         },
         data.identity_of_refund,
     ),
+    "transfer": EntityType[Transfer](decode_transfer, {}, data.no_identity),
     "reservation": EntityType[Reservation](
         decode_reservation, {"channel": _TEXT}, data.identity_of_reservation
     ),
@@ -167,12 +171,19 @@ CATALOGUE: Mapping[str, EventType[Any]] = {
         "The channel sent a newer version with the same content; its payments were taken on.", public=False
     ),
     "order.sourced": EventType[Order](
-        "Units that waited have found a source.", {"lines": _list(_ALLOCATED)}, data.sourced
+        "Units that waited have been asked for again, and some have found a source.",
+        {"lines": _list(_ALLOCATED)},
+        data.sourced,
     ),
     "order.reopened": EventType[Order](
         "Units have lost their source and wait for another.",
         {"reason": _TEXT, "lines": _list(_ALLOCATED)},
         data.reopened,
+    ),
+    "order.transferred": EventType[Order](
+        "Units are moved between locations for it: see the events of the transfer.",
+        {"transfer": _TEXT},
+        data.transferred,
     ),
     "order.released": EventType[Order](
         "Allocated units have become work for their locations.", {"fulfillment_orders": _IDS}, data.released
@@ -267,6 +278,26 @@ CATALOGUE: Mapping[str, EventType[Any]] = {
             ),
         },
         data.due,
+    ),
+    "transfer.planned": EventType[Transfer]("A transfer is planned, or its plan has changed.", public=False),
+    "transfer.ready": EventType[Transfer](
+        "The units of a transfer are kept at its source; its plan does not change any more.",
+        {**_ENDS, "due": {**_TIME, "description": "When it arrives; UTC."}, "lines": _list(_LINE)},
+        data.claimed,
+    ),
+    "transfer.dispatched": EventType[Transfer](
+        "Units have left their location.", {**_ENDS, **_OCCURRED, "lines": _list(_LINE)}, data.dispatched
+    ),
+    "transfer.received": EventType[Transfer](
+        "Units have come in at their target.",
+        {**_ENDS, **_OCCURRED, "lines": _list({**_LINE, "damaged": _UNITS})},
+        data.arrived,
+    ),
+    "transfer.closed_short": EventType[Transfer](
+        "What has not come in is not expected any more.", {**_ENDS, "lines": _list(_LINE)}, data.lost
+    ),
+    "transfer.cancelled": EventType[Transfer](
+        "The transfer is stopped.", {**_ENDS, "units": _one_of(Fate)}, data.stopped
     ),
     "reservation.held": EventType[Reservation](
         "Units are held for a cart, for the first time or again.", _HELD, data.held

@@ -10,6 +10,7 @@ from typing import Any
 
 from oms.fulfillment.model import FulfillmentOrder, Shipment
 from oms.inventory.reservations import Reservation
+from oms.inventory.transfers import Transfer
 from oms.orders.model import Order
 from oms.payments.refunds import Refund
 from oms.returns.model import Return
@@ -65,6 +66,11 @@ def sourced(order: Order, kept: Kept) -> Data:
 def reopened(order: Order, kept: Kept) -> Data:
     """Units by line and the location that they were taken back from, and why."""
     return {"reason": kept["reason"], "lines": _at_locations(kept["taken"])}
+
+
+def transferred(order: Order, kept: Kept) -> Data:
+    """The transfer."""
+    return {"transfer": kept["transfer"]}
 
 
 def released(order: Order, kept: Kept) -> Data:
@@ -131,7 +137,7 @@ def identity_of_shipment(shipment: Shipment) -> Data:
     return {"fulfillment_order": work, "location": shipment.location}
 
 
-def occurred(entity: Shipment | Return, kept: Kept) -> Data:
+def occurred(entity: Shipment | Return | Transfer, kept: Kept) -> Data:
     """When it happened, by the word of who reported it."""
     return {"occurred_at": iso(datetime.fromisoformat(kept["occurred_at"]))}
 
@@ -214,6 +220,54 @@ def _return_lines(return_: Return, units: Mapping[str, int]) -> list[Json]:
 def _sku(return_: Return, line_id: str) -> str | None:
     line = return_.line(line_id)
     return line.sku if line else None
+
+
+def no_identity(entity: object) -> Data:
+    """For what may change in every respect: its events say what they have to."""
+    return {}
+
+
+def claimed(transfer: Transfer, kept: Kept) -> Data:
+    """The transfer as it is from then on: its plan does not change any more."""
+    units = {line.line_id: line.units for line in transfer.lines}
+    return _ends(transfer) | {"due": iso(transfer.due), "lines": _of_transfer(transfer, units)}
+
+
+def dispatched(transfer: Transfer, kept: Kept) -> Data:
+    """The units that have left, and when."""
+    return _ends(transfer) | occurred(transfer, kept) | {"lines": _of_transfer(transfer, kept["sent"])}
+
+
+def arrived(transfer: Transfer, kept: Kept) -> Data:
+    """The units that have come in, and when."""
+    skus = {line.line_id: line.sku for line in transfer.lines}
+    lines: list[Json] = [
+        {"line_id": line_id, "sku": skus[line_id], "units": units, "damaged": damaged}
+        for line_id, units, damaged in kept["received"]
+    ]
+    return _ends(transfer) | occurred(transfer, kept) | {"lines": lines}
+
+
+def lost(transfer: Transfer, kept: Kept) -> Data:
+    """The units that are not expected any more."""
+    return _ends(transfer) | {"lines": _of_transfer(transfer, kept["lost"])}
+
+
+def stopped(transfer: Transfer, kept: Kept) -> Data:
+    """What became of the units."""
+    return _ends(transfer) | {"units": kept["fate"]}
+
+
+def _ends(transfer: Transfer) -> Data:
+    return {"source": transfer.source, "target": transfer.target}
+
+
+def _of_transfer(transfer: Transfer, units: Mapping[str, int]) -> list[Json]:
+    return [
+        {"line_id": line.line_id, "sku": line.sku, "units": units[line.line_id]}
+        for line in transfer.lines
+        if units.get(line.line_id)
+    ]
 
 
 def identity_of_reservation(reservation: Reservation) -> Data:

@@ -105,7 +105,7 @@ def _version(image: Mapping[str, object] | None) -> int:
 def _ids(image: Item) -> tuple[str, str]:
     """The order's id, and the public id of the entity: for all but the order itself followed by its own.
 
-    A reservation, which comes before any order, stands for itself.
+    What belongs to no order has its own id for both.
     """
     _, _, order_id = str(image["PK"]).partition("#")
     _, _, name = str(image["SK"]).partition("#")

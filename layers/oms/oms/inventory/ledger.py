@@ -1,4 +1,4 @@
-"""The ledger: what the counters of a position or a demand must be, given what orders claim of them."""
+"""The ledger: what the counters of a position or a demand must be, given what is claimed of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class Finding:
 
 
 def audit_position(position: Position, claimed: int) -> Finding | None:
-    """What is wrong with a position of which orders claim so many units; None when nothing is.
+    """What is wrong with a position of which so many units are claimed; None when nothing is.
 
     allocated = claimed; reserved = 0, as nothing reserves; uncommitted = on_hand - blocked - allocated -
     reserved.

@@ -34,6 +34,8 @@ RESERVATION = "H#"
 RESERVATION_SK = "H"
 META_SK = "META"
 MOVEMENT = "MV#"
+LISTING = "LST#"
+LISTING_SK = "L"
 POINTER = "L#"
 TRANSFER = "TR#"
 TOKEN = "TOK#"
@@ -115,6 +117,16 @@ def movements(name: str, location: str) -> str:
 def movement(name: str, location: str, v: int) -> Key:
     """The movement that made a version of a position; versions sort as numbers do."""
     return Key(movements(name, location), f"{v:012d}")
+
+
+def listing(channel: str, item_id: str) -> Key:
+    """What a channel sells under an id of its own; no channel's id has a `#`."""
+    return Key(f"{LISTING}{channel}#{item_id}", LISTING_SK)
+
+
+def listings(name: str) -> str:
+    """GSI2 partition of a sku's listings."""
+    return f"{LISTING}{name}"
 
 
 def supply(name: str, supply_id: str) -> Key:

@@ -74,6 +74,7 @@ def move(
     ended: int = 0,
     seen: Position | None = None,
     exact: bool = False,
+    fact: bool = False,
 ) -> Write:
     """Add a vector of deltas to a position.
 
@@ -91,6 +92,7 @@ def move(
         seen: the position that the change was computed from, when it depends on the time of its last count:
             a count in between makes the write fail.
         exact: whether any other write in between makes it fail, too.
+        fact: whether units are promised however few are uncommitted, as they have come for that.
     """
     changes = {"on_hand": delta.on_hand, "allocated": delta.allocated, "reserved": delta.reserved}
     changes |= {f"blocked_{reason}": units for reason, units in delta.blocked.items()}
@@ -100,6 +102,8 @@ def move(
         minimum["uncommitted"] = promised + safety_stock
     elif delta.allocated > 0:  # a cart's own units: safe from nothing but a shelf that has become too short
         minimum["uncommitted"] = promised
+    if fact:
+        minimum.pop("uncommitted", None)
     adds = {name: units for name, units in changes.items() if units} | {
         "uncommitted": delta.uncommitted,
         "v": 1,
@@ -139,7 +143,8 @@ def wait(change: DemandChange) -> Write:
     values: dict[str, Value] = {"waiting": change.waiting} | defaults
     condition = None
     if bounded:
-        condition = "#waiting <= :most AND #backorder_limit = :limit"
+        name = "preorder_limit" if change.preorder else "backorder_limit"
+        condition = f"#waiting <= :most AND #{name} = :limit"
         values |= {"most": (change.limit or 0) - change.backordered, "limit": change.limit or 0}
     elif change.waiting < 0:
         condition = "#waiting >= :least"
@@ -174,14 +179,17 @@ def promise(supply: Supply, units: int) -> Write:
     )
 
 
-def limit(sku: str, pool: str, most: int | None) -> Write:
-    """Set how many units of a sku may wait in a pool as backorders; None for any number."""
-    values: dict[str, Value] = {"backorder_limit": UNLIMITED if most is None else most}
+def limit(sku: str, pool: str, most: int | None, preorders: int | None = 0) -> Write:
+    """Set how many units of a sku may wait in a pool, as backorders and pre-orders; None for any number."""
+    values: dict[str, Value] = {
+        "backorder_limit": UNLIMITED if most is None else most,
+        "preorder_limit": UNLIMITED if preorders is None else preorders,
+    }
     values |= {"waiting": 0, "t": "demand", "sv": 1}
     return Write(
         "Update",
         keys.demand(sku, pool),
-        update="SET #backorder_limit = :backorder_limit, "
+        update="SET #backorder_limit = :backorder_limit, #preorder_limit = :preorder_limit, "
         + ", ".join(f"#{name} = if_not_exists(#{name}, :{name})" for name in ("waiting", "t", "sv")),
         values=values,
     )

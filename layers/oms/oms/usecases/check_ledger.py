@@ -1,9 +1,9 @@
-"""Check the ledger: prove every position and demand from the orders, without stopping anybody.
+"""Check the ledger: prove every position and demand from orders and transfers, without stopping anybody.
 
 A first pass over the whole table may be wrong about what moves while it reads: it only finds suspects. They
-are read, then every order, then the orders that claim them and the suspects themselves again. What changes a
-claim on a position raises the position's version in the same transaction; so one whose version is still the
-same has been compared with all of its orders as they were at one moment.
+are read, then every order and transfer, then those that claim them and the suspects themselves again. What
+changes a claim on a position raises the position's version in the same transaction; so one whose version is
+still the same has been compared with all of its claims as they were at one moment.
 
 A demand has no version. Its waiting units are as before, and so are the claims of every order seen: then what
 newer orders may have claimed adds up to nothing, and as claims are never negative, none of them has any. So
@@ -19,22 +19,23 @@ from functools import partial
 
 from oms.inventory.ledger import Account, Book, Finding, audit_demand, audit_position
 from oms.inventory.model import Demand, Position
+from oms.inventory.transfers import claimed
 from oms.orders.claims import awaited, promised
-from oms.orders.model import Order
-from oms.store import keys
 from oms.store.attributes import Item
 from oms.store.errors import Cancelled
+from oms.store.keys import Key
 from oms.store.ledger import account_key, mend, scan
 from oms.store.orders import decode_order
 from oms.store.stock import decode_demand, decode_position
 from oms.store.table import Table
+from oms.store.transfers import decode_transfer
 from oms.store.writes import Why
 
 ROUNDS = 5
 """How often suspects that moved meanwhile are looked at again."""
 
-type Claims = dict[Account, dict[str, int]]
-"""Units by account and order."""
+type Claims = dict[Account, dict[Key, int]]
+"""Units by account and the item that claims them."""
 
 type Progress = Callable[[int], None]
 """Told how many more items have been looked at; called from several threads."""
@@ -116,11 +117,10 @@ def repair(table: Table, finding: Finding, actor: str, now: datetime) -> bool:
 
 def _survey(table: Table, segment: int, segments: int, *, progress: Progress) -> _Survey:
     survey = _Survey()
-    types = ("order", "position", "demand")
-    for item in scan(table, segment, segments, *types, on_page=progress):
-        if item["t"] == "order":
-            survey.claimed.update(_claims(decode_order(item)))
-            survey.orders += 1
+    for item in scan(table, segment, segments, *_CLAIMS, "position", "demand", on_page=progress):
+        if item["t"] in _CLAIMS:
+            survey.claimed.update(_claims(item))
+            survey.orders += item["t"] == "order"
         else:
             survey.kept.update((_account(item),))
     return survey
@@ -137,9 +137,8 @@ def _look_again(
         for account, units in part.items():
             claims[account] |= units
     again: Claims = {account: {} for account in suspects}
-    claimants = {order_id for units in claims.values() for order_id in units}
-    items = table.get_many(map(keys.header, sorted(claimants)), consistent=True)
-    _collect(again, map(decode_order, items))
+    claimants = {key for units in claims.values() for key in units}
+    _collect(again, table.get_many(sorted(claimants), consistent=True))
     after = _read(table, suspects)
     settled = {
         account
@@ -162,22 +161,36 @@ def _claims_on(
     table: Table, segment: int, segments: int, *, suspects: Collection[Account], progress: Progress
 ) -> Claims:
     claims: Claims = {account: {} for account in suspects}
-    _collect(claims, map(decode_order, scan(table, segment, segments, "order", on_page=progress)))
+    _collect(claims, scan(table, segment, segments, *_CLAIMS, on_page=progress))
     return claims
 
 
-def _collect(claims: Claims, orders: Iterable[Order]) -> None:
-    """Enter what orders claim of the accounts there."""
-    for order in orders:
-        for account, units in _claims(order).items():
+def _collect(claims: Claims, items: Iterable[Item]) -> None:
+    """Enter what orders and transfers claim of the accounts there."""
+    for item in items:
+        for account, units in _claims(item).items():
             if account in claims:
-                claims[account][order.order_id] = units
+                claims[account][Key(str(item["PK"]), str(item["SK"]))] = units
 
 
-def _claims(order: Order) -> Counter[Account]:
+def _claims(item: Item) -> Counter[Account]:
+    return _CLAIMS[str(item["t"])](item)
+
+
+def _of_order(item: Item) -> Counter[Account]:
+    order = decode_order(item)
     claims = Counter({Account(Book.POSITION, *place): units for place, units in promised(order).items()})
     claims.update({Account(Book.DEMAND, *place): units for place, units in awaited(order).items()})
     return claims
+
+
+def _of_transfer(item: Item) -> Counter[Account]:
+    units = claimed(decode_transfer(item))
+    return Counter({Account(Book.POSITION, *place): number for place, number in units.items()})
+
+
+_CLAIMS: Mapping[str, Callable[[Item], Counter[Account]]] = {"order": _of_order, "transfer": _of_transfer}
+"""What items claim of stock, by their type."""
 
 
 def _read(table: Table, accounts: Iterable[Account]) -> Mapping[Account, Position | Demand]:
