@@ -8,12 +8,16 @@ from oms.orders.model import Order
 
 
 def promised(order: Order) -> Counter[tuple[str, str]]:
-    """Units of the order's entries that positions count as allocated, by sku and location."""
+    """Units of the order's entries that positions count as allocated, by sku and location.
+
+    Those that come by a supply are on no shelf yet.
+    """
     claims: Counter[tuple[str, str]] = Counter()
     for line in order.lines:
         if line.touches_stock and line.sku is not None:
             for entry in line.entries:
-                claims[line.sku, entry.location] += entry.units
+                if entry.supply is None:
+                    claims[line.sku, entry.location] += entry.units
     return claims
 
 
