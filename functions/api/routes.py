@@ -12,6 +12,7 @@ from functions.api import (
     stock,
     subscribers,
     supply,
+    transfers,
 )
 from functions.api.routing import AnyRoute
 
@@ -23,6 +24,7 @@ ROUTES: tuple[AnyRoute, ...] = (
     *stock.ROUTES,
     *movements.ROUTES,
     *supply.ROUTES,
+    *transfers.ROUTES,
     *catalogue.ROUTES,
     *configuration.ROUTES,
     *subscribers.ROUTES,
