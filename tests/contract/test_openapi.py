@@ -28,6 +28,10 @@ MESSAGES = {"fulfillment_event.v1": FulfillmentEvent, "return_event.v1": ReturnE
 """Schemas of our queues' messages, and the types by which the API takes the same messages."""
 
 
+ASKED_BY_POST = ("/sourcing/preview", "/promises")
+"""Questions too long for a query; they write nothing."""
+
+
 def schema(name: str) -> dict[str, Any]:
     """A schema of our own messages."""
     loaded: dict[str, Any] = json.loads((ROOT / "events" / f"{name}.json").read_text())
@@ -62,7 +66,8 @@ def test_every_scope_opens_something_and_only_the_description_is_public() -> Non
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
 def test_a_route_that_writes_takes_a_scope_to_write(route: AnyRoute) -> None:
     right = str(route.scope).rpartition(":")[2]
-    assert (route.method == "GET") != (right == "write")
+    asks = route.method == "GET" or route.path in ASKED_BY_POST
+    assert asks != (right == "write")
 
 
 @pytest.mark.parametrize("name", MESSAGES)

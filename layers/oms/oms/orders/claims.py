@@ -1,10 +1,11 @@
 """What an order claims of stock: the half of the ledger that orders keep."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from oms.inventory.model import Delta, Deltas, DemandChange, Reserved
 from oms.orders.model import Order
+from oms.sourcing.deliveries import Decisions
 
 
 def promised(order: Order) -> Counter[tuple[str, str]]:
@@ -36,13 +37,15 @@ class Reclaimed:
     """An order that claims other stock than before, with what that changes of positions and demand.
 
     All of it is written in one transaction, the order over the version that it was made from. `ended` are the
-    rows of expired reservations whose units are needed; what that changes is in `deltas`.
+    rows of expired reservations whose units are needed; what that changes is in `deltas`. `decisions` say why
+    units come from where they come from, when they were given a source.
     """
 
     order: Order
     deltas: Deltas
     demands: tuple[DemandChange, ...]
     ended: tuple[Reserved, ...] = ()
+    decisions: Decisions = field(default_factory=dict)
 
 
 def reclaimed(before: Order, after: Order) -> Reclaimed:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from oms.orders.commands import Address, Customer, FulfilledBy, LineKind, Method
 from oms.orders.journal import Journaled
@@ -227,7 +228,10 @@ class BodyLine:
 
 @dataclass(frozen=True, slots=True)
 class OrderBody:
-    """Everything not needed to decide: addresses, names, titles, notes. Written once with the header."""
+    """Everything not needed to decide: addresses, names, titles, notes. Written once with the header.
+
+    `sourcing` are the records of the decisions that it was placed with (`oms.sourcing.record`).
+    """
 
     channel_order_id: str
     adapter: str
@@ -241,3 +245,4 @@ class OrderBody:
     source_location: str | None = None
     purchase_order: str | None = None
     notes: str | None = None
+    sourcing: tuple[Mapping[str, Any], ...] = ()

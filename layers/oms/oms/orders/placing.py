@@ -33,6 +33,7 @@ from oms.orders.model import (
 )
 from oms.sourcing.choose import Assignment
 from oms.sourcing.deliveries import assignments_of, decide
+from oms.sourcing.record import record
 
 ROOM = 97
 """Positions, demands and rows that fit into one transaction beside an order's header, body and cart."""
@@ -152,7 +153,7 @@ def place(
     order = sourced.order.written(now, "placed", data=_outcome(sourced.order))
     return Placement(
         replace(order, due_at=now + timedelta(minutes=channel.grace_minutes)),
-        body,
+        replace(body, sourcing=tuple(record(sourced.decisions))),
         sourced.deltas,
         sourced.demands,
         sourced.ended,
@@ -213,13 +214,14 @@ def _source(
     due = [line for line in order.lines if _in_turn(order, line) and (line.sku in known or _taken(line))]
     units = {line.line_id: line.open for line in due if line.open}
     seen = {sku: seen_at(stock, now, cart) for sku, stock in stocks.items()}
-    assignments = assign(order, units, deliveries_of(order, body), channel, network, seen)
+    decisions = decide(order, body, units, network, seen, now)
+    assignments = assignments_of(decisions)
     till = channel.locations.get(body.source_location or "")
     due, assignments = _that_fit(due, assignments, till, room)
     order = order.with_lines({line.line_id: replace(line, pending=False) for line in due})
     order = _allocate(order, assignments)
     names = {line.line_id for line in due}
-    order, demands = _wait(order, names, channel.pool, stocks, now)
+    order, demands = _wait(order, names, channel.pool, seen, now)
     order, deltas = _sell_at_till(order, names, till, now)
     taken = promised(order)
     taken.subtract(before)
@@ -227,7 +229,7 @@ def _source(
     holds = tuple(hold for hold in order.holds if hold != IN_TURN)
     if any(_in_turn(order, line) for line in order.lines):
         holds = (*holds, IN_TURN)
-    return Reclaimed(replace(order, holds=holds), deltas, demands, ended)
+    return Reclaimed(replace(order, holds=holds), deltas, demands, ended, decisions)
 
 
 def take(
@@ -252,16 +254,6 @@ def next_lines(order: Order) -> list[OrderLine]:
     """The pending lines to ask for next: those in turn, as many as may fit; else those that nobody knew."""
     turn = [line for line in order.lines if _in_turn(order, line)]
     return turn[:ROOM] or [line for line in order.lines if line.pending and line.sku]
-
-
-def deliveries_of(order: Order, body: OrderBody) -> dict[str, Delivery]:
-    """The deliveries of an order that is there, by id, with their addresses."""
-    return {
-        kept.id: Delivery(
-            kept.id, kept.method, body.services.get(kept.id), body.ship_to.get(kept.id), kept.location
-        )
-        for kept in order.deliveries
-    }
 
 
 def left_by(change: Placement | Reclaimed, stocks: Mapping[str, Stock]) -> dict[str, Stock]:
@@ -469,32 +461,6 @@ def _smallest_units(quantity: int | str, scale: int) -> int:
     return int(units) if units == units.to_integral_value() else 0
 
 
-def assign(
-    order: Order,
-    units: Mapping[str, int],
-    deliveries: Mapping[str, Delivery],
-    channel: Channel,
-    network: Network,
-    stocks: Mapping[str, Stock],
-    *,
-    served: bool = False,
-) -> list[Assignment]:
-    """Choose locations for units of an order, delivery by delivery, from one shelf.
-
-    Args:
-        order: whose.
-        units: how many of each line, by its id.
-        deliveries: by id, with their addresses.
-        channel: names the pool, and our location for each of its own.
-        network: pools and locations.
-        stocks: by sku; of a sku that is missing or that the catalogue does not know nothing is assigned.
-        served: whether the units have waited, so that all that is free is theirs; new ones leave what others
-            wait for.
-    """
-    decisions = decide(order, units, deliveries, network, stocks, order.placed_at, served=served)
-    return assignments_of(decisions)
-
-
 def _allocate(order: Order, assignments: Sequence[Assignment]) -> Order:
     """Turn open units into allocation entries."""
     changed: dict[str, OrderLine] = {}
@@ -511,15 +477,18 @@ def _allocate(order: Order, assignments: Sequence[Assignment]) -> Order:
 def _wait(
     order: Order, names: Collection[str], pool: str, stocks: Mapping[str, Stock], now: datetime
 ) -> tuple[Order, tuple[DemandChange, ...]]:
-    """Backorder open units of lines up to each sku's limit; what is beyond stays open, with an exception."""
+    """Backorder open units of lines up to each sku's limit; what is beyond stays open, with an exception.
+
+    What waits before a sku's first release counts as backordered too: it is a pre-order.
+    """
     changes: dict[str, DemandChange] = {}
     changed: dict[str, OrderLine] = {}
     for line in order.lines:
         if line.line_id not in names or not line.open or line.sku is None:
             continue
         demand = stocks[line.sku].demand(pool)
-        change = changes.get(line.sku, DemandChange(line.sku, pool, 0, 0, demand.backorder_limit))
-        limit = demand.backorder_limit
+        limit, ahead = demand.backorder_limit, not stocks[line.sku].is_released(now)
+        change = changes.get(line.sku, DemandChange(line.sku, pool, 0, 0, limit, preorder=ahead))
         room = line.open if limit is None else max(0, limit - demand.waiting - change.waiting)
         backordered = min(line.open, room)
         changed[line.line_id] = replace(line, open=line.open - backordered, backordered=backordered)

@@ -9,9 +9,10 @@ from oms.inventory.model import Deltas, Stock
 from oms.inventory.network import Channel, Network
 from oms.orders.claims import Reclaimed, reclaimed
 from oms.orders.model import Entry, Order, OrderBody, OrderLine, Stage
-from oms.orders.placing import ROOM, assign, deliveries_of, source, take
+from oms.orders.placing import ROOM, source, take
 from oms.orders.work import releasable
 from oms.sourcing.choose import Assignment
+from oms.sourcing.deliveries import assignments_of, decide
 
 
 def reopen(order: Order, units: Mapping[str, int], now: datetime, reason: str) -> Reclaimed:
@@ -52,7 +53,7 @@ def reopen(order: Order, units: Mapping[str, int], now: datetime, reason: str) -
 
 
 def serve(
-    order: Order, body: OrderBody, sku: str, channel: Channel, network: Network, stock: Stock, now: datetime
+    order: Order, body: OrderBody, sku: str, network: Network, stock: Stock, now: datetime
 ) -> Reclaimed:
     """Give the units of a sku that wait in an order whatever is free where they may come from.
 
@@ -60,7 +61,6 @@ def serve(
         order: whose.
         body: has the addresses.
         sku: which.
-        channel: the order's, configured as it is now.
         network: pools and locations.
         stock: of the sku, as stored.
         now: UTC.
@@ -77,7 +77,7 @@ def serve(
     }
     units = {name: line.open + line.backordered for name, line in lines.items()}
     seen = {sku: seen_at(stock, now)}
-    found = assign(order, units, deliveries_of(order, body), channel, network, seen, served=True)
+    found = assignments_of(decide(order, body, units, network, seen, now, served=True))
     share = ROOM
     while found:
         some = found[:share]

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from oms.inventory.network import Location as Member
 from oms.sourcing.candidates import Candidate, Question, Reason, Removal, Wanted, candidates, destination
@@ -123,7 +123,8 @@ def choose(
     known = {member.id: member for member in members}
     place = destination(question, known)
     strategy = profile.strategy(_measured(question))
-    judged = candidates(question, known.values(), place, profile, strategy.filters)
+    found = candidates(question, known.values(), place, profile, strategy.filters)
+    judged = [_stocked(question, candidate, shelf) for candidate in found]
     parcels = {candidate.location.id: _parcel(question, candidate, profile, strategy) for candidate in judged}
     judged.sort(key=lambda candidate: (parcels[candidate.location.id], candidate.location.id))
     search = _Search(question, profile, strategy, judged, parcels, barred, first, seconds)
@@ -154,15 +155,15 @@ def choose(
     )
 
 
-def stock_removals(question: Question, candidate: Candidate, shelf: Shelf) -> tuple[Removal, ...]:
-    """Why a candidate is no source, its stock included: lines that it may serve and has nothing of."""
+def _stocked(question: Question, candidate: Candidate, shelf: Shelf) -> Candidate:
+    """A candidate with the lines removed that it has nothing of."""
     empty = [
         Removal(Reason.NO_STOCK, 0, line.units, line.line_id)
         for line in question.lines
         if candidate.serves(line.line_id, relaxed=True, vendors=True)
         and not shelf.at(candidate.location.id, line.sku, line.units)
     ]
-    return (*candidate.removals, *empty)
+    return replace(candidate, removals=(*candidate.removals, *empty)) if empty else candidate
 
 
 type _Serving = Mapping[str, Mapping[str, Candidate]]

@@ -1,17 +1,17 @@
 """Sourcing an order: its deliveries one after the other, from one shelf."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
 from oms.inventory.availability import all_free, offered, takeable
-from oms.inventory.model import Stock
+from oms.inventory.model import Sku, Stock
 from oms.inventory.network import Location, Network
 from oms.orders.commands import Delivery, Method
-from oms.orders.model import Order, OrderLine
+from oms.orders.model import Order, OrderBody, OrderLine
 from oms.sourcing.candidates import Question, Wanted, needs
 from oms.sourcing.choose import SECONDS, Assignment, Decision, Shelf, choose
+from oms.sourcing.profile import Profile
 
 type Decisions = dict[str | None, Decision]
 """What was decided about each delivery of an order, by its id."""
@@ -23,14 +23,13 @@ _NO = ("", "0", "false", "no")
 
 def decide(
     order: Order,
+    body: OrderBody,
     units: Mapping[str, int],
-    deliveries: Mapping[str, Delivery],
     network: Network,
     stocks: Mapping[str, Stock],
     at: datetime,
     *,
     served: bool = False,
-    properties: Mapping[str, Mapping[str, str]] | None = None,
     seconds: float | None = SECONDS,
 ) -> Decisions:
     """Choose locations for units of an order by the network's sourcing profile.
@@ -39,22 +38,20 @@ def decide(
 
     Args:
         order: whose; its pool names the locations.
+        body: has the addresses, the services, and what the lines ask for besides the goods.
         units: how many need a source, by line; those of a sku that the catalogue does not know are left.
-        deliveries: by id, with their addresses.
         network: channels, pools, locations and profile.
-        stocks: of every sku concerned.
+        stocks: of every sku concerned, as the order sees it.
         at: time of the decision, UTC.
         served: whether the units have waited, so that all that is free is theirs; new ones leave what others
             wait for.
-        properties: of the lines, by their ids: what they ask for besides the goods.
         seconds: processor time for each delivery; None for as long as it takes.
     """
     shelf = shelf_of(stocks, network, order.pool or "", served=served)
-    asked = questions(order, units, deliveries, network, stocks, at, properties or {})
     members = network.members(order.pool or "")
     return {
         delivery_id: choose(question, members, network.profile, shelf, seconds=seconds)
-        for delivery_id, question in asked.items()
+        for delivery_id, question in questions(order, body, units, network, stocks, at).items()
     }
 
 
@@ -84,53 +81,78 @@ def shelf_of(stocks: Mapping[str, Stock], network: Network, pool: str, *, served
 
 def questions(
     order: Order,
+    body: OrderBody,
     units: Mapping[str, int],
-    deliveries: Mapping[str, Delivery],
     network: Network,
     stocks: Mapping[str, Stock],
     at: datetime,
-    properties: Mapping[str, Mapping[str, str]],
 ) -> dict[str | None, Question]:
     """What is to be sourced of an order: a question for each delivery. Arguments as of `decide`."""
+    properties = {line.line_id: line.properties for line in body.lines}
     wanted: dict[str | None, list[tuple[OrderLine, Wanted]]] = {}
     for line in order.lines:
         count = units.get(line.line_id, 0)
         stock = stocks.get(line.sku) if line.sku else None
         if count and stock is not None and stock.sku is not None:
-            sku = stock.sku
             said = properties.get(line.line_id, {})
-            asked = [name for name, value in said.items() if value.lower() not in _NO]
-            requires = needs(sku, asked, network.profile)
-            one = Wanted(line.line_id, sku.sku, count, sku.weight_g, requires, sku.ships_with)
+            one = want(line.line_id, count, stock.sku, said, network.profile)
             wanted.setdefault(line.delivery_id, []).append((line, one))
+    rejected = rejections(order)
     return {
-        delivery_id: _question(order, deliveries.get(delivery_id or ""), lines, network, at)
+        delivery_id: ask(
+            order.channel,
+            [one for _, one in lines],
+            delivery_of(order, body, delivery_id),
+            network,
+            at,
+            sum(line.amount - line.discount for line, _ in lines),
+            rejected,
+        )
         for delivery_id, lines in wanted.items()
     }
 
 
-def _question(
-    order: Order,
-    delivery: Delivery | None,
-    lines: list[tuple[OrderLine, Wanted]],
+def delivery_of(order: Order, body: OrderBody, delivery_id: str | None) -> Delivery:
+    """A delivery of an order with its address; one of which nothing is known ships to nobody knows where."""
+    kept = order.delivery(delivery_id)
+    name = delivery_id or ""
+    if kept is None:
+        return Delivery(name, Method.SHIP)
+    return Delivery(name, kept.method, body.services.get(name), body.ship_to.get(name), kept.location)
+
+
+def want(line_id: str, units: int, sku: Sku, properties: Mapping[str, str], profile: Profile) -> Wanted:
+    """Units of a line that need a source; properties with a value that means no ask for nothing."""
+    asked = [name for name, value in properties.items() if value.lower() not in _NO]
+    requires = needs(sku, asked, profile)
+    return Wanted(line_id, sku.sku, units, sku.weight_g, requires, sku.ships_with)
+
+
+def ask(
+    channel_id: str,
+    lines: Sequence[Wanted],
+    delivery: Delivery,
     network: Network,
     at: datetime,
+    value: int,
+    rejected: Mapping[str, frozenset[str]] | None = None,
 ) -> Question:
-    said = rejections(order)
-    question = Question(
-        channel=order.channel,
-        method=delivery.method if delivery else Method.SHIP,
-        lines=tuple(one for _, one in lines),
-        at=at,
-        value=sum(line.amount - line.discount for line, _ in lines),
-        rejected={line.line_id: said[line.line_id] for line, _ in lines if line.line_id in said},
-    )
-    if delivery is None:
-        return question
-    channel = network.channels.get(order.channel)
+    """What is to be sourced for one delivery of a channel."""
+    channel = network.channels.get(channel_id)
     ours = channel.locations if channel else {}
-    store = ours.get(delivery.location or "", delivery.location) if delivery.method in _AT_STORE else None
-    return replace(question, service=delivery.service, ship_to=delivery.ship_to, store=store)
+    at_store = delivery.method in _AT_STORE
+    names = {line.line_id for line in lines}
+    return Question(
+        channel=channel_id,
+        method=delivery.method,
+        lines=tuple(lines),
+        at=at,
+        service=delivery.service,
+        ship_to=delivery.ship_to,
+        store=ours.get(delivery.location or "", delivery.location) if at_store else None,
+        value=value,
+        rejected={line_id: said for line_id, said in (rejected or {}).items() if line_id in names},
+    )
 
 
 def rejections(order: Order) -> dict[str, frozenset[str]]:

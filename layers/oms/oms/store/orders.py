@@ -132,6 +132,7 @@ def decode_body(item: Item) -> OrderBody:
     document["services"] = document.get("services", {})
     document["lines"] = tuple(BodyLine(**line) for line in document.get("lines", ()))
     document["payments"] = tuple(document.get("payments", ()))
+    document["sourcing"] = tuple(document.get("sourcing", ()))
     return OrderBody(**document)
 
 

@@ -31,6 +31,7 @@ class Scope(StrEnum):
     STOCK_READ = "stock:read"
     STOCK_WRITE = "stock:write"
     AVAILABILITY_READ = "availability:read"
+    SOURCING_READ = "sourcing:read"
     RESERVATIONS_READ = "reservations:read"
     RESERVATIONS_WRITE = "reservations:write"
     CATALOGUE_READ = "catalogue:read"

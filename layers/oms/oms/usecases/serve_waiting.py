@@ -121,11 +121,10 @@ class _Server:
             Cancelled: somebody else wrote the order or took the stock; which is known anew now.
         """
         found = order_with_body(self._table, order_id)
-        channel = self._network.channels.get(found[0].channel) if found else None
-        if found is None or channel is None:
+        if found is None or found[0].channel not in self._network.channels:
             return 0
         order, body = found
-        change = serve(order, body, self._sku, channel, self._network, self._stock, self._now)
+        change = serve(order, body, self._sku, self._network, self._stock, self._now)
         if change.order is order:
             return 0
         why = Why("order_served", order_id, "sourcing", self._now)

@@ -1,0 +1,85 @@
+"""The record of a decision: what a person needs to see why units come from where they come from."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from oms.sourcing.candidates import Candidate, Removal
+from oms.sourcing.choose import Decision
+
+MOST_LOCATIONS = 20
+"""Locations that a record names, those that ship and then the cheapest; of the others it counts the reasons.
+
+So the record stays small enough to be written in the order's body at no cost of its own."""
+
+type Document = dict[str, Any]
+
+
+def record(decisions: Mapping[str | None, Decision]) -> list[Document]:
+    """The decisions about an order's deliveries, as plain values; what is empty is left out.
+
+    So is the time that they took: the same order placed again from the same stock has the same record.
+    """
+    return [_record(delivery_id, decision) for delivery_id, decision in decisions.items()]
+
+
+def _record(delivery_id: str | None, decision: Decision) -> Document:
+    cost = decision.cost
+    named, others = _named(decision)
+    document: Document = {
+        "delivery": delivery_id,
+        "profile": decision.profile,
+        "strategy": decision.strategy,
+        "fallbacks": list(decision.fallbacks),
+        "precision": decision.precision,
+        "cost": {
+            "fixed": cost.fixed,
+            "units": cost.units,
+            "splits": cost.splits,
+            "backorder": cost.backorder,
+        },
+        "bound": decision.bound,
+        "proven": decision.proven,
+        "missing": dict(decision.missing),
+        "locations": [_location(candidate, decision) for candidate in named],
+        "others": Counter(str(_first(candidate)) for candidate in others),
+    }
+    return {name: value for name, value in document.items() if value not in (None, [], {})}
+
+
+def _named(decision: Decision) -> tuple[list[Candidate], Sequence[Candidate]]:
+    """The locations to be named, in the order of their cost, and the others."""
+    ranked = sorted(
+        decision.candidates,
+        key=lambda candidate: (candidate.location.id not in decision.used, bool(candidate.removals)),
+    )
+    return ranked[:MOST_LOCATIONS], ranked[MOST_LOCATIONS:]
+
+
+def _first(candidate: Candidate) -> str:
+    return candidate.removals[0].reason if candidate.removals else "dearer"
+
+
+def _location(candidate: Candidate, decision: Decision) -> Document:
+    ships = {one.line_id: one.units for one in decision.assignments if one.location == candidate.location.id}
+    document: Document = {
+        "location": candidate.location.id,
+        "km": candidate.distance_km,
+        "leaves": candidate.leaves.isoformat(),
+        "arrives": candidate.arrives.isoformat(),
+        "parcel": decision.parcels[candidate.location.id],
+        "ships": ships,
+        "out": [_removal(removal) for removal in candidate.removals],
+    }
+    return {name: value for name, value in document.items() if value not in (None, [], {})}
+
+
+def _removal(removal: Removal) -> Document:
+    document: Document = {
+        "reason": removal.reason,
+        "measured": removal.measured,
+        "limit": removal.limit,
+        "line_id": removal.line_id,
+        "soft": removal.soft or None,
+    }
+    return {name: value for name, value in document.items() if value is not None}

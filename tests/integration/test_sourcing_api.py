@@ -1,0 +1,357 @@
+"""Sourcing by the API: decisions and what-ifs, promises, pickup points, versions of the profile."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta, tzinfo
+from typing import Any
+
+import pytest
+
+from functions.api import handler as api_function
+from oms.inventory.model import Capability, Supply, SupplyKind
+from oms.inventory.network import Location
+from oms.orders.commands import Address, Delivery, Method
+from oms.orders.identity import order_id
+from oms.sourcing.calendar import Calendar
+from oms.sourcing.profile import USUAL
+from oms.store import keys, process
+from oms.store.configuration import document_of, encode_document, read_network
+from oms.store.table import Table
+from oms.store.writes import put
+from oms.usecases.announce_supply import announce_supply
+from oms.usecases.place_order import place_order
+from tests.builders import LYON, MADRID, NOW, STORE, command, line, network
+from tests.rest import Rest
+from tests.shelves import fill, shelves
+
+ID = order_id("shop-es", "5001")
+MADRID_CENTRE = {"country": "ES", "latitude": 40.4168, "longitude": -3.7038}
+IN_MADRID = Address(country="ES", latitude="40.4168", longitude="-3.7038")
+PROFILE: dict[str, Any] = {
+    "strategies": [{"name": "near", "filters": [{"measure": "distance_km", "at_most": 600}]}],
+    "services": {"*": {"transit": [{"days": 2}]}},
+    "costs": {"*": {"package_cost": 400}},
+}
+
+
+class Clock(datetime):
+    """A clock that stands still."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> "Clock":
+        return cls.fromtimestamp(NOW.timestamp(), tz)
+
+
+@pytest.fixture
+def rest(table: Table, monkeypatch: pytest.MonkeyPatch) -> Rest:
+    """A caller of the function, whose store and clock are the tests'."""
+    monkeypatch.setattr(api_function, "datetime", Clock)
+    return Rest()
+
+
+def locations(table: Table, *changed: Location) -> None:
+    """Configure locations anew."""
+    known = network().locations | {location.id: location for location in changed}
+    documents = {name: document_of(location) for name, location in known.items()}
+    table.commit(put(keys.snapshot("location"), encode_document(documents, 2)))
+    process.reset()
+
+
+def place(table: Table, *lines: Any, **fields: Any) -> None:
+    """Place an order of 5001 that goes to the centre of Madrid."""
+    deliveries = (Delivery("d1", Method.SHIP, "express", IN_MADRID),)
+    order = command(*lines or (line("A", 2),), **{"deliveries": deliveries} | fields)
+    place_order(table, read_network(table), order, NOW)
+
+
+def basket(*lines: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    """A basket on shop-es that goes to the centre of Madrid."""
+    wanted = list(lines) or [{"sku": "A", "units": 2}]
+    return {"channel": "shop-es", "lines": wanted, "ship_to": MADRID_CENTRE} | fields
+
+
+# ---- What is refused ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "problem"),
+    [
+        ("/promises", basket(channel="nope"), (404, "channel_unknown", "channel")),
+        ("/promises", basket({"sku": "GHOST", "units": 1}), (422, "field_invalid", "lines[0].sku")),
+        ("/promises", basket({"sku": "A", "units": 0}), (422, "field_invalid", "lines[0].units")),
+        ("/promises", basket() | {"lines": []}, (422, "field_invalid", "lines")),
+        ("/promises", basket(ship_to={"country": "Spain"}), (422, "field_invalid", "ship_to.country")),
+        ("/sourcing/preview", {}, (422, "field_invalid", "basket")),
+        ("/sourcing/preview", {"basket": basket(), "order_id": ID}, (422, "field_invalid", "basket")),
+        ("/sourcing/preview", {"order_id": ID}, (404, "not_found", "order_id")),
+        ("/sourcing/preview", {"basket": basket(), "profile": 9}, (404, "not_found", "version")),
+        ("/sourcing/preview", {"basket": basket(speed=1)}, (422, "field_invalid", "basket.speed")),
+    ],
+)
+def test_a_question_that_makes_no_sense_is_refused_by_its_field(
+    path: str, body: dict[str, Any], problem: tuple[int, str, str], rest: Rest, table: Table
+) -> None:
+    fill(table, "A", wh_madrid=1)
+    assert rest.post(path, body).problem == problem
+
+
+@pytest.mark.parametrize("sku", ["", "A:", "A:0", "A:x", ",", "A:1,:2", "A:99999999"])
+def test_pickup_points_need_skus_with_units(sku: str, rest: Rest, table: Table) -> None:
+    assert rest.get("/pickup-points", channel="shop-es", sku=sku).problem == (422, "field_invalid", "sku")
+
+
+def test_an_order_that_is_not_there_has_no_decisions(rest: Rest) -> None:
+    assert rest.get(f"/orders/{ID}/sourcing").problem == (404, "not_found", "order_id")
+
+
+def test_a_delivery_with_nothing_to_source_has_no_preview(rest: Rest, table: Table) -> None:
+    fill(table, "A", wh_madrid=9)
+    place(table, line("A", 2, shipped=2))
+    refused = rest.post("/sourcing/preview", {"order_id": ID})
+    assert refused.problem == (422, "field_invalid", "delivery")
+
+
+@pytest.mark.parametrize(
+    ("version", "change", "problem"),
+    [
+        ("0", {}, (422, "field_invalid", "version")),
+        ("first", {}, (422, "field_invalid", "version")),
+        ("1", {"strategies": []}, (422, "field_invalid", "strategies")),
+        ("1", {"services": {"express": {"transit": [{"days": 1}]}}}, (422, "field_invalid", "services")),
+        (
+            "1",
+            {"strategies": [{"name": "a", "filters": [{"measure": "mood", "at_most": 1}]}]},
+            (422, "field_invalid", "strategies[0].filters[0].measure"),
+        ),
+        (
+            "1",
+            {"strategies": [{"name": "a", "filters": [{"measure": "days", "one_of": ["2"]}]}]},
+            (422, "field_invalid", "strategies[0].filters[0]"),
+        ),
+        (
+            "1",
+            {"strategies": [{"name": "a", "filters": [{"measure": "days", "at_most": 2, "only": ["wh-x"]}]}]},
+            (422, "field_invalid", "strategies[0].filters[0].only[0]"),
+        ),
+        (
+            "1",
+            {
+                "strategies": [
+                    {"name": "a", "filters": [{"measure": "location", "none_of": ["wh-madrid", "wh-x"]}]}
+                ]
+            },
+            (422, "field_invalid", "strategies[0].filters[0].none_of[1]"),
+        ),
+        ("1", {"properties": {"engraving": "fly"}}, (422, "field_invalid", "properties.engraving")),
+    ],
+)
+def test_a_faulty_profile_is_refused_with_the_path_to_the_fault(
+    version: str, change: dict[str, Any], problem: tuple[int, str, str], rest: Rest
+) -> None:
+    assert rest.put(f"/sourcing/profiles/{version}", PROFILE | change).problem == problem
+    assert rest.get("/sourcing/profiles").document["items"] == []
+
+
+def test_a_version_never_changes(rest: Rest) -> None:
+    written = rest.put("/sourcing/profiles/1", PROFILE)
+    assert rest.put("/sourcing/profiles/1", PROFILE).document == written.document
+    other = PROFILE | {"costs": {"*": {"package_cost": 401}}}
+    assert rest.put("/sourcing/profiles/1", other).problem == (409, "conflict", "version")
+    assert rest.get("/sourcing/profiles/1").document == written.document
+
+
+def test_a_version_that_is_not_there_cannot_rule(rest: Rest) -> None:
+    assert rest.get("/sourcing/profiles/1").problem == (404, "not_found", "version")
+    assert rest.put("/sourcing/profile", {"version": 1}).problem == (404, "not_found", "version")
+
+
+def test_an_activation_that_has_seen_another_is_refused(rest: Rest) -> None:
+    rest.put("/sourcing/profiles/1", PROFILE)
+    rest.put("/sourcing/profile", {"version": 1})
+    refused = rest.put("/sourcing/profile", {"version": 0}, if_match='"0"')
+    assert refused.problem == (412, "version_mismatch", "If-Match")
+
+
+# ---- Profiles ----------------------------------------------------------------------------------------------
+
+
+def test_the_profile_that_is_built_in_rules_until_another_is_activated_and_again_after_it(
+    rest: Rest, table: Table
+) -> None:
+    assert rest.get("/sourcing/profile").document["version"] == 0
+    rest.put("/sourcing/profiles/1", PROFILE)
+    rest.put("/sourcing/profiles/2", PROFILE | {"costs": {"*": {"package_cost": 500}}})
+    assert read_network(table).profile == USUAL
+    for number, version in enumerate((1, 2, 1, 0), 1):
+        activated = rest.put("/sourcing/profile", {"version": version})
+        assert (activated.document["version"], activated.headers["ETag"]) == (version, f'"{number}"')
+        assert read_network(table, consistent=True).profile.v == version
+    assert rest.put("/sourcing/profile", {"version": 0}).headers["ETag"] == '"4"'
+    assert [kept["version"] for kept in rest.get("/sourcing/profiles").document["items"]] == [1, 2]
+
+
+def test_orders_are_placed_by_the_profile_that_rules(rest: Rest, table: Table) -> None:
+    fill(table, "A", wh_lyon=9)
+    rest.put("/sourcing/profiles/1", PROFILE)
+    rest.put("/sourcing/profile", {"version": 1})
+    place(table)
+    (decision,) = rest.get(f"/orders/{ID}/sourcing").document["decisions"]
+    assert (decision["profile"], decision["strategy"], decision["missing"]) == (1, "near", {"1": 2})
+    out = {source["location"]: source["removals"] for source in decision["locations"]}["wh-lyon"]
+    assert [(one["reason"], one["measured"], one["limit"]) for one in out] == [("distance_km", 913, 600)]
+    assert shelves(table, "A") == {"wh-lyon": (9, 0, 9)}
+
+
+# ---- Decisions and what-ifs --------------------------------------------------------------------------------
+
+
+def test_an_order_tells_why_its_units_come_from_where_they_come_from(rest: Rest, table: Table) -> None:
+    fill(table, "A", wh_madrid=3, wh_lyon=1)
+    place(table)
+    shown = rest.get(f"/orders/{ID}/sourcing", location="wh-lyon,st-gracia")
+    (decision,) = shown.document["decisions"]
+    assert (decision["delivery_id"], decision["profile"], decision["strategy"]) == ("d1", 0, "usual")
+    assert (decision["precision"], decision["proven"]) == ("address", True)
+    assert decision["cost"] == {"fixed": 550, "units": 120, "splits": 0, "backorder": 0, "total": 670}
+    assert decision["bound"] == 670
+    sources = {source["location"]: source for source in decision["locations"]}
+    assert sources["wh-madrid"]["ships"] == {"1": 2}
+    assert (sources["wh-madrid"]["distance_km"], sources["wh-madrid"]["arrives"]) == (0, "2026-11-23")
+    assert sources["wh-lyon"]["removals"] == []
+    assert [one["reason"] for one in sources["st-gracia"]["removals"]] == ["no_stock"]
+    split = {"used": ["wh-madrid", "wh-lyon"], "difference": 941, "missing": 0, "arrives": "2026-11-23"}
+    best, lyon, gracia = decision["alternatives"]
+    assert (best["instead"], best["used"], best["missing"]) == (None, ["wh-lyon"], 1)
+    assert lyon == {"instead": "wh-lyon", "removals": []} | split
+    assert (gracia["difference"], gracia["used"]) == (None, [])
+    assert [one["reason"] for one in gracia["removals"]] == ["no_stock"]
+
+
+def test_what_ifs_give_back_what_the_order_has_taken(rest: Rest, table: Table) -> None:
+    fill(table, "A", wh_madrid=2, st_gracia=2)
+    place(table)
+    assert shelves(table, "A")["wh-madrid"] == (2, 2, 0)
+    (decision,) = rest.get(f"/orders/{ID}/sourcing", location="wh-madrid").document["decisions"]
+    best, same = decision["alternatives"]
+    assert (best["used"], best["missing"]) == (["st-gracia"], 0)
+    assert (same["used"], same["difference"]) == (["wh-madrid"], 0)
+
+
+def test_a_preview_of_an_order_by_another_version_reserves_nothing(rest: Rest, table: Table) -> None:
+    fill(table, "A", wh_madrid=2, wh_lyon=2)
+    place(table)
+    before = shelves(table, "A")
+    nearest = {"measure": "location", "none_of": ["wh-madrid"]}
+    rest.put("/sourcing/profiles/7", PROFILE | {"strategies": [{"name": "not-madrid", "filters": [nearest]}]})
+    shown = rest.post(
+        "/sourcing/preview", {"order_id": ID, "profile": 7, "locations": ["wh-madrid"]}
+    ).document
+    ships = {source["location"]: source["ships"] for source in shown["decision"]["locations"]}
+    assert ships["wh-lyon"] == {"1": 2}
+    assert (shown["decision"]["profile"], shown["decision"]["delivery_id"]) == (7, "d1")
+    assert shown["alternatives"][-1]["removals"][0]["reason"] == "location"
+    assert shelves(table, "A") == before
+
+
+def test_a_basket_s_preview_looks_at_what_its_lines_ask_for(rest: Rest, table: Table) -> None:
+    fill(table, "A", wh_madrid=2, wh_lyon=2)
+    locations(table, replace(LYON, capabilities=(Capability.SHIP, Capability.GIFT_WRAP)))
+    wrapped = basket({"sku": "A", "units": 1, "properties": {"gift_wrap": "yes"}})
+    plain = basket({"sku": "A", "units": 1, "properties": {"gift_wrap": "no"}})
+    used = [
+        next(
+            source["location"]
+            for source in rest.post("/sourcing/preview", {"basket": asked}).document["decision"]["locations"]
+            if source["ships"]
+        )
+        for asked in (wrapped, plain)
+    ]
+    assert used == ["wh-lyon", "wh-madrid"]
+
+
+def test_units_that_others_wait_for_are_not_offered(rest: Rest, table: Table) -> None:
+    fill(table, "A", wh_madrid=1)
+    place(table, line("A", 3))
+    fill(table, "A", wh_lyon=1)
+    shown = rest.post("/sourcing/preview", {"basket": basket({"sku": "A", "units": 1})}).document
+    assert shown["decision"]["missing"] == {"1": 1}
+
+
+# ---- Promises ----------------------------------------------------------------------------------------------
+
+
+def test_a_basket_is_promised_by_service_with_its_cut_off_and_cost(rest: Rest, table: Table) -> None:
+    fill(table, "A", wh_madrid=9)
+    calendar = Calendar("Europe/Madrid", (1, 2, 3, 4, 5), cutoffs={"*": "15:00", "express": "12:00"})
+    locations(table, replace(MADRID, calendar=calendar))
+    options = rest.post("/promises", basket()).document["options"]
+    assert [(option["service"], option["available"], option["cost"]) for option in options] == [
+        (None, True, 670),
+        ("express", True, 670),
+    ]
+    usual, express = (option["promise"] for option in options)
+    assert usual == {
+        "arrives": "2026-11-24",
+        "order_by": "2026-11-23T14:00:00.000Z",
+        "lines": {"1": "2026-11-24"},
+    }
+    assert express["order_by"] == "2026-11-23T11:00:00.000Z"
+
+
+def test_what_is_not_in_stock_is_promised_from_supply_after_those_who_wait(rest: Rest, table: Table) -> None:
+    fill(table, "A", wh_madrid=1)
+    place(table, line("A", 3))
+    wanted = basket({"sku": "A", "units": 2})
+    assert rest.post("/promises", wanted).document["options"][0]["promise"] == {
+        "arrives": None,
+        "order_by": None,
+        "lines": {"1": None},
+    }
+    for number, (due, units) in enumerate(((3, 3), (8, 9)), 1):
+        expected = Supply(
+            "A", f"po-{number}", SupplyKind.PURCHASE_ORDER, "wh-madrid", NOW + timedelta(days=due), units
+        )
+        announce_supply(table, read_network(table), expected)
+    option = rest.post("/promises", wanted).document["options"][0]
+    assert not option["available"]
+    assert option["promise"]["arrives"] == "2026-12-01"
+
+
+# ---- Pickup points -----------------------------------------------------------------------------------------
+
+NEAR = {"country": "ES", "latitude": "41.40", "longitude": "2.16"}
+FED = (Capability.SHIP, Capability.PICKUP, Capability.SHIP_TO_STORE)
+SOL = replace(STORE, id="st-sol", name="Sol", latitude=40.4168, longitude=-3.7038)
+
+
+def points(rest: Rest, sku: str, **query: str) -> list[tuple[str, bool, int, str]]:
+    shown = rest.get("/pickup-points", channel="shop-es", sku=sku, **NEAR, **query).document["items"]
+    return [(one["location"], one["fed"], one["distance_km"], one["ready"]) for one in shown]
+
+
+def stores(table: Table, *changed: Location) -> None:
+    """Configure locations, all of them in the pool."""
+    locations(table, *changed)
+    names = [*network().locations, *(location.id for location in changed)]
+    pool = {"iberia": {"locations": list(dict.fromkeys(names))}}
+    table.commit(put(keys.snapshot("pool"), encode_document(pool, 2)))
+
+
+def test_a_store_offers_what_it_has_and_one_that_is_fed_the_rest(rest: Rest, table: Table) -> None:
+    fill(table, "A", st_gracia=1, wh_madrid=5)
+    fill(table, "B", st_gracia=1)
+    stores(table, replace(SOL, capabilities=FED))
+    assert points(rest, "A,B:1") == [
+        ("st-gracia", False, 0, "2026-11-22"),
+        ("st-sol", True, 505, "2026-11-24"),
+    ]
+    assert points(rest, "A:2") == [("st-sol", True, 505, "2026-11-23")]
+    assert points(rest, "A:9") == []
+
+
+def test_points_lie_within_the_radius_and_are_open(rest: Rest, table: Table) -> None:
+    fill(table, "A", st_gracia=1, st_sol=1, wh_madrid=1)
+    stores(table, SOL)
+    assert [point[0] for point in points(rest, "A")] == ["st-gracia", "st-sol"]
+    assert [point[0] for point in points(rest, "A", radius_km="500")] == ["st-gracia"]
+    stores(table, SOL, replace(STORE, active=False))
+    assert [point[0] for point in points(rest, "A")] == ["st-sol"]
