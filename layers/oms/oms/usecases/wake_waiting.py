@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from oms.events.messages import Message, serve, shortage
 from oms.events.publish import Queue
-from oms.inventory.availability import free
-from oms.inventory.model import Sku, Stock
+from oms.inventory.availability import can_serve
+from oms.inventory.model import Sku
 from oms.inventory.network import Network
 from oms.store.attributes import Item, decode
 from oms.store.stock import decode_demand, decode_position, decode_sku, read_stock
@@ -106,16 +106,4 @@ def _deciding(sku: Sku) -> tuple[object, ...]:
 def _servable(table: Table, network: Network, skus: Collection[str]) -> set[str]:
     """The skus of which units wait in a pool that has some free."""
     stocks = read_stock(table, skus, consistent=True)
-    return {sku for sku, stock in stocks.items() if _can_serve(stock, network)}
-
-
-def _can_serve(stock: Stock, network: Network) -> bool:
-    return any(
-        demand.waiting > 0
-        and any(
-            location.id == position.location and free(position, location.safety_stock)
-            for location in network.sellable(demand.pool).values()
-            for position in stock.positions
-        )
-        for demand in stock.demands
-    )
+    return {sku for sku, stock in stocks.items() if can_serve(stock, network)}
