@@ -225,8 +225,6 @@ def _entered(skus: Sequence[str]) -> Iterator[Use]:
     yield _put("/configuration/channel/shop-es", {"kind": "shopify", "pool": "iberia"})
     yield _put("/sourcing/profiles/1", USUAL.document())
     yield _put("/sourcing/profile", {"version": 1})
-    yield _put("/sourcing/profiles/1", USUAL.document())
-    yield _put("/sourcing/profile", {"version": 1})
     yield _put(f"/skus/{skus[0]}", {"title": "Mug", "weight_g": 350, "codes": [EAN]})
     kit = {"title": "Two mugs", "kit": [{"sku": skus[0], "per_bundle": 2}]}
     yield replace(_put("/skus/SET", kit), what="Enter a kit into the catalogue")
@@ -330,14 +328,6 @@ def _asked(skus: Sequence[str]) -> Iterator[Use]:
     yield _get(f"/stock/{skus[0]}")
     yield _get(f"/stock/{skus[0]}/wh-madrid/movements")
     yield _get("/availability", channel="shop-es", sku=",".join(skus))
-    yield _get(f"/orders/{ID}/sourcing", location="wh-lyon")
-    yield _get("/pickup-points", channel="shop-es", sku=",".join(skus))
-    lines = [{"sku": sku, "units": 1} for sku in skus]
-    yield _post("/promises", {"channel": "shop-es", "lines": lines})
-    yield _post("/sourcing/preview", {"basket": {"channel": "shop-es", "lines": lines}})
-    yield _post("/sourcing/preview", {"order_id": order_id("shop-es", "5004")}, which=", of an order")
-    for part in ("profiles", "profiles/1", "profile"):
-        yield _get(f"/sourcing/{part}")
     yield _get(f"/orders/{ID}/sourcing", location="wh-lyon")
     yield _get("/pickup-points", channel="shop-es", sku=",".join(skus))
     lines = [{"sku": sku, "units": 1} for sku in skus]
