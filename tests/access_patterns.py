@@ -66,7 +66,13 @@ HEADER = "by | what | calls | read units | write units"
 LINES = (1, 5)
 """Sizes of the orders that are measured."""
 
-ENVIRONMENT = {"TABLE_NAME": "orders", "KEYS_SECRET": "keys", "CONNECTORS": "wms"}
+ENVIRONMENT = {
+    "TABLE_NAME": "orders",
+    "KEYS_SECRET": "keys",
+    "CONNECTORS": "wms",
+    "PUBLISH_QUEUE_URL": "https://sqs/publish",
+    "REACH": "public",
+}
 LATER = NOW + timedelta(days=2)
 ID = order_id("shop-es", "5001")
 WORK = "3-1"
