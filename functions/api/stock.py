@@ -1,10 +1,10 @@
 """Stock and availability: positions, demand, what channels may sell; counts, corrections, limits."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any, TypedDict
 
-from annotated_types import Ge, Le
+from annotated_types import Ge, Le, MaxLen, MinLen
 
 from functions.api.catalogue import SkuDocument, sku_document
 from functions.api.fields import (
@@ -21,19 +21,22 @@ from functions.api.fields import (
     utc,
 )
 from functions.api.routing import Answer, Call, Route
-from oms.inventory.availability import Availability, availability
+from oms.inventory.availability import Availability
 from oms.inventory.model import Block, Delta, Demand, Position, Stock, Supply, SupplyKind
-from oms.inventory.network import Network
+from oms.inventory.network import Channel, Network
+from oms.orders.commands import Address
 from oms.problems import Code, Problem
+from oms.sourcing.offering import Asker, offer
 from oms.store import process
 from oms.store.keys import iso
-from oms.store.stock import read_stock
+from oms.store.stock import read_wanted
 from oms.store.tokens import Scope
 from oms.usecases.correct_stock import Correction, correct_stock
 from oms.usecases.count_stock import Count, count_stock
 from oms.usecases.limit_backorders import limit_backorders
 
 _MOST_SKUS = 50
+_MOST_STORES = 20
 
 
 class PositionDocument(TypedDict):
@@ -57,12 +60,29 @@ class DemandDocument(TypedDict):
     backorder_limit: int | Unlimited
 
 
-class AvailabilityDocument(TypedDict):
-    """What may be sold of a sku."""
+class PromiseDocument(TypedDict):
+    """Units that can be promised for a time."""
 
-    ats: Annotated[int | Unlimited, Doc("Available to sell, backorders included.")]
+    by: Time
+    units: Annotated[int, Doc("Those in stock, and all that is due by then and promised to nobody.")]
+
+
+class AvailabilityDocument(TypedDict):
+    """What may be sold of a sku; of a kit, as many as its scarcest component allows."""
+
+    ats: Annotated[int | Unlimited, Doc("Available to sell: `in_stock` and `backorderable`.")]
+    in_stock: Annotated[int | Unlimited, Doc("What is there, less what waits, safety stock and buffer.")]
+    backorderable: Annotated[int | Unlimited, Doc("Units that may be ordered beyond those in stock.")]
+    expected_at: Annotated[Time | None, Doc("When the first unit beyond those in stock can be had.")]
+    atp: Annotated[list[PromiseDocument], Doc("Available to promise, by the times at which supply is due.")]
     net: Annotated[int, Doc("Free less waiting units; below 0 when more is owed than there is.")]
     waiting: Annotated[int, Doc("Units of the sku ordered without a source, over all pools.")]
+
+
+class PickupAvailabilityDocument(AvailabilityDocument):
+    """What may be sold of a sku to be picked up at a location."""
+
+    location: str
 
 
 class PoolAvailabilityDocument(AvailabilityDocument):
@@ -76,6 +96,7 @@ class SkuAvailabilityDocument(AvailabilityDocument):
 
     sku: str
     known: bool
+    pickup: Annotated[list[PickupAvailabilityDocument], Doc("By the locations asked for.")]
 
 
 class SupplyDocument(TypedDict):
@@ -125,6 +146,15 @@ class AvailabilityQuery(Closed):
 
     channel: Text
     sku: Annotated[str, Doc(f"Up to {_MOST_SKUS} skus, separated by commas.")]
+    country: Annotated[
+        Text | None, MinLen(2), MaxLen(2), Doc("Where it is shipped to: ISO 3166-1 alpha-2.")
+    ] = None
+    postal_code: Annotated[Text | None, Doc("Where it is shipped to, in `country`.")] = None
+    location: Annotated[
+        str | None,
+        Doc(f"Up to {_MOST_STORES} locations to pick up at, separated by commas: our ids, or the channel's."),
+    ] = None
+    reservation: Annotated[Text | None, Doc("The buyer's own: what it holds is his.")] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,10 +195,12 @@ class LimitBody(Closed):
 
 def _show(call: Call[None, None]) -> Answer[StockDocument]:
     sku = call.path["sku"]
-    stock = read_stock(process.table(), [sku], consistent=True)[sku]
+    stocks = read_wanted(process.table(), [sku], consistent=True)
+    stock = stocks[sku]
     if stock == Stock(None):
         raise Problem(Code.NOT_FOUND, f"nothing is known of sku {sku}", "sku")
     network = process.network()
+    askers = {pool: Asker(Channel("", "", pool)) for pool in network.pools}
     return Answer(
         {
             "sku": sku,
@@ -177,34 +209,65 @@ def _show(call: Call[None, None]) -> Answer[StockDocument]:
             "demand": [_demand(demand) for demand in stock.demands],
             "supply": [supply_document(supply) for supply in stock.supplies],
             "availability": [
-                {"pool": pool, **_availability(_available(network, stock, pool))} for pool in network.pools
+                {"pool": pool, **_availability(offer(stocks, sku, asker, network, call.now))}
+                for pool, asker in askers.items()
             ],
         }
     )
 
 
 def _of_channel(call: Call[AvailabilityQuery, None]) -> Answer[ChannelAvailabilityDocument]:
-    skus = list(dict.fromkeys(sku.strip() for sku in call.query.sku.split(",")))
-    if len(skus) > _MOST_SKUS or not all(0 < len(sku) <= 200 for sku in skus):
-        raise Problem(Code.FIELD_INVALID, f"sku takes up to {_MOST_SKUS} skus, separated by commas", "sku")
+    query = call.query
+    skus = _listed(query.sku, "sku", _MOST_SKUS)
     network = process.network()
-    channel = network.channels.get(call.query.channel)
+    channel = network.channels.get(query.channel)
     if channel is None:
-        raise Problem(Code.CHANNEL_UNKNOWN, f"channel {call.query.channel} is not configured", "channel")
-    stocks = read_stock(process.table(), skus)
-    return Answer(
+        raise Problem(Code.CHANNEL_UNKNOWN, f"channel {query.channel} is not configured", "channel")
+    names = _listed(query.location, "location", _MOST_STORES) if query.location else []
+    stores = [_store(name, channel, network) for name in names]
+    if query.postal_code and not query.country:
+        raise Problem(Code.FIELD_MISSING, "a postal code is one of a country", "country")
+    ship_to = Address(country=query.country, postal_code=query.postal_code) if query.country else None
+    asker = Asker(channel, query.reservation, ship_to)
+    stocks = read_wanted(process.table(), skus)
+
+    def of(sku: str, asker: Asker) -> AvailabilityDocument:
+        return _availability(offer(stocks, sku, asker, network, call.now))
+
+    items: list[SkuAvailabilityDocument] = [
         {
-            "channel": channel.id,
-            "items": [
-                {
-                    "sku": sku,
-                    "known": stocks[sku].sku is not None,
-                    **_availability(_available(network, stocks[sku], channel.pool, channel.buffer)),
-                }
-                for sku in skus
-            ],
+            "sku": sku,
+            "known": stocks[sku].sku is not None,
+            **of(sku, asker),
+            "pickup": [{"location": store, **of(sku, replace(asker, store=store))} for store in stores],
         }
-    )
+        for sku in skus
+    ]
+    return Answer({"channel": channel.id, "items": items})
+
+
+def _listed(text: str, field: str, most: int) -> list[str]:
+    """The names in a list with commas, each once.
+
+    Raises:
+        Problem: there are too many, or one is no name.
+    """
+    names = list(dict.fromkeys(name.strip() for name in text.split(",")))
+    if len(names) > most or not all(0 < len(name) <= 200 for name in names):
+        raise Problem(Code.FIELD_INVALID, f"{field} takes up to {most} names, separated by commas", field)
+    return names
+
+
+def _store(name: str, channel: Channel, network: Network) -> str:
+    """Our location for one of ours or the channel's.
+
+    Raises:
+        Problem: there is none.
+    """
+    ours = channel.locations.get(name, name)
+    if ours not in network.locations:
+        raise Problem(Code.FIELD_INVALID, f"location {name} is not configured", "location")
+    return ours
 
 
 def _count(call: Call[None, CountBody]) -> Answer[CountedDocument]:
@@ -256,19 +319,20 @@ def _limit(call: Call[None, LimitBody]) -> Answer[DemandDocument]:
     return Answer(_demand(limit_backorders(process.table(), process.network(), call.path["sku"], pool, most)))
 
 
-def _available(network: Network, stock: Stock, pool: str, buffer: int = 0) -> Availability:
-    sellable = network.sellable(pool)
-    safety = {location.id: location.safety_stock for location in sellable.values()}
-    return availability(stock, pool, sellable, safety, buffer)
-
-
 def _availability(available: Availability) -> AvailabilityDocument:
-    ats = available.ats
     return {
-        "ats": "unlimited" if ats is None else ats,
+        "ats": _bounded(available.ats),
+        "in_stock": _bounded(available.in_stock),
+        "backorderable": _bounded(available.backorderable),
+        "expected_at": time(available.expected_at),
+        "atp": [{"by": iso(promise.by), "units": promise.units} for promise in available.incoming],
         "net": available.net,
         "waiting": available.waiting,
     }
+
+
+def _bounded(units: int | None) -> int | Unlimited:
+    return "unlimited" if units is None else units
 
 
 def _position(position: Position) -> PositionDocument:

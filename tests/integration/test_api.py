@@ -677,7 +677,18 @@ def test_stock_is_shown_with_positions_demand_and_availability(rest: Rest, table
     assert (held["on_hand"], held["allocated"], held["uncommitted"]) == (2, 2, 0)
     assert held["counted_at"] == keys.iso(COUNTED_AT)
     assert shown["demand"] == [{"pool": "iberia", "waiting": 2, "backorder_limit": 3}]
-    assert shown["availability"] == [{"pool": "iberia", "ats": 1, "net": -2, "waiting": 2}]
+    assert shown["availability"] == [
+        {
+            "pool": "iberia",
+            "ats": 1,
+            "in_stock": 0,
+            "backorderable": 1,
+            "expected_at": None,
+            "atp": [],
+            "net": -2,
+            "waiting": 2,
+        }
+    ]
 
 
 def test_a_channel_is_told_what_it_may_sell(rest: Rest, table: Table) -> None:

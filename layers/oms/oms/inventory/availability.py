@@ -1,7 +1,7 @@
 """Available to sell: the one arithmetic for product page, cart, sourcing and channel feeds."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -10,20 +10,44 @@ from oms.inventory.network import Network
 
 
 @dataclass(frozen=True, slots=True)
-class Availability:
-    """Answer for one sku in one pool.
+class Promise:
+    """Units that can be promised for a time (UTC), those in stock and those due before among them."""
 
-    `ats` is what a channel may sell now, backorders included; `net` is free less waiting, unclamped;
-    `waiting` the units ordered without a source.
+    by: datetime
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class Availability:
+    """Answer for one sku in one pool, to one who asks.
+
+    `ats` is what may be sold now: `in_stock`, and `backorderable` beyond it. None: no number bounds it. `net`
+    is free less waiting, unclamped; `waiting` the units ordered without a source. `incoming` tells from when
+    on more can be promised than what is in stock, with the rest of the supply that is announced.
     """
 
     ats: int | None
     net: int
     waiting: int
+    in_stock: int | None = 0
+    backorderable: int | None = 0
+    incoming: tuple[Promise, ...] = ()
+
+    def atp(self, by: datetime) -> int | None:
+        """Units that can be promised for a time (UTC), backorders without supply not among them."""
+        due = [promise.units for promise in self.incoming if promise.by <= by]
+        return due[-1] if due and self.in_stock is not None else self.in_stock
+
+    @property
+    def expected_at(self) -> datetime | None:
+        """When the first unit beyond those in stock can be had; None when no supply is announced for it."""
+        return self.incoming[0].by if self.incoming else None
 
 
 def seen_at(stock: Stock, now: datetime, reservation: str | None = None) -> Stock:
     """Stock as a buyer meets it: what expired reservations held is free, what his own cart holds is his.
+
+    Supply that is late is due now at the earliest.
 
     Args:
         stock: as stored.
@@ -42,7 +66,8 @@ def seen_at(stock: Stock, now: datetime, reservation: str | None = None) -> Stoc
         else held
         for held in stock.positions
     )
-    return replace(stock, positions=tuple(positions), reserved=(), own=own)
+    late = (replace(supply, due=max(supply.due, now)) for supply in stock.supplies)
+    return replace(stock, positions=tuple(positions), supplies=tuple(late), reserved=(), own=own)
 
 
 def free(position: Position, safety_stock: int = 0) -> int:
@@ -93,23 +118,86 @@ def can_serve(stock: Stock, network: Network) -> bool:
 
 
 def availability(
-    stock: Stock, pool: str, locations: Collection[str], safety: Mapping[str, int], channel_buffer: int = 0
+    stock: Stock,
+    pool: str,
+    locations: Collection[str],
+    safety: Mapping[str, int],
+    channel_buffer: int = 0,
+    sources: Collection[str] | None = None,
 ) -> Availability:
     """ATS of one sku for a channel: max(0, s - buffer) + max(0, backorder_limit - max(0, -s)).
 
-    `ats` is None when the sku is not tracked or the pool's backorder limit is unlimited: no number bounds it.
-    It is 0 for a sku that the catalogue does not know, since orders of it are not given sources.
+    ATP adds what is announced and promised to nobody: what waits is served from it first. `ats` is None when
+    the sku is not tracked or the pool's backorder limit is unlimited. It is 0 for a sku that the catalogue
+    does not know, since orders of it are not given sources.
+
+    Args:
+        stock: all that is known of the sku, as seen by the one who asks.
+        pool: the channel's.
+        locations: the pool's active, capable locations.
+        safety: safety stock by location, units.
+        channel_buffer: units kept back from the channel.
+        sources: those of the locations that can serve the one who asks; None for all.
     """
     owed = waiting(stock)
     net = all_free(stock, locations, safety) - owed
-    demand = next((demand for demand in stock.demands if demand.pool == pool), None)
-    limit = demand.backorder_limit if demand else 0
-    if stock.sku is None:
+    able = locations if sources is None else [name for name in locations if name in sources]
+    if stock.sku is None or (sources is not None and not able):
         return Availability(0, net, owed)
-    if limit is None or not stock.sku.tracked:
-        return Availability(None, net, owed)
-    own = _all_own(stock, locations)
-    return Availability(own + max(0, net - channel_buffer) + max(0, limit - max(0, -net)), net, owed)
+    if not stock.sku.tracked:
+        return Availability(None, net, owed, in_stock=None)
+    limit = stock.demand(pool).backorder_limit
+    backorderable = None if limit is None else max(0, limit - max(0, -net))
+
+    own, free_there = _all_own(stock, able), all_free(stock, able, safety)
+
+    def promised(more: int, there: int) -> int:
+        """Units to be had when so many more are in the pool, and so many of them at the able locations."""
+        return own + max(0, min(net + more - channel_buffer, free_there + there))
+
+    in_stock = promised(0, 0)
+    incoming: list[Promise] = []
+    more = there = 0
+    for supply in sorted(stock.supplies, key=lambda supply: supply.due):
+        if supply.location in locations:
+            more += supply.promisable
+            there += supply.promisable if supply.location in able else 0
+            before = incoming[-1].units if incoming else in_stock
+            units = promised(more, there)
+            if units > before:
+                incoming = [promise for promise in incoming if promise.by < supply.due]
+                incoming.append(Promise(supply.due, units))
+    ats = None if backorderable is None else in_stock + backorderable
+    return Availability(ats, net, owed, in_stock, backorderable, tuple(incoming))
+
+
+def of_kit(parts: Sequence[tuple[Availability, int]]) -> Availability:
+    """What may be sold of a kit: as many as its scarcest component allows.
+
+    Args:
+        parts: of each component, and how many units of it are in a kit.
+    """
+    in_stock = _least((part.in_stock, units) for part, units in parts)
+    ats = _least((part.ats, units) for part, units in parts)
+    incoming: list[Promise] = []
+    for by in sorted({promise.by for part, _ in parts for promise in part.incoming}):
+        promised = _least((part.atp(by), units) for part, units in parts)
+        before = incoming[-1].units if incoming else in_stock
+        if promised is not None and before is not None and promised > before:
+            incoming.append(Promise(by, promised))
+    return Availability(
+        ats=ats,
+        net=min(part.net // units for part, units in parts),
+        waiting=max(-(-part.waiting // units) for part, units in parts),
+        in_stock=in_stock,
+        backorderable=None if ats is None else ats - (in_stock or 0),
+        incoming=tuple(incoming),
+    )
+
+
+def _least(parts: Iterable[tuple[int | None, int]]) -> int | None:
+    """Kits that components allow; None when no component bounds them."""
+    return min((number // units for number, units in parts if number is not None), default=None)
 
 
 def _own(stock: Stock, position: Position) -> int:

@@ -97,6 +97,25 @@ class Decision:
         return tuple(name for name in names if name in shipping)
 
 
+def able(question: Question, members: Iterable[Member], profile: Profile) -> frozenset[str]:
+    """The locations that could be a source of every line of a delivery, if they had it, after all fallbacks.
+
+    Args:
+        question: the delivery.
+        members: the locations of the pool, active or not.
+        profile: the rules.
+    """
+    known = {member.id: member for member in members}
+    strategy = profile.strategy(_measured(question))
+    place = destination(question, known)
+    relaxed, vendors = (step in strategy.fallbacks for step in (Fallback.RELAX, Fallback.DROPSHIP))
+    return frozenset(
+        candidate.location.id
+        for candidate in candidates(question, known.values(), place, profile, strategy.filters)
+        if all(candidate.serves(line.line_id, relaxed=relaxed, vendors=vendors) for line in question.lines)
+    )
+
+
 def choose(
     question: Question,
     members: Iterable[Member],
