@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "infra/docs"
 RUNBOOK = (DOCS / "runbook.md").read_text()
 LOCATIONS = (DOCS / "connecting-locations.md").read_text()
+IMPORTING = (DOCS / "importing.md").read_text()
 OPENAPI: dict[str, Any] = json.loads((DOCS / "openapi.json").read_text())
 
 _EXAMPLE = re.compile(r"(?:<!-- follows: (.*?) -->\n)?```json\n(.*?)```", re.DOTALL)
@@ -43,7 +44,7 @@ def commands(program: str) -> list[str]:
     """The commands of a program that the documents show."""
     lines = (
         line.strip()
-        for text in (RUNBOOK, LOCATIONS)
+        for text in (RUNBOOK, LOCATIONS, IMPORTING)
         for block in _SH.findall(text)
         for line in block.splitlines()
     )
@@ -160,7 +161,12 @@ def test_examples_of_messages_are_understood() -> None:
         "events/return_event.v1.json": parse_return_event,
     }
     read = [readers[follows](example) for follows, example in examples() if follows in readers]
-    assert {str(getattr(message, "kind", "")) for message in read} >= {"accepted", "shipped", "delivered", "cancelled"}
+    assert {str(getattr(message, "kind", "")) for message in read} >= {
+        "accepted",
+        "shipped",
+        "delivered",
+        "cancelled",
+    }
     assert len(read) == 7
 
 
@@ -173,7 +179,9 @@ def test_the_policy_names_queues_of_the_stack(template: Template) -> None:
             assert arn.rpartition(":")[2] in queues
 
 
-@pytest.mark.parametrize("document", [RUNBOOK, LOCATIONS], ids=["runbook", "connecting-locations"])
+@pytest.mark.parametrize(
+    "document", [RUNBOOK, LOCATIONS, IMPORTING], ids=["runbook", "connecting-locations", "importing"]
+)
 def test_routes_that_the_documents_name_are_there(document: str) -> None:
     named = _ROUTE.findall(document)
     assert named

@@ -275,6 +275,13 @@ def test_skus_of_either_form_say_the_same_and_kits_may_stand_before_their_compon
     assert (stack.sku("TEA").unit, stack.sku("TEA").scale) == ("g", 1000)
 
 
+@pytest.mark.parametrize(("kind", "rows"), [("skus", 5), ("positions", 4), ("supplies", 2)])
+def test_the_samples_of_the_document_are_taken_in_full(stack: Stack, kind: str, rows: int) -> None:
+    (sample,) = (Path(__file__).parents[2] / "infra/docs/samples").glob(f"{kind}.*")
+    text = sample.read_text().replace("wh-getafe", "wh-madrid")
+    assert stack.load(kind, text, form=sample.suffix[1:]) == (0, tally(written=rows), [])
+
+
 def test_supplies_are_announced_once(stack: Stack) -> None:
     rows = "sku,supply,location,due,expected\nA,PO-7,wh-madrid,2026-12-01,40\nB,PO-7,nowhere,2026-12-01,40"
     for _ in range(2):
