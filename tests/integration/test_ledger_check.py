@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -12,6 +13,7 @@ from infra.cli.main import main
 from oms.fulfillment.events import FactKind, FulfillmentFact, Package, PackedUnits
 from oms.inventory.ledger import Account, Book, Finding
 from oms.inventory.model import Delta
+from oms.inventory.reservations import Cart, CartLine
 from oms.orders.identity import order_id
 from oms.store import keys
 from oms.store.keys import Key
@@ -22,6 +24,7 @@ from oms.usecases.check_ledger import Checked, check_ledger, repair
 from oms.usecases.place_order import place_order
 from oms.usecases.record_fulfillment import record_fulfillment
 from oms.usecases.release_order import release_order
+from oms.usecases.reserve_cart import Wish, reserve_cart
 from tests.builders import NOW, command, line, network
 from tests.shelves import fill, shelves
 
@@ -91,6 +94,19 @@ def test_a_planted_fault_is_found_and_mended(
     assert (tuple(finding.found.values()), tuple(finding.right.values())) == (found, right)
     assert repair(lived, finding, "test", NOW)
     assert check(lived) == Checked((), (), accounts=3, orders=1)
+
+
+def test_what_carts_hold_is_proved_and_mended_too(lived: Table) -> None:
+    cart = Cart("shop-es", (CartLine("A", 2),))
+    for name in ("one", "two"):
+        reserve_cart(lived, network(), name, Wish(cart, NOW + timedelta(minutes=15)), NOW)
+    assert check(lived).findings == ()
+    row = keys.reserved("A", "one", "wh-madrid")
+    lived.client.delete_item(TableName=lived.name, Key={"PK": {"S": row.pk}, "SK": {"S": row.sk}})
+    (finding,) = check(lived).findings
+    assert (finding.found["reserved"], finding.right["reserved"], finding.right["uncommitted"]) == (4, 2, 4)
+    assert repair(lived, finding, "test", NOW)
+    assert check(lived).findings == ()
 
 
 def test_a_position_that_was_lost_is_made_again(lived: Table) -> None:

@@ -36,11 +36,11 @@ class Finding:
     right: Mapping[str, int]
 
 
-def audit_position(position: Position, claimed: int) -> Finding | None:
+def audit_position(position: Position, claimed: int, reserved: int = 0) -> Finding | None:
     """What is wrong with a position of which so many units are claimed; None when nothing is.
 
-    allocated = claimed; reserved = 0, as nothing reserves; uncommitted = on_hand - blocked - allocated -
-    reserved.
+    allocated = claimed; reserved = the sum of the rows of reservations, expired ones that are still there
+    among them; uncommitted = on_hand - blocked - allocated - reserved.
     """
     found = {
         "allocated": position.allocated,
@@ -48,7 +48,7 @@ def audit_position(position: Position, claimed: int) -> Finding | None:
         "uncommitted": position.uncommitted,
     }
     sellable = position.on_hand - sum(position.blocked.values())
-    right = {"allocated": claimed, "reserved": 0, "uncommitted": sellable - claimed}
+    right = {"allocated": claimed, "reserved": reserved, "uncommitted": sellable - claimed - reserved}
     account = Account(Book.POSITION, position.sku, position.location)
     return None if found == right else Finding(account, position.v, found, right)
 

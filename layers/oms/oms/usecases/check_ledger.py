@@ -1,16 +1,16 @@
-"""Check the ledger: prove every position and demand from orders and transfers, without stopping anybody.
+"""Check the ledger: prove every position and demand from what claims them, without stopping anybody.
 
-A first pass over the whole table may be wrong about what moves while it reads: it only finds suspects. They
-are read, then every order and transfer, then those that claim them and the suspects themselves again. What
-changes a claim on a position raises the position's version in the same transaction; so one whose version is
-still the same has been compared with all of its claims as they were at one moment.
+Orders and transfers claim what is allocated, rows of reservations what is reserved. A first pass over the
+whole table may be wrong about what moves while it reads: it only finds suspects. They are read, then all that
+claims anything, then what claims them and the suspects themselves again. What changes a claim on a position
+raises the position's version in the same transaction; so one whose version is still the same has been
+compared with all of its claims as they were at one moment.
 
 A demand has no version. Its waiting units are as before, and so are the claims of every order seen: then what
 newer orders may have claimed adds up to nothing, and as claims are never negative, none of them has any. So
 its state counts as unchanged by the same rule, with its waiting units as the mark.
 """
 
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from datetime import datetime
 from functools import partial
 
 from oms.inventory.ledger import Account, Book, Finding, audit_demand, audit_position
-from oms.inventory.model import Demand, Position
+from oms.inventory.model import Delta, Demand, Position
 from oms.inventory.transfers import claimed
 from oms.orders.claims import awaited, promised
 from oms.store.attributes import Item
@@ -26,6 +26,7 @@ from oms.store.errors import Cancelled
 from oms.store.keys import Key
 from oms.store.ledger import account_key, mend, scan
 from oms.store.orders import decode_order
+from oms.store.reservations import decode_reserved
 from oms.store.stock import decode_demand, decode_position
 from oms.store.table import Table
 from oms.store.transfers import decode_transfer
@@ -34,8 +35,8 @@ from oms.store.writes import Why
 ROUNDS = 5
 """How often suspects that moved meanwhile are looked at again."""
 
-type Claims = dict[Account, dict[Key, int]]
-"""Units by account and the item that claims them."""
+type Claims = dict[Account, dict[Key, Delta]]
+"""What is allocated or reserved of an account, by the item that claims it; what waits counts as allocated."""
 
 type Progress = Callable[[int], None]
 """Told how many more items have been looked at; called from several threads."""
@@ -56,13 +57,17 @@ class _Survey:
     """What one pass over a part of the table has seen, at no single moment."""
 
     kept: dict[Account, Position | Demand] = field(default_factory=dict)
-    claimed: Counter[Account] = field(default_factory=Counter)
+    claimed: dict[Account, Delta] = field(default_factory=dict)
     orders: int = 0
 
     def add(self, other: "_Survey") -> None:
         self.kept |= other.kept
-        self.claimed.update(other.claimed)
+        self.claim(other.claimed)
         self.orders += other.orders
+
+    def claim(self, claims: Mapping[Account, Delta]) -> None:
+        for account, claim in claims.items():
+            self.claimed[account] = self.claimed.get(account, Delta()) + claim
 
 
 def check_ledger(table: Table, *, segments: int = 4, progress: Progress = lambda items: None) -> Checked:
@@ -82,7 +87,7 @@ def check_ledger(table: Table, *, segments: int = 4, progress: Progress = lambda
     suspects = {
         account
         for account in whole.kept.keys() | whole.claimed.keys()
-        if _audit(account, whole.kept.get(account), whole.claimed[account])
+        if _audit(account, whole.kept.get(account), whole.claimed.get(account, Delta()))
     }
     findings: list[Finding] = []
     for _ in range(ROUNDS):
@@ -119,7 +124,7 @@ def _survey(table: Table, segment: int, segments: int, *, progress: Progress) ->
     survey = _Survey()
     for item in scan(table, segment, segments, *_CLAIMS, "position", "demand", on_page=progress):
         if item["t"] in _CLAIMS:
-            survey.claimed.update(_claims(item))
+            survey.claim(_claims(item))
             survey.orders += item["t"] == "order"
         else:
             survey.kept.update((_account(item),))
@@ -146,7 +151,7 @@ def _look_again(
         if _mark(before.get(account)) == _mark(after.get(account)) and claims[account] == again[account]
     }
     audits = (
-        _audit(account, after.get(account), sum(again[account].values()))
+        _audit(account, after.get(account), sum(again[account].values(), Delta()))
         for account in sorted(settled, key=_place_of)
     )
     return settled, [finding for finding in audits if finding]
@@ -166,30 +171,40 @@ def _claims_on(
 
 
 def _collect(claims: Claims, items: Iterable[Item]) -> None:
-    """Enter what orders and transfers claim of the accounts there."""
+    """Enter what items claim of the accounts there."""
     for item in items:
-        for account, units in _claims(item).items():
+        for account, claim in _claims(item).items():
             if account in claims:
-                claims[account][Key(str(item["PK"]), str(item["SK"]))] = units
+                claims[account][Key(str(item["PK"]), str(item["SK"]))] = claim
 
 
-def _claims(item: Item) -> Counter[Account]:
+def _claims(item: Item) -> Mapping[Account, Delta]:
     return _CLAIMS[str(item["t"])](item)
 
 
-def _of_order(item: Item) -> Counter[Account]:
+def _of_order(item: Item) -> Mapping[Account, Delta]:
     order = decode_order(item)
-    claims = Counter({Account(Book.POSITION, *place): units for place, units in promised(order).items()})
-    claims.update({Account(Book.DEMAND, *place): units for place, units in awaited(order).items()})
-    return claims
+    return _allocated(Book.POSITION, promised(order)) | _allocated(Book.DEMAND, awaited(order))
 
 
-def _of_transfer(item: Item) -> Counter[Account]:
-    units = claimed(decode_transfer(item))
-    return Counter({Account(Book.POSITION, *place): number for place, number in units.items()})
+def _of_transfer(item: Item) -> Mapping[Account, Delta]:
+    return _allocated(Book.POSITION, claimed(decode_transfer(item)))
 
 
-_CLAIMS: Mapping[str, Callable[[Item], Counter[Account]]] = {"order": _of_order, "transfer": _of_transfer}
+def _of_row(item: Item) -> Mapping[Account, Delta]:
+    row = decode_reserved(item)
+    return {Account(Book.POSITION, row.sku, row.location): Delta(reserved=row.units)}
+
+
+def _allocated(book: Book, units: Mapping[tuple[str, str], int]) -> dict[Account, Delta]:
+    return {Account(book, *place): Delta(allocated=number) for place, number in units.items()}
+
+
+_CLAIMS: Mapping[str, Callable[[Item], Mapping[Account, Delta]]] = {
+    "order": _of_order,
+    "transfer": _of_transfer,
+    "reserved": _of_row,
+}
 """What items claim of stock, by their type."""
 
 
@@ -205,12 +220,13 @@ def _account(item: Item) -> tuple[Account, Position | Demand]:
     return Account(Book.DEMAND, demand.sku, demand.pool), demand
 
 
-def _audit(account: Account, kept: Position | Demand | None, claimed: int) -> Finding | None:
+def _audit(account: Account, kept: Position | Demand | None, claim: Delta) -> Finding | None:
     """What is wrong with an account; one that is not there has nothing in it."""
     if account.book is Book.POSITION:
         position = kept if isinstance(kept, Position) else Position(account.sku, account.place)
-        return audit_position(position, claimed)
-    return audit_demand(kept if isinstance(kept, Demand) else Demand(account.sku, account.place), claimed)
+        return audit_position(position, claim.allocated, claim.reserved)
+    demand = kept if isinstance(kept, Demand) else Demand(account.sku, account.place)
+    return audit_demand(demand, claim.allocated)
 
 
 def _mark(kept: Position | Demand | None) -> int:
