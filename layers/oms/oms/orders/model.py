@@ -132,6 +132,9 @@ EXCEPTIONS: dict[str, Resolution] = {
     "stock_short": Resolution(
         "merchandising", "receive stock, raise the backorder limit, or cancel the units"
     ),
+    "position_short": Resolution(
+        "warehouse", "look for the units and count the position, or cancel what it cannot ship"
+    ),
     "sku_unknown": Resolution("catalogue", "PUT /skus/{sku}"),
     "quantity_unknown": Resolution("catalogue", "PUT /skus/{sku} with the scale of the sku"),
     "location_unmapped": Resolution(
