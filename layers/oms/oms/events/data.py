@@ -68,6 +68,12 @@ def reopened(order: Order, kept: Kept) -> Data:
     return {"reason": kept["reason"], "lines": _at_locations(kept["taken"])}
 
 
+def position_short(order: Order, kept: Kept) -> Data:
+    """The position."""
+    sku, _, location = kept["position"].rpartition("@")
+    return {"sku": sku, "location": location}
+
+
 def transferred(order: Order, kept: Kept) -> Data:
     """The transfer."""
     return {"transfer": kept["transfer"]}
