@@ -180,6 +180,11 @@ CATALOGUE: Mapping[str, EventType[Any]] = {
         {"reason": _TEXT, "lines": _list(_ALLOCATED)},
         data.reopened,
     ),
+    "order.position_short": EventType[Order](
+        "A location has fewer units than it was asked for; a person has to decide.",
+        {"sku": _TEXT, "location": _TEXT},
+        data.position_short,
+    ),
     "order.transferred": EventType[Order](
         "Units are moved between locations for it: see the events of the transfer.",
         {"transfer": _TEXT},
