@@ -28,6 +28,7 @@ class Work(StrEnum):
     EXPIRE = "expire"
     SOURCE = "source"
     SERVE = "serve"
+    SHORTAGE = "shortage"
 
 
 def parse_fulfillment_event(message: Json) -> FulfillmentFact:
