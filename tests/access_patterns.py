@@ -39,6 +39,7 @@ from oms.store.writes import Why, move
 from oms.usecases.announce_supply import announce_supply
 from oms.usecases.cancel_order import cancel_by_channel
 from oms.usecases.check_ledger import check_ledger, repair
+from oms.usecases.count_stock import Count, count_stock
 from oms.usecases.follow_stock import follow_stock
 from oms.usecases.heat import CONFLICTS, Heat
 from oms.usecases.limit_backorders import limit_backorders
@@ -48,6 +49,7 @@ from oms.usecases.record_fulfillment import record_fulfillment
 from oms.usecases.record_return import record_return
 from oms.usecases.relay_changes import Change
 from oms.usecases.release_order import release_order
+from oms.usecases.resolve_shortage import resolve_shortage
 from oms.usecases.sweep_due import Sweep, sweep_due
 from tests.builders import NOW, command, line, network
 from tests.outlets import Receiver
@@ -189,6 +191,7 @@ def uses(table: Table, lines: int) -> Iterator[Use]:
     yield from _cancelled(table, skus)
     yield from _operated(table)
     yield from _rushed(skus)
+    yield from _short(table)
 
 
 def _followed(table: Table, skus: Sequence[str], scarce: Sequence[str]) -> Iterator[Use]:
@@ -206,6 +209,18 @@ def _followed(table: Table, skus: Sequence[str], scarce: Sequence[str]) -> Itera
         receipt = move(sku, "wh-madrid", Delta(on_hand=1), Why("receipt", "po-7", "wms", NOW))
         recording.commit(receipt)
     yield Use("availability", "Wake what waits for stock that has come", following(recording.records))
+
+
+def _short(table: Table) -> Iterator[Use]:
+    """An order whose location has lost what it had promised."""
+    fill(table, "LOST", wh_madrid=1)
+    place_order(table, network(), _order(["LOST"], "5009"), NOW)
+    count_stock(table, network(), Count("LOST", "wh-madrid", 0, NOW, "count", "store"), NOW)
+    yield Use(
+        "sourcing",
+        "Resolve a shortage, of one unreleased order",
+        lambda table: resolve_shortage(table, "LOST", "wh-madrid", NOW),
+    )
 
 
 def _rushed(skus: Sequence[str]) -> Iterator[Use]:

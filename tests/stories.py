@@ -193,6 +193,11 @@ class Story:
         came = (transfers.Arrived("2", 1, damaged=1),)
         self.move(lambda known: transfers.receive(known, came, self.now, self.now))
 
+    def fall_short(self) -> None:
+        """The location of the first line has fewer units than it was asked for."""
+        noted = self.order.with_exception("position_short", "A@wh-madrid", self.now)
+        self._keep(noted.written(self.now, "position_short", data={"position": "A@wh-madrid"}))
+
     @property
     def _known(self) -> Known:
         return Known(self.order, self._returns, self._refunds)
@@ -295,6 +300,7 @@ STEPS: Mapping[str, Callable[[Story], None]] = {
     ),
     "receive_transfer": lambda story: story.receive_transfer(),
     "close_transfer": lambda story: story.move(lambda known: transfers.close(known, story.now)),
+    "fall_short": lambda story: story.fall_short(),
     "stop_transfer": lambda story: story.move(
         lambda known: transfers.cancel(known, transfers.Fate.PUT_BACK, story.now)
     ),
@@ -316,6 +322,6 @@ def lives() -> tuple[Story, ...]:
         Story("AB").tell("release", "cancel_one", "give_up", "cancel"),
         Story().reserve("confirmed").reserve("released").reserve("expired"),
         Story().tell(*_MOVED, "send_transfer", "receive_transfer", "close_transfer"),
-        Story().tell(*_MOVED, "stop_transfer"),
+        Story().tell(*_MOVED, "stop_transfer", "fall_short"),
         Story("ABC").tell("repeat_other", "newer", "newer_other", "serve", "reopen", "release", "ship"),
     )

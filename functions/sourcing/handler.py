@@ -1,18 +1,21 @@
-"""Sourcing: releases orders, serves what waits, expires reservations. Trigger: SQS `sourcing`."""
+"""Sourcing: releases orders, serves what waits, ends reservations and shortages. Trigger: SQS `sourcing`."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 from oms.channels.payload import Node, loads
 from oms.events.messages import serve
 from oms.events.publish import Queue
+from oms.inventory.shortage import CODE
 from oms.runtime import batch, clients, logger, metrics, settings
 from oms.runtime.metrics import Metric
 from oms.store import process
 from oms.usecases.end_reservations import expire_reservation
 from oms.usecases.messages import Work, choice, page_end
 from oms.usecases.release_order import release_order
+from oms.usecases.resolve_shortage import resolve_shortage
 from oms.usecases.serve_waiting import serve_waiting
 from oms.usecases.source_order import source_order
 
@@ -56,9 +59,18 @@ def _serve(message: Node) -> None:
         Queue(clients.sqs(), url).send([serve(sku, served.after)])
 
 
+def _resolve(message: Node) -> None:
+    sku, location = message.need(Node.text, "sku"), message.need(Node.text, "location")
+    resolved = resolve_shortage(process.table(), sku, location, datetime.now(UTC))
+    logger.note(**asdict(resolved))
+    if resolved.exceptions:
+        metrics.add(Metric.EXCEPTIONS_OPENED, resolved.exceptions, code=CODE)
+
+
 _WORK: Mapping[Work, Callable[[Node], None]] = {
     Work.RELEASE: _release,
     Work.EXPIRE: _expire,
     Work.SOURCE: _source,
     Work.SERVE: _serve,
+    Work.SHORTAGE: _resolve,
 }

@@ -1,0 +1,67 @@
+"""Shortages: more units are promised at a position than are there. Whose promise gives way, in what order.
+
+First units that are not with the location yet, the latest promise first: they are sourced again. Then what
+the location was asked for, the work that is least advanced first: there a person has to decide.
+"""
+
+from collections.abc import Iterable
+
+from oms.fulfillment.model import FulfillmentOrder, FulfillmentState
+from oms.inventory.model import Position
+from oms.orders.model import Order, Stage
+
+CODE = "position_short"
+"""Code of the exception of an order that was released from a position with too few units."""
+
+ADVANCED: tuple[FulfillmentState, ...] = (
+    FulfillmentState.RELEASED,
+    FulfillmentState.ON_HOLD,
+    FulfillmentState.ACCEPTED,
+    FulfillmentState.PICKING,
+    FulfillmentState.PACKED,
+    FulfillmentState.READY_FOR_PICKUP,
+)
+"""States of work that may have to give way, the least advanced first."""
+
+
+def missing(position: Position) -> int:
+    """Units that are promised at a position and are not there."""
+    return max(0, -position.uncommitted)
+
+
+def movable(order: Order, sku: str, location: str, units: int) -> dict[str, int]:
+    """Units of an order, `units` at most, that are promised at a position and not released; by entry."""
+    taken: dict[str, int] = {}
+    for line in order.lines:
+        for entry in line.entries if line.sku == sku and line.touches_stock else ():
+            there = entry.location == location and entry.supply is None
+            if there and entry.stage is Stage.ALLOCATED and units:
+                taken[entry.alloc_id] = min(entry.units, units)
+                units -= taken[entry.alloc_id]
+    return taken
+
+
+def latest_first(orders: Iterable[Order]) -> list[Order]:
+    """Orders by their promise, which is as old as they are; those that give way first, first."""
+    return sorted(orders, key=lambda order: (order.placed_at, order.order_id), reverse=True)
+
+
+def asked_for(work: FulfillmentOrder, sku: str) -> int:
+    """Units of a sku that a location still has to ship."""
+    return sum(line.remaining for line in work.lines if line.sku == sku)
+
+
+def to_decide(works: Iterable[FulfillmentOrder], sku: str, units: int) -> list[FulfillmentOrder]:
+    """The work that has to give way until so many units are found."""
+    ranked = sorted(
+        (work for work in works if work.state in ADVANCED and asked_for(work, sku)),
+        key=lambda work: (-ADVANCED.index(work.state), work.due_at, work.public_id),
+        reverse=True,
+    )
+    chosen: list[FulfillmentOrder] = []
+    for work in ranked:
+        if units <= 0:
+            break
+        chosen.append(work)
+        units -= asked_for(work, sku)
+    return chosen

@@ -1,0 +1,131 @@
+"""Resolve a shortage: what a position has promised beyond what is there is found elsewhere, or decided on."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from oms.fulfillment.model import FulfillmentOrder
+from oms.inventory.shortage import ADVANCED, CODE, asked_for, latest_first, missing, movable, to_decide
+from oms.orders.identity import SHARDS
+from oms.orders.model import Order
+from oms.orders.resourcing import reopen
+from oms.orders.work import WorkStage
+from oms.store import keys, queries
+from oms.store.attributes import Item
+from oms.store.keys import Key
+from oms.store.orders import decode_order, encode_order
+from oms.store.placements import waiting_writes
+from oms.store.queries import Span
+from oms.store.stock import read_position
+from oms.store.table import Table
+from oms.store.writes import Why, move, replace, wait
+from oms.usecases.races import settle
+
+_PAGE = 500
+_STAGES = (WorkStage.RELEASE, WorkStage.OPEN)
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """Units that wait for another source, orders with an exception opened, and units that nobody gives up."""
+
+    reopened: int = 0
+    exceptions: int = 0
+    left: int = 0
+
+
+def resolve_shortage(table: Table, sku: str, location: str, now: datetime) -> Resolved:
+    """Make the promises of a position no more than what is there, by the rule of `oms.inventory.shortage`.
+
+    Unreleased orders are found in the work queue, where those that are held do not stand; released ones in
+    the location's pick lists. To resolve twice changes nothing more. Write units: 11 for an order of one line
+    that is sourced again, 3 of them of indexes; 1 for one with an exception.
+
+    Args:
+        table: the store.
+        sku: of which there is too little.
+        location: where.
+        now: UTC.
+
+    Raises:
+        Busy: somebody else kept writing; hand the message back to its queue.
+    """
+    short = missing(read_position(table, sku, location))
+    if not short:
+        return Resolved()
+    reopened = 0
+    for order in latest_first(_unreleased(table, sku, location)):
+        attempt = partial(_reopen, table, order.order_id, sku, location, now)
+        taken, short = settle(attempt, f"shortage of {sku} at {location}")
+        reopened += taken
+        if not short:
+            return Resolved(reopened)
+    exceptions = 0
+    for work in to_decide(_released(table, location), sku, short):
+        note = partial(_note, table, work.order_id, f"{sku}@{location}", now)
+        exceptions += settle(note, f"shortage of order {work.order_id}")
+        short -= asked_for(work, sku)
+    return Resolved(reopened, exceptions, max(0, short))
+
+
+def _reopen(table: Table, order_id: str, sku: str, location: str, now: datetime) -> tuple[int, int]:
+    """Units taken back from an order, and those still missing."""
+    position = read_position(table, sku, location)
+    order = queries.known_order(table, order_id)
+    short = missing(position)
+    units = movable(order, sku, location, short)
+    if not units:
+        return 0, short
+    change = reopen(order, units, now, CODE)
+    delta = change.deltas[sku, location]
+    why = Why(CODE, order_id, "sourcing", now)
+    table.commit(
+        replace(keys.header(order_id), encode_order(change.order), order.v),
+        *waiting_writes(order, change.order),
+        move(sku, location, delta, why, seen=position, exact=True),
+        *(wait(demand) for demand in change.demands),
+    )
+    return -delta.allocated, short + delta.allocated
+
+
+def _note(table: Table, order_id: str, ref: str, now: datetime) -> bool:
+    """Open the exception on an order; False when it is open already."""
+    order = queries.known_order(table, order_id)
+    noted = order.with_exception(CODE, ref, now)
+    if noted is order:
+        return False
+    told = noted.written(now, CODE, data={"position": ref})
+    table.commit(replace(keys.header(order_id), encode_order(told), order.v))
+    return True
+
+
+def _unreleased(table: Table, sku: str, location: str) -> Iterator[Order]:
+    """The orders of the work queue that give up units of a position."""
+    for stage in _STAGES:
+        for shard in range(SHARDS):
+            for page in _pages(table, keys.work(stage, f"{shard:02d}")):
+                headers = (key for key in page if key.sk == keys.HEADER_SK)
+                for order in map(decode_order, table.get_many(headers)):
+                    if movable(order, sku, location, 1):
+                        yield order
+
+
+def _released(table: Table, location: str) -> Iterator[FulfillmentOrder]:
+    for state in ADVANCED:
+        span = Span(_PAGE)
+        while True:
+            page = queries.pick_list(table, location, state, span)
+            yield from page.items
+            if page.after is None:
+                break
+            span = Span(_PAGE, page.after)
+
+
+def _pages(table: Table, partition: str) -> Iterator[list[Key]]:
+    after: Item | None = None
+    while True:
+        page, after = table.keys_in_index("GSI1", partition, after=after, limit=_PAGE)
+        yield page
+        if after is None:
+            return
