@@ -5,7 +5,7 @@ from typing import Annotated, TypedDict
 
 from annotated_types import Ge, Le, MaxLen
 
-from functions.api.fields import Closed, Doc, SomeUnits, Text, Units
+from functions.api.fields import Closed, Doc, Moment, SomeUnits, Text, Time, Units, time, utc
 from functions.api.routing import Answer, Call, Route
 from oms.inventory.codes import CodeKind, SkuCode
 from oms.inventory.model import Capability, Component, Sku
@@ -45,6 +45,7 @@ class SkuDocument(TypedDict):
     ships_with: str | None
     codes: list[CodeDocument]
     kit: Annotated[list[ComponentDocument], Doc("What it consists of; empty when it is no kit.")]
+    first_release_at: Time | None
     v: int
 
 
@@ -105,12 +106,16 @@ class SkuBody(Closed):
         MaxLen(20),
         Doc("What it consists of: orders are given the components, which are no kits themselves."),
     ] = ()
+    first_release_at: Annotated[
+        Moment | None, Doc("Until then it is sold as a pre-order alone, and nothing of it is promised.")
+    ] = None
 
     def entry(self, sku: str) -> Sku:
         """This as the entry of a sku."""
         said = {field.name: getattr(self, field.name) for field in fields(SkuBody)}
         said["codes"] = tuple(SkuCode(code.kind, code.value) for code in self.codes)
         said["kit"] = tuple(Component(**asdict(component)) for component in self.kit)
+        said["first_release_at"] = utc(self.first_release_at) if self.first_release_at else None
         return Sku(sku, **said)
 
 
@@ -130,6 +135,7 @@ def sku_document(sku: Sku) -> SkuDocument:
             {"sku": component.sku, "per_bundle": component.per_bundle, "weight": component.weight}
             for component in sku.kit
         ],
+        "first_release_at": time(sku.first_release_at),
         "v": sku.v,
     }
 

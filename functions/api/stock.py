@@ -58,6 +58,7 @@ class DemandDocument(TypedDict):
     pool: str
     waiting: Annotated[int, Doc("Units ordered without a source.")]
     backorder_limit: int | Unlimited
+    preorder_limit: Annotated[int | Unlimited, Doc("Units that may wait before the first release.")]
 
 
 class PromiseDocument(TypedDict):
@@ -188,9 +189,10 @@ class BlockBody(Closed):
 
 @dataclass(frozen=True, slots=True)
 class LimitBody(Closed):
-    """How many units may wait as backorders."""
+    """How many units may wait: as backorders, and as pre-orders before the sku's first release."""
 
     backorder_limit: Units | Unlimited
+    preorder_limit: Units | Unlimited = 0
 
 
 def _show(call: Call[None, None]) -> Answer[StockDocument]:
@@ -313,10 +315,11 @@ def _corrected(position: Position) -> Answer[PositionDocument]:
 
 
 def _limit(call: Call[None, LimitBody]) -> Answer[DemandDocument]:
-    limit = call.body.backorder_limit
-    most = limit if isinstance(limit, int) else None
-    pool = call.path["pool"]
-    return Answer(_demand(limit_backorders(process.table(), process.network(), call.path["sku"], pool, most)))
+    limits = (call.body.backorder_limit, call.body.preorder_limit)
+    most, preorders = (limit if isinstance(limit, int) else None for limit in limits)
+    sku, pool = call.path["sku"], call.path["pool"]
+    limited = limit_backorders(process.table(), process.network(), sku, pool, most, preorders)
+    return Answer(_demand(limited))
 
 
 def _availability(available: Availability) -> AvailabilityDocument:
@@ -365,12 +368,16 @@ def supply_document(supply: Supply) -> SupplyDocument:
 
 
 def _demand(demand: Demand) -> DemandDocument:
-    limit = demand.backorder_limit
     return {
         "pool": demand.pool,
         "waiting": demand.waiting,
-        "backorder_limit": "unlimited" if limit is None else limit,
+        "backorder_limit": _unlimited(demand.backorder_limit),
+        "preorder_limit": _unlimited(demand.preorder_limit),
     }
+
+
+def _unlimited(limit: int | None) -> int | Unlimited:
+    return "unlimited" if limit is None else limit
 
 
 ROUTES = (
@@ -450,7 +457,7 @@ ROUTES = (
         "PUT",
         "/stock/{sku}/demand/{pool}",
         Scope.STOCK_WRITE,
-        "Limit the backorders of a sku in a pool",
+        "Limit the backorders and pre-orders of a sku in a pool",
         _limit,
         DemandDocument,
         body=LimitBody,

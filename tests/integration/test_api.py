@@ -670,13 +670,15 @@ def test_stock_is_shown_with_positions_demand_and_availability(rest: Rest, table
         "pool": "iberia",
         "waiting": 0,
         "backorder_limit": 3,
+        "preorder_limit": 0,
     }
     place_order(table, network(), command(line("A", 4)), NOW)
     shown = rest.get("/stock/A").document
     (held,) = shown["positions"]
     assert (held["on_hand"], held["allocated"], held["uncommitted"]) == (2, 2, 0)
     assert held["counted_at"] == keys.iso(COUNTED_AT)
-    assert shown["demand"] == [{"pool": "iberia", "waiting": 2, "backorder_limit": 3}]
+    limits = {"backorder_limit": 3, "preorder_limit": 0}
+    assert shown["demand"] == [{"pool": "iberia", "waiting": 2, **limits}]
     assert shown["availability"] == [
         {
             "pool": "iberia",

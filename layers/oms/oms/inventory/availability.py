@@ -47,13 +47,22 @@ class Availability:
 def seen_at(stock: Stock, now: datetime, reservation: str | None = None) -> Stock:
     """Stock as a buyer meets it: what expired reservations held is free, what his own cart holds is his.
 
-    Supply that is late is due now at the earliest.
+    Before the sku's first release nothing of it is free or held, and what may wait are pre-orders. Supply
+    that is late is due now at the earliest.
 
     Args:
         stock: as stored.
         now: UTC.
         reservation: his own.
     """
+    if stock.sku is not None and not stock.is_released(now):
+        return replace(
+            stock,
+            sku=replace(stock.sku, tracked=True),
+            positions=tuple(replace(held, uncommitted=0) for held in stock.positions),
+            demands=tuple(replace(one, backorder_limit=one.preorder_limit) for one in stock.demands),
+            reserved=(),
+        )
     expired, own = Counter[str](), Counter[str]()
     for row in stock.reserved:
         if row.expires_at <= now:

@@ -59,7 +59,8 @@ class Sku:
     A `kit` has no stock of its own: whoever orders it is given its components, none of which is a kit.
     A location must have every capability in `requires` to be its source; skus with the same `ships_with` go
     from one location or wait together. Until `hot_until` its orders go through the hot lane: one transaction
-    for each would meet too many others.
+    for each would meet too many others. Before `first_release_at` it is sold as a pre-order alone: its units
+    wait, whatever is there.
     """
 
     sku: str
@@ -74,6 +75,7 @@ class Sku:
     ships_with: str | None = None
     codes: tuple[SkuCode, ...] = ()
     kit: tuple[Component, ...] = ()
+    first_release_at: datetime | None = None
 
     def is_hot(self, now: datetime) -> bool:
         """Whether its orders go through the hot lane at `now` (UTC)."""
@@ -120,12 +122,16 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What a pool still wants of a sku: units waiting, and how many may be backordered (None = unlimited)."""
+    """What a pool still wants of a sku: units waiting, and how many may (None = unlimited).
+
+    `preorder_limit` bounds what waits before the sku's first release, `backorder_limit` what waits after it.
+    """
 
     sku: str
     pool: str
     waiting: int = 0
     backorder_limit: int | None = 0
+    preorder_limit: int | None = 0
 
 
 class SupplyKind(StrEnum):
@@ -169,8 +175,8 @@ class Supply:
 class DemandChange:
     """Units of a sku that start to wait in a pool, or wait no longer (below 0).
 
-    `limit` is the backorder limit seen when units are backordered under one; the write must find it unchanged
-    and at most `limit - backordered` units waiting. None: nothing bounds the write.
+    `limit` is the limit seen when units are backordered under one, that of pre-orders if it is a `preorder`;
+    the write must find it unchanged and at most `limit - backordered` units waiting. None: nothing bounds it.
     """
 
     sku: str
@@ -178,6 +184,7 @@ class DemandChange:
     waiting: int
     backordered: int = 0
     limit: int | None = None
+    preorder: bool = False
 
     def __add__(self, other: "DemandChange") -> "DemandChange":
         """Both changes of one demand, the other placed after this one: the first condition covers both.
@@ -213,6 +220,11 @@ class Stock:
     supplies: tuple[Supply, ...] = ()
     reserved: tuple[Reserved, ...] = ()
     own: Mapping[str, int] = field(default_factory=dict)
+
+    def is_released(self, now: datetime) -> bool:
+        """Whether the first release has come at `now` (UTC); before it, units are sold ahead alone."""
+        first = self.sku.first_release_at if self.sku else None
+        return first is None or first <= now
 
     def demand(self, pool: str) -> Demand:
         """What a pool wants of this sku of the catalogue; nothing when that was never said."""

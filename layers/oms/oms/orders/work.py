@@ -10,11 +10,12 @@ OPEN_RETRY = timedelta(minutes=15)
 
 
 class WorkStage(StrEnum):
-    """Stages of the work queue: what orders stand in, and reservations until somebody has ended them."""
+    """Stages of the work queue: of orders, of reservations that somebody has to end, of new skus."""
 
     RELEASE = "release"
     OPEN = "open"
     EXPIRE = "expire"
+    FIRST_RELEASE = "first_release"
 
 
 def releasable(order: Order) -> bool:

@@ -7,7 +7,9 @@ from typing import Any, cast
 
 from oms.inventory.codes import CodeKind, SkuCode
 from oms.inventory.model import Block, Capability, Component, Demand, Position, Sku, Stock, Supply, SupplyKind
+from oms.orders.identity import shard
 from oms.orders.kits import components
+from oms.orders.work import WorkStage
 from oms.store import keys
 from oms.store.attributes import Item, Value, millis, moment
 from oms.store.reservations import decode_reserved
@@ -89,6 +91,10 @@ def encode_sku(sku: Sku) -> Item:
         "codes": [[str(code.kind), code.value] for code in sku.codes] or None,
         "kit": [[held.sku, held.per_bundle, held.weight] for held in sku.kit] or None,
     }
+    if sku.first_release_at:
+        optional["first_release_at"] = millis(sku.first_release_at)
+        optional["GSI1PK"] = keys.work(WorkStage.FIRST_RELEASE, shard(sku.sku))
+        optional["GSI1SK"] = keys.iso(sku.first_release_at)
     return item | {name: value for name, value in optional.items() if value is not None}
 
 
@@ -104,6 +110,7 @@ def decode_sku(item: Item) -> Sku:
         ships_with=stored.get("ships_with"),
         codes=tuple(SkuCode(CodeKind(kind), value) for kind, value in stored.get("codes", ())),
         kit=tuple(Component(*held) for held in stored.get("kit", ())),
+        first_release_at=moment(stored["first_release_at"]) if "first_release_at" in stored else None,
     )
 
 
@@ -126,12 +133,12 @@ def decode_position(item: Item) -> Position:
 def decode_demand(item: Item) -> Demand:
     """A pool's demand from its item."""
     stored = cast(dict[str, Any], item)
-    limit = stored.get("backorder_limit", 0)
+    limits = {name: stored.get(name, 0) for name in ("backorder_limit", "preorder_limit")}
     return Demand(
         sku=stored["PK"].removeprefix(keys.SKU),
         pool=stored["SK"].removeprefix(keys.DEMAND),
         waiting=stored.get("waiting", 0),
-        backorder_limit=None if limit == UNLIMITED else limit,
+        **{name: None if limit == UNLIMITED else limit for name, limit in limits.items()},
     )
 
 

@@ -120,6 +120,7 @@ class Table:
         index: Literal["GSI1", "GSI2"],
         pk: str,
         *,
+        since: str | None = None,
         until: str | None = None,
         after: Item | None = None,
         limit: int = 100,
@@ -130,6 +131,7 @@ class Table:
         Args:
             index: which index.
             pk: its partition.
+            since: only sort keys from this one on (a time), together with `until`; None for all before it.
             until: only sort keys up to this one (a time); None for all.
             after: where the page before ended, as returned.
             limit: how many keys at most.
@@ -138,11 +140,14 @@ class Table:
         Returns:
             The keys, and where the page ended (None on the last).
         """
-        values = {":pk": {"S": pk}} | ({":until": {"S": until}} if until else {})
+        bounds = {":since": since, ":until": until}
+        values = {":pk": {"S": pk}} | {name: {"S": bound} for name, bound in bounds.items() if bound}
+        upto = f" AND {index}SK <= :until" if until else ""
+        condition = f" AND {index}SK BETWEEN :since AND :until" if since else upto
         request: dict[str, Any] = {
             "TableName": self.name,
             "IndexName": index,
-            "KeyConditionExpression": f"{index}PK = :pk" + (f" AND {index}SK <= :until" if until else ""),
+            "KeyConditionExpression": f"{index}PK = :pk{condition}",
             "ExpressionAttributeValues": values,
             "ScanIndexForward": not descending,
             "Limit": limit,

@@ -23,6 +23,7 @@ PAGE = 250
 _ASKED: Mapping[WorkStage, Callable[[str], Message]] = {
     WorkStage.RELEASE: release,
     WorkStage.EXPIRE: expire,
+    WorkStage.FIRST_RELEASE: serve,
 }
 """What is asked of `sourcing` for what is due in a stage, by its id."""
 
@@ -78,7 +79,12 @@ def sweep_due(table: Table, sourcing: Queue, clock: Queue, sweep: Sweep, now: da
         NotTakenError: a queue did not take everything.
     """
     queue = keys.work(sweep.stage, sweep.shard)
-    due, last = table.keys_in_index("GSI1", queue, until=keys.iso(now), after=sweep.after, limit=PAGE)
+    # A sku stays in its stage for good: only what has been released just now is new.
+    new = sweep.stage is WorkStage.FIRST_RELEASE and not sweep.after
+    since = keys.iso(now - OPEN_RETRY) if new else None
+    due, last = table.keys_in_index(
+        "GSI1", queue, since=since, until=keys.iso(now), after=sweep.after, limit=PAGE
+    )
     if sweep.stage in _ASKED:
         names = (key.pk.partition("#")[2] for key in due)
         sourcing.send([_ASKED[sweep.stage](name) for name in names])

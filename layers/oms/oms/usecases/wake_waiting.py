@@ -100,7 +100,7 @@ def _notice_position(noticed: _Noticed, position: int, old: Item | None, new: It
 
 def _deciding(sku: Sku) -> tuple[object, ...]:
     """What of a catalogue entry decides whether units of it can be given a source."""
-    return sku.scale, sku.tracked, sku.requires, sku.ships_with, sku.kit
+    return sku.scale, sku.tracked, sku.requires, sku.ships_with, sku.kit, sku.first_release_at
 
 
 def _servable(table: Table, network: Network, skus: Collection[str]) -> set[str]:
