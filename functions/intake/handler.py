@@ -9,16 +9,19 @@ from oms.channels.protocol import Command
 from oms.channels.registry import adapter
 from oms.events.messages import LANE_BYTES, HotOrder, to_hot_lane
 from oms.events.publish import NotTakenError, Queue
-from oms.orders.commands import CancelOrder, Ignore, PlaceOrder
+from oms.orders.commands import CancelOrder, Fetch, Ignore, PlaceOrder
+from oms.orders.records import ListingRecorded
 from oms.problems import Code, Problem
 from oms.runtime import batch, clients, logger, metrics, settings
 from oms.runtime.metrics import Metric
 from oms.store import process
 from oms.store.table import Table
 from oms.usecases.cancel_order import cancel_by_channel
+from oms.usecases.fetch_resource import to_fetch
 from oms.usecases.figures import count_cancellation, count_order
 from oms.usecases.heat import Heat, Hot
 from oms.usecases.place_order import place_order
+from oms.usecases.record_listing import record_listing
 
 
 @logger.invocation("intake")
@@ -64,6 +67,13 @@ def _execute(table: Table, command: Command) -> None:
     match command:
         case Ignore():
             logger.note(ignored=command.reason)
+        case Fetch():
+            # Nobody knows how long a channel takes to answer: that is for who calls servers.
+            _publish().send([to_fetch(command)])
+            logger.note(fetch=command.resource)
+        case ListingRecorded():
+            listing = record_listing(table, _publish(), command)
+            logger.note(listing=listing.item_id if listing else None)
         case CancelOrder():
             cancelled = cancel_by_channel(table, process.network(), command, datetime.now(UTC))
             logger.note(cancelled=cancelled.cancelled if cancelled else "when it comes")
@@ -71,6 +81,10 @@ def _execute(table: Table, command: Command) -> None:
                 count_cancellation(cancelled)
         case _:
             raise Problem(Code.UNSUPPORTED, f"nothing acts on {command.command} yet", "command")
+
+
+def _publish() -> Queue:
+    return Queue(clients.sqs(), settings.read(settings.Intake).publish_queue_url)
 
 
 def _hand_on(hot: Sequence[tuple[batch.Record, HotOrder]]) -> batch.Failures:

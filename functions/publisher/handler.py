@@ -1,4 +1,4 @@
-"""Publisher: whatever leaves for somebody else's server. Trigger: SQS `publish`.
+"""Publisher: whatever leaves for somebody else's server. Trigger: SQS `publish` and `ats.fifo`.
 
 A message is an event from the bus, or one of our own that names its task. Each is handled by itself: a
 server that is slow or down keeps nothing else from leaving.
@@ -25,6 +25,7 @@ from oms.usecases import subscribe
 from oms.usecases.fetch_resource import fetch_resource
 from oms.usecases.notify_subscribers import Outcome, deliver, deliveries
 from oms.usecases.postponing import CHANNEL_WAITS_S, delayed, is_due, postponed
+from oms.usecases.push_stock import Pushed, Wanted, announce, push_stock
 from oms.usecases.replay_events import parse_replay, replay
 
 type Document = Mapping[str, Any]
@@ -33,7 +34,8 @@ type Document = Mapping[str, Any]
 @logger.invocation("publisher")
 def handler(event: dict[str, Any], context: object) -> batch.Failures:
     """Send what each message asks for; what fails for now comes back later, what is wrong fails."""
-    return batch.queue(event, _handle)
+    ordered = event["Records"][0].get("eventSourceARN", "").endswith(".fifo")
+    return (batch.fifo if ordered else batch.queue)(event, _handle)
 
 
 def _handle(record: batch.Record) -> None:
@@ -43,7 +45,7 @@ def _handle(record: batch.Record) -> None:
         raise Problem(Code.MESSAGE_INVALID, "the message is not a JSON object")
     document = cast(Document, message)
     if node.has("detail-type"):
-        _announce(node.need(Node.child, "detail"), now)
+        _tell_subscribers(node.need(Node.child, "detail"), now)
         return
     task = node.need(Node.text, "task")
     if task not in _TASKS:
@@ -56,7 +58,7 @@ def _handle(record: batch.Record) -> None:
     _TASKS[task](document, now)
 
 
-def _announce(event: Node, now: datetime) -> None:
+def _tell_subscribers(event: Node, now: datetime) -> None:
     """An event for everybody who wants it."""
     document = cast(Document, event.value)
     for name in ("id", "type", "time", "correlationid"):
@@ -92,6 +94,21 @@ def _fetch(document: Document, now: datetime) -> None:
     _or_later(fetch, channel, document, now)
 
 
+def _announce_stock(document: Document, now: datetime) -> None:
+    sku = Node(cast(Any, document)).need(Node.text, "sku")
+    logger.note(listings=announce(process.table(), _queue(), sku))
+
+
+def _push_stock(document: Document, now: datetime) -> None:
+    node = Node(cast(Any, document))
+    channel, item_id = (node.need(Node.text, name) for name in ("channel", "item_id"))
+    wanted = Wanted(channel, item_id, node.integer("attempt") or 0, node.time("due_at"))
+    pushed = push_stock(process.table(), process.network(), _apis().open, _queue(), document, wanted, now)
+    metrics.add(Metric.STOCK_TOLD, pushed is Pushed.TOLD, channel=channel)
+    metrics.add(Metric.CHANNELS_UNAVAILABLE, pushed is Pushed.POSTPONED, channel=channel)
+    logger.note(channel=channel, pushed=str(pushed))
+
+
 def _or_later(call: Callable[[], None], channel: str, document: Document, now: datetime) -> None:
     """Call a channel; when it gives no answer that counts, the message comes back later.
 
@@ -114,6 +131,8 @@ _TASKS: Mapping[str, Callable[[Document, datetime], None]] = {
     "deliver": _deliver,
     "replay": _replay,
     "fetch": _fetch,
+    "announce": _announce_stock,
+    "push_stock": _push_stock,
 }
 
 

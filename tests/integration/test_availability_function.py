@@ -45,7 +45,11 @@ class Shop:
     @property
     def asked(self) -> list[tuple[str, ...]]:
         """What `sourcing` was asked for."""
-        return [tuple(json.loads(entry["MessageBody"]).values()) for entry in self.receiver.taken]
+        return [
+            tuple(json.loads(entry["MessageBody"]).values())
+            for entry in self.receiver.taken
+            if entry["QueueUrl"] == "https://sqs/sourcing"
+        ]
 
     def describe(self, sku: str, **what: Any) -> None:
         describe_sku(self.table, Sku(sku, **what))
@@ -78,6 +82,7 @@ class Shop:
 @pytest.fixture
 def shop(table: Table, monkeypatch: pytest.MonkeyPatch) -> Shop:
     monkeypatch.setenv("SOURCING_QUEUE_URL", "https://sqs/sourcing")
+    monkeypatch.setenv("ATS_QUEUE_URL", "https://sqs/ats.fifo")
     monkeypatch.setenv("STREAM_FAILURES", "report")
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     receiver = Receiver()
@@ -259,7 +264,7 @@ def test_a_crash_anywhere_is_mended_by_the_next_delivery(
         assert run(batch) == []
         assert (kept(shop), shop.asked) == (wanted, asked)
     assert asked == [("serve", "A")]
-    assert calls == 4  # the movements, the stock, the message, and nothing more
+    assert calls == 6  # the movements, the stock, a message to each of three queues, and nothing more
 
 
 # ---- Movements ---------------------------------------------------------------------------------------------
@@ -400,10 +405,14 @@ def test_a_position_short_of_what_it_promised_is_told_and_one_that_recovers_is_n
 def test_a_sku_of_any_letters_can_be_told(shop: Shop) -> None:
     shop.describe("Taza \x0b “ñ” #1")
     assert run(shop.records()) == []
-    (entry,) = shop.receiver.taken
-    assert json.loads(entry["MessageBody"])["sku"] == "Taza \x0b “ñ” #1"
-    assert entry["MessageAttributes"]["correlation_id"]["StringValue"].isprintable()
-    assert entry["MessageAttributes"]["correlation_id"]["StringValue"].isascii()
+    assert {entry["QueueUrl"] for entry in shop.receiver.taken} == {
+        "https://sqs/sourcing",
+        "https://sqs/ats.fifo",
+    }
+    for entry in shop.receiver.taken:
+        assert json.loads(entry["MessageBody"])["sku"] == "Taza \x0b “ñ” #1"
+        assert entry["MessageAttributes"]["correlation_id"]["StringValue"].isprintable()
+        assert entry["MessageAttributes"]["correlation_id"]["StringValue"].isascii()
 
 
 def test_the_log_and_the_metrics_tell_how_much(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
@@ -412,7 +421,7 @@ def test_the_log_and_the_metrics_tell_how_much(shop: Shop, capsys: pytest.Captur
     shop.count("A", 1)
     assert run(shop.records()) == []
     written = capsys.readouterr().out
-    for told in ('"MovementsRecorded":3', '"PositionsEmptied":1', '"PositionsShort":1', '"messages":2'):
+    for told in ('"MovementsRecorded":3', '"PositionsEmptied":1', '"PositionsShort":1', '"messages":4'):
         assert told in written
 
 

@@ -70,15 +70,15 @@ def source(order_id: str) -> Message:
 
 def serve(sku: str, after: Item | None = None) -> Message:
     """Asks `sourcing` to give units of a sku that wait a source; from where a page ended, if one has."""
-    return Message({"type": "serve", "sku": sku} | ({"after": after} if after else {}), _correlated(sku))
+    return Message({"type": "serve", "sku": sku} | ({"after": after} if after else {}), correlated(sku))
 
 
 def shortage(sku: str, location: str) -> Message:
     """Tells `sourcing` that a position has promised more units than are there."""
-    return Message({"type": "shortage", "sku": sku, "location": location}, _correlated(sku))
+    return Message({"type": "shortage", "sku": sku, "location": location}, correlated(sku))
 
 
-def _correlated(sku: str) -> str:
+def correlated(sku: str) -> str:
     """A sku as an attribute of a message takes it: nothing but printable ASCII."""
     return json.dumps(sku)[1:-1]
 

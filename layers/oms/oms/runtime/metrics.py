@@ -51,6 +51,7 @@ class Metric(StrEnum):
     WEBHOOKS_SENT = "WebhooksSent"
     SUBSCRIBERS_DISABLED = "SubscribersDisabled"
     CHANNELS_UNAVAILABLE = "ChannelsUnavailable"
+    STOCK_TOLD = "StockTold"
     RECORDS_FAILED = "RecordsFailed"
 
 
@@ -112,6 +113,7 @@ CATALOGUE: Mapping[Metric, Definition] = {
     ),
     Metric.SUBSCRIBERS_DISABLED: Definition("subscribers that are sent nothing more: gone, or down for days"),
     Metric.CHANNELS_UNAVAILABLE: Definition("calls of a channel that were put off", _BY_CHANNEL),
+    Metric.STOCK_TOLD: Definition("levels of stock that channels were told", _BY_CHANNEL),
     Metric.RECORDS_FAILED: Definition("queue or stream records that failed", ((), ("service",))),
 }
 

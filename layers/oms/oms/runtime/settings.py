@@ -99,10 +99,12 @@ class Outbox:
 
 @dataclass(frozen=True, slots=True)
 class Availability:
-    """Settings of `availability`."""
+    """Settings of `availability`; the queue `ats` gathers changes, `publish` is for what cannot wait."""
 
     table_name: str
     sourcing_queue_url: str
+    ats_queue_url: str
+    publish_queue_url: str
     stream_failures: StreamFailures
 
 

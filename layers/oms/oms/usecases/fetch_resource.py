@@ -9,7 +9,7 @@ from oms.channels.fetching import fetch
 from oms.channels.headers import Headers
 from oms.channels.protocol import Inbound
 from oms.channels.registry import adapter
-from oms.events.messages import Message
+from oms.events.messages import Message, correlated
 from oms.events.publish import Queue
 from oms.orders.commands import Fetch
 from oms.problems import Code, Problem
@@ -23,7 +23,7 @@ def to_fetch(wanted: Fetch) -> Message:
         "resource": wanted.resource,
         "resource_id": wanted.resource_id,
     }
-    return Message(document, f"{wanted.channel}:{wanted.resource}:{wanted.resource_id}")
+    return Message(document, correlated(wanted.resource_id))
 
 
 def fetch_resource(api: Api, inbound: Queue, wanted: Fetch, now: datetime) -> int:

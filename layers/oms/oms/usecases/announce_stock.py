@@ -1,0 +1,73 @@
+"""Announce changes of stock: to the channels that sell the sku, soon, or at once when a shelf runs empty."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from oms.events.messages import Message
+from oms.events.publish import Queue
+from oms.inventory.availability import free
+from oms.inventory.network import Network
+from oms.store import keys
+from oms.store.attributes import Item, decode
+from oms.store.stock import decode_position
+from oms.usecases.push_stock import to_announce, to_announce_now
+from oms.usecases.relay_changes import Change, Failure, deliver
+
+_CONCERNING = (keys.POSITION, keys.DEMAND, keys.META_SK)
+
+
+def announce_stock(
+    network: Network,
+    ats: Queue,
+    publish: Queue,
+    changes: Sequence[Change],
+    now: datetime,
+    failure: Failure | None = None,
+) -> tuple[int, Failure | None]:
+    """Announce the skus whose positions or demand have changed.
+
+    The queue `ats` gathers the changes of a sku. A position that has lost its last free unit, or has its
+    first one, does not wait for it: by then somebody would have bought what is not there.
+
+    Args:
+        network: safety stock of the locations.
+        ats: the queue that gathers.
+        publish: the queue of `publisher`.
+        changes: records of the stream.
+        now: UTC.
+        failure: the first change that something else failed for; nothing is announced from there on.
+
+    Returns:
+        How many messages were sent at least, and the first failure, which may be an earlier one. To announce
+        a change again is harmless.
+    """
+    soon: dict[str, tuple[int, Message]] = {}
+    at_once: dict[str, tuple[int, Message]] = {}
+    for position, change in enumerate(changes):
+        images = change["dynamodb"]
+        old, new = (decode(images[name]) if name in images else None for name in ("OldImage", "NewImage"))
+        image = new or old
+        if image is None or not str(image["SK"]).startswith(_CONCERNING):
+            continue
+        sku = str(image["PK"]).removeprefix(keys.SKU)
+        soon.setdefault(sku, (position, to_announce(sku, now)))
+        if str(image["SK"]).startswith(keys.POSITION) and _crosses(network, old, new):
+            at_once.setdefault(sku, (position, to_announce_now(sku)))
+    sent = 0
+    for queue, messages in ((publish, at_once), (ats, soon)):
+        taken, _, failure = deliver(list(messages.values()), queue.send, failure)
+        sent += taken
+    return sent, failure
+
+
+def _crosses(network: Network, old: Item | None, new: Item | None) -> bool:
+    before, after = (_free(network, image) for image in (old, new))
+    return (before == 0) != (after == 0)
+
+
+def _free(network: Network, image: Item | None) -> int:
+    if image is None:
+        return 0
+    position = decode_position(image)
+    location = network.locations.get(position.location)
+    return free(position, location.safety_stock if location else 0)

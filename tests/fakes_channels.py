@@ -1,0 +1,148 @@
+"""The APIs of channels as far as we tell them something: each keeps what it was told, by its own rules."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.fakes_http import Asked, Says
+
+API: Mapping[str, str] = {
+    "token": "t",
+    "key": "ck",
+    "secret": "cs",
+    "location_id": "655441491",
+    "seller_id": "A1",
+    "marketplace_id": "A1RKKUPIHCS9HS",
+}
+"""Credentials and settings that are enough for every kind."""
+
+
+@dataclass
+class FakeChannel:
+    """One shop.
+
+    Attributes:
+        kind: whose rules it keeps.
+        item_id: what it counts the stock of its one listing under.
+        product_id: what that is a variant of.
+        levels: every level that it has been told, in their order.
+        keys: what it has been told under which key, where it knows repetitions by one.
+    """
+
+    kind: str
+    item_id: str = "39072856"
+    product_id: str | None = None
+    levels: list[int] = field(default_factory=list)
+    keys: set[str] = field(default_factory=set)
+
+    def answer(self, asked: Asked) -> Says:
+        """What it answers to a request."""
+        document = json.loads(asked.body) if asked.body else None
+        return _ANSWERS[self.kind](self, asked, document)
+
+    @property
+    def stock(self) -> int | None:
+        """What it sells from."""
+        return self.levels[-1] if self.levels else None
+
+
+def _shopify(shop: FakeChannel, asked: Asked, document: Any) -> Says:
+    assert asked.path == "/admin/api/2025-07/graphql.json" and asked.headers["x-shopify-access-token"] == "t"
+    wanted = document["variables"]["input"]
+    assert wanted["name"] == "available" and wanted["ignoreCompareQuantity"] is True
+    (quantity,) = wanted["quantities"]
+    errors = []
+    if quantity["inventoryItemId"] != f"gid://shopify/InventoryItem/{shop.item_id}":
+        errors = [{"code": "INVALID_INVENTORY_ITEM"}]
+    elif quantity["locationId"] != "gid://shopify/Location/655441491":
+        errors = [{"code": "INVALID_LOCATION"}]
+    else:
+        shop.levels.append(quantity["quantity"])
+    return Says(200, {"data": {"inventorySetQuantities": {"userErrors": errors}}})
+
+
+def _woocommerce(shop: FakeChannel, asked: Asked, document: Any) -> Says:
+    within = f"{shop.product_id}/variations/{shop.item_id}" if shop.product_id else shop.item_id
+    if (asked.method, asked.path) != ("PUT", f"/wp-json/wc/v3/products/{within}"):
+        return Says(404, {"code": "woocommerce_rest_product_invalid_id"})
+    assert document["manage_stock"] is True
+    shop.levels.append(document["stock_quantity"])
+    return Says(200, {"id": int(shop.item_id), "stock_quantity": document["stock_quantity"]})
+
+
+def _magento(shop: FakeChannel, asked: Asked, document: Any) -> Says:
+    if (asked.method, asked.path) == ("GET", "/rest/V1/stockItems/A%2FB"):
+        return Says(200, {"item_id": 190, "product_id": int(shop.item_id), "qty": shop.stock})
+    if (asked.method, asked.path) != ("PUT", "/rest/V1/products/A%2FB/stockItems/190"):
+        return Says(404, {"message": "The product that was requested doesn't exist."})
+    item = document["stockItem"]
+    assert item["is_in_stock"] == (item["qty"] > 0)
+    shop.levels.append(item["qty"])
+    return Says(200, "190")
+
+
+def _bigcommerce(shop: FakeChannel, asked: Asked, document: Any) -> Says:
+    assert (asked.method, asked.path) == ("PUT", "/v3/inventory/adjustments/absolute")
+    (item,) = document["items"]
+    product, _, variant = shop.item_id.partition("/")
+    if item.get("variant_id" if variant else "product_id") != int(variant or product):
+        return Says(422, {"title": "Unprocessable Entity"})
+    shop.levels.append(item["quantity"])
+    return Says(200, {"transaction_id": "1"})
+
+
+def _square(shop: FakeChannel, asked: Asked, document: Any) -> Says:
+    assert (asked.method, asked.path) == ("POST", "/v2/inventory/changes/batch-create")
+    (change,) = document["changes"]
+    count = change["physical_count"]
+    if (count["catalog_object_id"], count["location_id"]) != (shop.item_id, "655441491"):
+        return Says(404, {"errors": [{"code": "NOT_FOUND"}]})
+    if document["idempotency_key"] not in shop.keys:
+        shop.keys.add(document["idempotency_key"])
+        shop.levels.append(int(count["quantity"]))
+    return Says(200, {"counts": []})
+
+
+def _ebay(shop: FakeChannel, asked: Asked, document: Any) -> Says:
+    assert (asked.method, asked.path) == ("POST", "/sell/inventory/v1/bulk_update_price_quantity")
+    (wanted,) = document["requests"]
+    known = wanted["sku"] == "A/B"
+    if known:
+        shop.levels.append(wanted["shipToLocationAvailability"]["quantity"])
+    return Says(200, {"responses": [{"sku": wanted["sku"], "statusCode": 200 if known else 404}]})
+
+
+def _amazon(shop: FakeChannel, asked: Asked, document: Any) -> Says:
+    path = "/listings/2021-08-01/items/A1/A%2FB?marketplaceIds=A1RKKUPIHCS9HS"
+    if (asked.method, asked.path) != ("PATCH", path):
+        return Says(404, {"errors": [{"code": "NOT_FOUND"}]})
+    (patch,) = document["patches"]
+    assert (patch["op"], patch["path"]) == ("replace", "/attributes/fulfillment_availability")
+    shop.levels.append(patch["value"][0]["quantity"])
+    return Says(200, {"sku": "A/B", "status": "ACCEPTED", "submissionId": "1"})
+
+
+_ANSWERS: Mapping[str, Callable[[FakeChannel, Asked, Any], Says]] = {
+    "shopify": _shopify,
+    "woocommerce": _woocommerce,
+    "magento": _magento,
+    "bigcommerce": _bigcommerce,
+    "square": _square,
+    "ebay": _ebay,
+    "amazon": _amazon,
+}
+
+NO: Mapping[str, Says] = {
+    "shopify": Says(200, {"data": {"inventorySetQuantities": {"userErrors": [{"code": "INVALID_ITEM"}]}}}),
+    "woocommerce": Says(404, {"code": "woocommerce_rest_product_invalid_id"}),
+    "magento": Says(404, {"message": "No such entity."}),
+    "bigcommerce": Says(422, {"title": "Unprocessable Entity"}),
+    "square": Says(404, {"errors": [{"code": "NOT_FOUND"}]}),
+    "ebay": Says(200, {"responses": [{"sku": "A/B", "statusCode": 404}]}),
+    "amazon": Says(200, {"sku": "A/B", "status": "INVALID", "issues": []}),
+}
+"""How each says that it has no such listing."""
+
+SKU = "A/B"
+"""A sku that has to be quoted in a path."""
