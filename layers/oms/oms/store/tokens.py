@@ -38,10 +38,10 @@ class Scope(StrEnum):
     CATALOGUE_WRITE = "catalogue:write"
     CONFIGURATION_READ = "configuration:read"
     CONFIGURATION_WRITE = "configuration:write"
-
-
     SUBSCRIBERS_READ = "subscribers:read"
     SUBSCRIBERS_WRITE = "subscribers:write"
+
+
 @dataclass(frozen=True, slots=True)
 class Token:
     """A token without its text. `digest` is the hex SHA-256 of the text; `name` says who uses it."""
