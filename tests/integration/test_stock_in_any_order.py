@@ -27,6 +27,7 @@ from oms.fulfillment.model import FulfillmentOrder
 from oms.fulfillment.recall import ANSWERS
 from oms.inventory.model import Block, CountBasis, Position, Sku, Stock
 from oms.inventory.network import Channel, Network, Pool
+from oms.inventory.reservations import Cart, CartLine, Reservation, ReservationState
 from oms.orders.cancelling import CancelReason, CancelRequest
 from oms.orders.identity import order_id
 from oms.orders.judgement import Verdict
@@ -38,16 +39,19 @@ from oms.store import keys
 from oms.store.attributes import Item, decode
 from oms.store.fulfillment import decode_fulfillment_order, decode_shipment
 from oms.store.orders import decode_order
+from oms.store.reservations import decode_reservation, decode_reserved
 from oms.store.returns import decode_refund
 from oms.store.stock import decode_demand, decode_position, encode_sku, read_stock
 from oms.store.table import Table
 from oms.store.writes import limit, put
 from oms.usecases.cancel_order import cancel_order
 from oms.usecases.count_stock import Count, count_stock
+from oms.usecases.end_reservations import expire_reservation, release_cart
 from oms.usecases.place_order import place_order
 from oms.usecases.record_fulfillment import record_fulfillment
 from oms.usecases.record_return import record_return
 from oms.usecases.release_order import release_order
+from oms.usecases.reserve_cart import Wish, reserve_cart
 from tests.builders import CHANNEL, LYON, MADRID, NOW, STORE, command, line
 
 LOCATIONS = {
@@ -71,6 +75,7 @@ LIMITS: dict[tuple[str, str], int | None] = {
 PRICE = 333
 
 SKUS = st.sampled_from("AB")
+CARTS = st.sampled_from(["cart-1", "cart-2"])
 PLACES = st.sampled_from(sorted(LOCATIONS))
 UNITS = st.integers(1, 4)
 AGO = st.integers(0, 30).map(lambda minutes: timedelta(minutes=minutes))
@@ -107,6 +112,8 @@ class Stored:
         self.works = [decode_fulfillment_order(item) for item in self._of("fulfillment_order")]
         self.shipments = [decode_shipment(item) for item in self._of("shipment")]
         self.refunds = [decode_refund(item) for item in self._of("refund")]
+        self.rows = [decode_reserved(item) for item in self._of("reserved")]
+        self.carts = {cart.id: cart for cart in map(decode_reservation, self._of("reservation"))}
 
     def _of(self, kind: str) -> list[Item]:
         return [item for item in self.items if item["t"] == kind]
@@ -144,15 +151,23 @@ class Shop(RuleBasedStateMachine):
         channel=st.sampled_from(sorted(CHANNELS)),
         wanted=st.lists(st.tuples(st.sampled_from("ABBX"), UNITS, ANY), min_size=1, max_size=4),
         at_once=st.booleans(),
+        cart=st.none() | CARTS,
     )
-    def place(self, channel: str, wanted: list[tuple[str, int, int]], at_once: bool) -> None:
-        """An order arrives; it gets all that its pool has to give, and nothing that others wait for."""
+    def place(
+        self, channel: str, wanted: list[tuple[str, int, int]], at_once: bool, cart: str | None
+    ) -> None:
+        """An order arrives; it gets all that its pool has to give, and nothing that others wait for.
+
+        What its own cart holds comes before that, unless the cart has expired or is of another channel.
+        """
         number = str(len(self.placed))
         lines = (
             line(sku, units, number=index, price=PRICE, discount=discount)
             for index, (sku, units, discount) in enumerate(wanted, 1)
         )
-        order = command(*lines, channel=channel, channel_order_id=number)
+        order = command(*lines, channel=channel, channel_order_id=number, reservation=cart)
+        held = self.stored.carts.get(cart or "")
+        own = held is not None and held.cart.channel == channel and self._holds(held)
         stocks = read_stock(self.table, "AB", consistent=True)
         result = place_order(self.table, NETWORK, order, self.now)
         assert result.verdict is Verdict.PLACED
@@ -160,27 +175,74 @@ class Shop(RuleBasedStateMachine):
         self.sent.append(lambda: place_order(self.table, NETWORK, order, self.now))
         for sku in {sku for sku, _, _ in wanted} - {"X"}:
             units = sum(units for name, units, _ in wanted if name == sku)
-            self._judge(result.order, stocks[sku], units, CHANNELS[channel].pool)
+            own_cart = cart if own else None
+            self._judge(result.order, stocks[sku], units, CHANNELS[channel].pool, own_cart)
         if at_once:
             self._release(result.order.order_id)
 
-    def _judge(self, order: Order, before: Stock, units: int, pool: str) -> None:
+    def _judge(self, order: Order, before: Stock, units: int, pool: str, cart: str | None) -> None:
         """Whether an order got of a sku what it should have, given the stock before it."""
         waiting = sum(demand.waiting for demand in before.demands)
-        free = sum(
-            max(0, held.uncommitted - LOCATIONS[held.location].safety_stock)
-            for held in before.positions
-            if held.location in POOLS[pool].locations
-        )
+        free = held_for_it = 0
+        for held in before.positions:
+            rows = [row for row in before.reserved if row.location == held.location]
+            left = held.uncommitted + sum(row.units for row in rows if row.expires_at <= self.now)
+            if held.location in POOLS[pool].locations:
+                free += max(0, left - LOCATIONS[held.location].safety_stock)
+                claimed = sum(row.units for row in rows if row.reservation == cart)
+                held_for_it += max(0, claimed + min(0, left))
         own = sum(demand.waiting for demand in before.demands if demand.pool == pool)
         most = LIMITS[str(before.demands[0].sku), pool]
         lines = [line for line in order.lines if line.sku == before.demands[0].sku]
         allocated = sum(line.allocated for line in lines)
         backordered = sum(line.backordered for line in lines)
-        assert allocated == min(units, max(0, free - waiting))
+        assert allocated == min(units, held_for_it + max(0, free - waiting))
         rest = units - allocated
         assert backordered == (rest if most is None else min(rest, max(0, most - own)))
         assert sum(line.open for line in lines) == rest - backordered
+
+    @rule(
+        name=CARTS,
+        channel=st.sampled_from(sorted(CHANNELS)),
+        wanted=st.dictionaries(SKUS, UNITS, min_size=1),
+        minutes=st.integers(1, 6),
+        partial=st.booleans(),
+    )
+    def hold(self, name: str, channel: str, wanted: dict[str, int], minutes: int, partial: bool) -> None:
+        """A cart holds units, or others than before, or for longer; anew if it was over. Or it is refused."""
+        cart = Cart(channel, tuple(CartLine(sku, units) for sku, units in sorted(wanted.items())))
+        wish = Wish(cart, self.now + timedelta(minutes=minutes), partial)
+        try:
+            made = reserve_cart(self.table, NETWORK, name, wish, self.now)
+        except Problem:
+            self.nothing_new = True
+            return
+        for sku, units in wanted.items():
+            held = sum(number for (of, _), number in made.held.items() if of == sku)
+            assert held <= units if partial else held == units
+        assert reserve_cart(self.table, NETWORK, name, wish, self.now).v == made.v
+        self.now += timedelta(minutes=1)
+
+    @precondition(lambda self: self.stored.carts)
+    @rule(name=CARTS)
+    def let_go(self, name: str) -> None:
+        """A buyer empties his cart."""
+        try:
+            release_cart(self.table, NETWORK, name, self.now)
+        except Problem:
+            self.nothing_new = True
+
+    @precondition(lambda self: self.stored.carts)
+    @rule(name=CARTS)
+    def sweep(self, name: str) -> None:
+        """The clock comes by; what still holds its units, or has ended, is none of its business."""
+        cart = self.stored.carts.get(name)
+        over = cart is not None and cart.state is ReservationState.HELD and not self._holds(cart)
+        assert expire_reservation(self.table, NETWORK, name, self.now) == over
+        self.nothing_new = not over
+
+    def _holds(self, cart: Reservation) -> bool:
+        return cart.state is ReservationState.HELD and self.now < cart.expires_at
 
     @precondition(lambda self: self.placed)
     @rule(which=ANY)
@@ -320,6 +382,7 @@ class Shop(RuleBasedStateMachine):
         self.nothing_new = False
         self.positions_hold_what_is_on_the_shelves()
         self.positions_and_orders_agree()
+        self.positions_and_carts_agree()
         self.orders_add_up()
 
     def positions_hold_what_is_on_the_shelves(self) -> None:
@@ -347,6 +410,18 @@ class Shop(RuleBasedStateMachine):
         for demand in self.stored.demands:
             assert demand.waiting == waiting.pop((demand.sku, demand.pool), 0)
         assert not +waiting
+
+    def positions_and_carts_agree(self) -> None:
+        held: Counter[tuple[str, str]] = Counter()
+        for row in self.stored.rows:
+            held[row.sku, row.location] += row.units
+            assert row in self.stored.carts[row.reservation].rows()
+        for position in self.stored.positions:
+            assert position.reserved == held.pop((position.sku, position.location), 0)
+        assert not held
+        for cart in self.stored.carts.values():
+            assert not self._holds(cart) or set(cart.rows()) <= set(self.stored.rows)
+            assert cart.state is ReservationState.HELD or not cart.held
 
     def orders_add_up(self) -> None:
         stored = self.stored
