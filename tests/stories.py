@@ -9,6 +9,7 @@ from oms.fulfillment.events import FactKind, FulfillmentFact, Package, PackedUni
 from oms.fulfillment.model import FulfillmentOrder, Shipment
 from oms.fulfillment.progress import advance, deliver, record_deliveries, ship
 from oms.fulfillment.recall import answer, recall
+from oms.fulfillment.rejection import reject
 from oms.fulfillment.release import release
 from oms.inventory import transfers
 from oms.inventory.model import Position, Supply
@@ -28,6 +29,7 @@ from oms.returns.intercept import intercept
 from oms.returns.model import Outcome, Return
 from oms.returns.progress import Change, Known, record, request
 from oms.sourcing.choose import Assignment
+from oms.sourcing.profile import Act
 from oms.store import keys
 from oms.store.attributes import Item, decode, encode
 from oms.store.fulfillment import encode_fulfillment_order, encode_shipment
@@ -131,6 +133,15 @@ class Story:
             if answered:
                 self._keep(answered.order, answered.fulfillment_order)
                 self._keep(*([answered.refund] if answered.refund else []))
+
+    def reject(self) -> None:
+        """Every location says no to one unit of the first line."""
+        for work in tuple(self.works.values()):
+            fact = replace(self._fact(FactKind.REJECTED, work.id), lines=(PackedUnits("1", 1),))
+            positions = defaultdict[str, Position](lambda: Position("any", "any"))
+            rejected = reject(self.order, work, positions, fact, Act.BLOCK, 3, self.now)
+            if rejected:
+                self._keep(rejected.change.order, rejected.fulfillment_order)
 
     def advance(self, kind: FactKind) -> None:
         """Every location reports how far it is."""
@@ -281,6 +292,7 @@ STEPS: Mapping[str, Callable[[Story], None]] = {
     "cancel_one": lambda story: story.cancel(CancelRequest(CancelReason.CUSTOMER, {"1": 1})),
     "channel_cancels": lambda story: story.cancel(CancelRequest(CancelReason.CUSTOMER, channel="9")),
     "give_up": lambda story: story.answer(FactKind.CANCELLED),
+    "reject": Story.reject,
     "refuse_to": lambda story: story.answer(FactKind.CANCEL_REFUSED),
     "accept": lambda story: story.advance(FactKind.ACCEPTED),
     "pick": lambda story: story.advance(FactKind.PICKING),
@@ -319,7 +331,7 @@ def lives() -> tuple[Story, ...]:
         Story("AB").tell(
             "cancel_one", "release", "channel_cancels", "refuse_to", "ship_one", "channel_cancels"
         ),
-        Story("AB").tell("release", "cancel_one", "give_up", "cancel"),
+        Story("AB").tell("release", "cancel_one", "give_up", "reject", "reject", "cancel"),
         Story().reserve("confirmed").reserve("released").reserve("expired"),
         Story().tell(*_MOVED, "send_transfer", "receive_transfer", "close_transfer"),
         Story().tell(*_MOVED, "stop_transfer", "fall_short"),

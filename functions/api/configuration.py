@@ -88,6 +88,10 @@ class LocationSettings(Closed):
     ] = field(default_factory=dict)
     calendar: CalendarSettings = CalendarSettings()
     costs: Annotated[CostSettings | None, Doc("null: those that the sourcing profile gives its kind.")] = None
+    closed_until: Annotated[
+        Text | None,
+        Doc("Until then it is no source of anything; ISO 8601 with an offset.", format="date-time"),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from oms.store.keys import iso
 from oms.store.tokens import Scope
 from oms.usecases.figures import count_fulfillment
 from oms.usecases.messages import parse_fulfillment_event
-from oms.usecases.record_fulfillment import record_fulfillment
+from oms.usecases.record_rejection import record_fact
 
 
 class RequestLineDocument(TypedDict):
@@ -130,6 +130,7 @@ class FulfillmentEvent:
     lines: Annotated[tuple[PackedUnits, ...], MaxLen(500)] = ()
     packages: Annotated[tuple[Package, ...], MaxLen(50)] = ()
     v: Annotated[int | None, Doc("The version of the fulfillment order that a request named.")] = None
+    reason: Annotated[Text | None, Doc("Why units are rejected: short_pick, damaged, closed, ..")] = None
 
 
 class RecordedDocument(TypedDict):
@@ -139,6 +140,7 @@ class RecordedDocument(TypedDict):
     shipped: Annotated[int, Doc("Parcels recorded as shipped.")]
     delivered: Annotated[int, Doc("Parcels recorded as delivered.")]
     cancelled: Annotated[int, Doc("Units that the location has given up.")]
+    rejected: Annotated[int, Doc("Units that it does not ship, and that wait for another source.")]
     exceptions: Annotated[list[str], Doc("Codes of the exceptions that it opened.")]
 
 
@@ -234,7 +236,8 @@ def _tracked(call: Call[ShipmentsQuery, None]) -> Answer[Page[ShipmentDocument]]
 
 
 def _record(call: Call[None, FulfillmentEvent]) -> Answer[RecordedDocument]:
-    recorded = record_fulfillment(process.table(), parse_fulfillment_event(loads(call.raw)), call.now)
+    fact = parse_fulfillment_event(loads(call.raw))
+    recorded = record_fact(process.table(), process.network, fact, call.now)
     count_fulfillment(recorded)
     return Answer(
         {
@@ -242,6 +245,7 @@ def _record(call: Call[None, FulfillmentEvent]) -> Answer[RecordedDocument]:
             "shipped": recorded.shipped,
             "delivered": recorded.delivered,
             "cancelled": recorded.cancelled,
+            "rejected": recorded.rejected,
             "exceptions": list(recorded.exceptions),
         }
     )

@@ -19,7 +19,7 @@ from oms.orders.model import Order, OrderBody
 from oms.problems import Code, Problem
 from oms.sourcing.alternatives import Alternative, Plan
 from oms.sourcing.places import Precision
-from oms.sourcing.profile import Asked, Fallback, Offered, Profile
+from oms.sourcing.profile import USUAL_REJECTIONS, Act, Asked, Fallback, Offered, Profile
 from oms.sourcing.promise import Promise
 from oms.sourcing.record import record
 from oms.store import process, queries
@@ -528,6 +528,23 @@ class ServiceBody(Closed):
 
 
 @dataclass(frozen=True, slots=True)
+class RejectionRuleBody(Closed):
+    """What is done when a location rejects units."""
+
+    act: Annotated[
+        Act,
+        Doc(
+            "block: damaged; write_off: not there; give_back: free for others; close: the location, for hours."
+        ),
+    ]
+    reasons: Annotated[tuple[Text, ...], MaxLen(50), Doc("For any reason without; so is the last rule.")] = ()
+    hours: Annotated[int, Ge(0), Le(24 * 366), Doc("For how long `close` closes the location.")] = 0
+
+
+_REJECTIONS = tuple(RejectionRuleBody(rule.act, rule.reasons, rule.hours) for rule in USUAL_REJECTIONS)
+
+
+@dataclass(frozen=True, slots=True)
 class ProfileBody(Closed):
     """A version of the sourcing profile: which locations may serve an order, and what a plan costs."""
 
@@ -548,6 +565,12 @@ class ProfileBody(Closed):
         MaxLen(50),
         Doc("What a line with a property of a name needs of a location."),
     ] = field(default_factory=dict)
+    rejections: Annotated[
+        tuple[RejectionRuleBody, ...], MinLen(1), MaxLen(50), Doc("The first that fits a reason acts.")
+    ] = _REJECTIONS
+    attempts: Annotated[
+        int, Ge(1), Le(20), Doc("Locations that may say no to a line before a person finds it a source.")
+    ] = 3
 
 
 @dataclass(frozen=True, slots=True)

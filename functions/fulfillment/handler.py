@@ -8,7 +8,7 @@ from oms.runtime import batch, logger
 from oms.store import process
 from oms.usecases.figures import count_fulfillment
 from oms.usecases.messages import parse_fulfillment_event
-from oms.usecases.record_fulfillment import record_fulfillment
+from oms.usecases.record_rejection import record_fact
 
 
 @logger.invocation("fulfillment")
@@ -19,4 +19,4 @@ def handler(event: dict[str, Any], context: object) -> batch.Failures:
 
 def _handle(record: batch.Record) -> None:
     fact = parse_fulfillment_event(loads(record["body"].encode()))
-    count_fulfillment(record_fulfillment(process.table(), fact, datetime.now(UTC)))
+    count_fulfillment(record_fact(process.table(), process.network, fact, datetime.now(UTC)))

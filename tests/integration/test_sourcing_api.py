@@ -50,7 +50,7 @@ def rest(table: Table, monkeypatch: pytest.MonkeyPatch) -> Rest:
 
 def locations(table: Table, *changed: Location) -> None:
     """Configure locations anew."""
-    known = network().locations | {location.id: location for location in changed}
+    known = {**network().locations, **{location.id: location for location in changed}}
     documents = {name: document_of(location) for name, location in known.items()}
     table.commit(put(keys.snapshot("location"), encode_document(documents, 2)))
     process.reset()

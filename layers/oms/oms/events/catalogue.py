@@ -241,6 +241,11 @@ CATALOGUE: Mapping[str, EventType[Any]] = {
         {"lines": _UNITS_OF_LINES},
         data.cancel_refused,
     ),
+    "fulfillment_order.rejected": EventType[FulfillmentOrder](
+        "The location says that it does not ship units; they wait for another source.",
+        {"lines": _UNITS_OF_LINES, "reason": _TEXT},
+        data.rejected,
+    ),
     "fulfillment_order.shipped": EventType[FulfillmentOrder](
         "Parcels of this work have left.", {"shipments": _IDS}, data.shipped
     ),

@@ -89,6 +89,11 @@ def cancelled(entity: Order | FulfillmentOrder, kept: Kept) -> Data:
     return {"lines": _units_of_lines(kept["cancelled"])} | _reason(kept)
 
 
+def rejected(work: FulfillmentOrder, kept: Kept) -> Data:
+    """The units that a location does not ship, and why."""
+    return {"lines": _units_of_lines(kept["rejected"])} | _reason(kept)
+
+
 def cancel_requested(order: Order, kept: Kept) -> Data:
     """The units that locations are asked to give up, and why."""
     return _reason(kept) | {

@@ -16,6 +16,7 @@ class FactKind(StrEnum):
     DELIVERED = "delivered"
     CANCELLED = "cancelled"
     CANCEL_REFUSED = "cancel_refused"
+    REJECTED = "rejected"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +42,9 @@ class Package:
 class FulfillmentFact:
     """One message about one fulfillment order. `fulfillment_order` is the id within the order.
 
-    `lines` are the units that a location gives up, all that it was asked for when there are none; `v` is the
-    version of the fulfillment order that it has seen, None when it does not say.
+    `lines` are the units that a location gives up or rejects, all that it could when there are none; `reason`
+    is why it rejects them. `v` is the version of the fulfillment order that it has seen, None when it does
+    not say.
     """
 
     message_id: str
@@ -53,3 +55,4 @@ class FulfillmentFact:
     packages: tuple[Package, ...] = ()
     lines: tuple[PackedUnits, ...] = ()
     v: int | None = None
+    reason: str | None = None

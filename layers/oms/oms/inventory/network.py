@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 from oms.inventory.model import Capability, CountBasis
+from oms.problems import Code, Problem
 from oms.sourcing.calendar import Calendar
 from oms.sourcing.profile import USUAL, Profile
 from oms.sourcing.rates import Costs
@@ -35,7 +37,10 @@ class Location:
     `connector` names the queue its requests go out on; None when its staff poll the API instead.
     `priority` is lower for locations preferred when all else is equal. `capabilities` is None for those usual
     of its kind; `lead_days` are the working days that using one takes. `costs` is None for those that the
-    sourcing profile gives its kind.
+    sourcing profile gives its kind. Until `closed_until` (UTC, ISO 8601) it is no source of anything.
+
+    Raises:
+        Problem: field_invalid, when `closed_until` is no time with an offset.
     """
 
     id: str
@@ -54,6 +59,15 @@ class Location:
     lead_days: Mapping[Capability, int] = field(default_factory=dict)
     calendar: Calendar = Calendar()
     costs: Costs | None = None
+    closed_until: str | None = None
+
+    def __post_init__(self) -> None:
+        try:
+            known = self.closed_until is None or datetime.fromisoformat(self.closed_until).tzinfo
+        except ValueError:
+            known = None
+        if not known:
+            raise Problem(Code.FIELD_INVALID, "closed_until is no time with an offset", "closed_until")
 
     @property
     def can(self) -> tuple[Capability, ...]:

@@ -135,6 +135,7 @@ EXCEPTIONS: dict[str, Resolution] = {
     "position_short": Resolution(
         "warehouse", "look for the units and count the position, or cancel what it cannot ship"
     ),
+    "rejected_often": Resolution("merchandising", "look for the units at their locations, or cancel them"),
     "sku_unknown": Resolution("catalogue", "PUT /skus/{sku}"),
     "quantity_unknown": Resolution("catalogue", "PUT /skus/{sku} with the scale of the sku"),
     "location_unmapped": Resolution(

@@ -56,6 +56,7 @@ class Reason(StrEnum):
     """Why a location is no source; the values of `Offered` too, for filters that it does not pass."""
 
     INACTIVE = "inactive"
+    CLOSED = "closed"
     OTHER_STORE = "other_store"
     INCAPABLE = "incapable"
     REJECTED = "rejected"
@@ -167,6 +168,9 @@ def _unfit(question: Question, location: Location) -> Iterable[Removal]:
     """Why a location cannot serve the delivery at all, whatever the profile says."""
     if not location.active:
         yield Removal(Reason.INACTIVE, "inactive", "active")
+    closed_until = location.closed_until
+    if closed_until and question.at < datetime.fromisoformat(closed_until):
+        yield Removal(Reason.CLOSED, question.at.isoformat(), closed_until)
     at_store = question.method in (Method.PICKUP, Method.CARRY_OUT)
     if at_store and location.id != question.store:
         yield Removal(Reason.OTHER_STORE, location.id, question.store)

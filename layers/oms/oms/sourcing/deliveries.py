@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import cast
 
 from oms.inventory.availability import all_free, offered, takeable
 from oms.inventory.model import Sku, Stock
@@ -87,17 +87,21 @@ def questions(
     stocks: Mapping[str, Stock],
     at: datetime,
 ) -> dict[str | None, Question]:
-    """What is to be sourced of an order: a question for each delivery. Arguments as of `decide`."""
+    """What is to be sourced of an order: a question for each delivery. Arguments as of `decide`.
+
+    A line that too many locations have said no to is left out: a person has to find it a source.
+    """
     properties = {line.line_id: line.properties for line in body.lines}
+    rejected = rejections(order)
     wanted: dict[str | None, list[tuple[OrderLine, Wanted]]] = {}
     for line in order.lines:
         count = units.get(line.line_id, 0)
         stock = stocks.get(line.sku) if line.sku else None
-        if count and stock is not None and stock.sku is not None:
+        tired = len(rejected.get(line.line_id, ())) >= network.profile.attempts
+        if count and stock is not None and stock.sku is not None and not tired:
             said = properties.get(line.line_id, {})
             one = want(line.line_id, count, stock.sku, said, network.profile)
             wanted.setdefault(line.delivery_id, []).append((line, one))
-    rejected = rejections(order)
     return {
         delivery_id: ask(
             order.channel,
@@ -159,8 +163,8 @@ def rejections(order: Order) -> dict[str, frozenset[str]]:
     """The locations that have said no, by line, as the order's journal has it."""
     said: dict[str, set[str]] = {}
     for entry in order.journal:
-        if "rejected" in entry.kinds:
-            for line_id, location, *_ in cast(Iterable[list[Any]], entry.data["rejected"]):
+        if entry.data.get("rejected"):
+            for line_id, location, _ in cast(Iterable[tuple[str, str, int]], entry.data["taken"]):
                 said.setdefault(line_id, set()).add(location)
     return {line_id: frozenset(locations) for line_id, locations in said.items()}
 

@@ -4,7 +4,7 @@ A profile is data. Its strategies are asked in order; the first whose conditions
 decides about it. Versions are immutable, one is active; `USUAL` rules where none has been activated.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Self
@@ -64,6 +64,28 @@ class Fallback(StrEnum):
     RELAX = "relax"
     DROPSHIP = "dropship"
     PARTIAL = "partial"
+
+
+class Act(StrEnum):
+    """What is done about stock that a location does not ship.
+
+    block: it is there and damaged. write_off: it is not there. give_back: it is free again, for others.
+    close: as give_back, and the location is no source of anything for some hours.
+    """
+
+    BLOCK = "block"
+    WRITE_OFF = "write_off"
+    GIVE_BACK = "give_back"
+    CLOSE = "close"
+
+
+@dataclass(frozen=True, slots=True)
+class RejectionRule:
+    """What is done when a location rejects units for one of some reasons; for any when there are none."""
+
+    act: Act
+    reasons: tuple[str, ...] = ()
+    hours: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +203,14 @@ class Service:
         return next(fits, self.transit[-1].days)
 
 
+USUAL_REJECTIONS = (
+    RejectionRule(Act.BLOCK, ("damaged",)),
+    RejectionRule(Act.WRITE_OFF, ("short_pick",)),
+    RejectionRule(Act.CLOSE, ("closed",), 24),
+    RejectionRule(Act.GIVE_BACK),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Profile:
     """A version of the sourcing profile.
@@ -191,6 +221,8 @@ class Profile:
         services: by name; `*` is every other one.
         costs: by kind of location, for locations that have none of their own; `*` is every other kind.
         properties: capabilities that lines need, by the name of the property that asks for them.
+        rejections: asked in order when a location says no; the first that fits acts, the last fits any reason.
+        attempts: locations that may say no to a line; after that a person has to find it a source.
 
     Raises:
         Problem: field_invalid, with the path to the fault.
@@ -200,6 +232,8 @@ class Profile:
     services: Mapping[str, Service]
     costs: Mapping[str, Costs]
     properties: Mapping[str, str] = field(default_factory=dict)
+    rejections: tuple[RejectionRule, ...] = USUAL_REJECTIONS
+    attempts: int = 3
     v: int = 0
 
     def __post_init__(self) -> None:
@@ -211,6 +245,14 @@ class Profile:
         for kind, table in (("services", self.services), ("costs", self.costs)):
             if ANY_SERVICE not in table:
                 raise _invalid(kind, "there is one named * for all others")
+        if not self.rejections or self.rejections[-1].reasons:
+            last = max(0, len(self.rejections) - 1)
+            raise _invalid(
+                f"rejections[{last}].reasons", "the last rule has no reasons, for all others"
+            )
+        for index, rule in enumerate(self.rejections):
+            if (rule.hours > 0) != (rule.act is Act.CLOSE):
+                raise _invalid(f"rejections[{index}].hours", "hours are for how long a location is closed")
         for name, capability in self.properties.items():
             if capability not in set(Capability):
                 raise _invalid(f"properties.{name}", f"{capability} is no capability")
@@ -234,6 +276,10 @@ class Profile:
         """The rates of a kind of location."""
         return self.costs.get(kind, self.costs[ANY_SERVICE])
 
+    def rejection(self, reason: str | None) -> RejectionRule:
+        """The first rule that fits a location's reason to say no."""
+        return next(rule for rule in self.rejections if not rule.reasons or reason in rule.reasons)
+
     def strategy(self, measured: Mapping[Asked, Measured]) -> Strategy:
         """The first strategy whose conditions all hold."""
         return next(
@@ -256,6 +302,8 @@ class Profile:
             services={name: _service(service) for name, service in document["services"].items()},
             costs={name: Costs(**costs) for name, costs in document["costs"].items()},
             properties=dict(document.get("properties", {})),
+            rejections=_rejections(document["rejections"]) if "rejections" in document else USUAL_REJECTIONS,
+            attempts=document.get("attempts", 3),
             v=v,
         )
 
@@ -310,6 +358,13 @@ def _bounds(test: Mapping[str, Any]) -> dict[str, Any]:
         "one_of": tuple(test.get("one_of", ())),
         "none_of": tuple(test.get("none_of", ())),
     }
+
+
+def _rejections(documents: Iterable[Mapping[str, Any]]) -> tuple[RejectionRule, ...]:
+    return tuple(
+        RejectionRule(Act(rule["act"]), tuple(rule.get("reasons", ())), rule.get("hours", 0))
+        for rule in documents
+    )
 
 
 def _service(document: Mapping[str, Any]) -> Service:

@@ -55,8 +55,9 @@ def parse_fulfillment_event(message: Json) -> FulfillmentFact:
         order_id=order_id,
         fulfillment_order=name,
         packages=packages,
-        lines=_lines(node) if kind is FactKind.CANCELLED else (),
+        lines=_lines(node) if kind in (FactKind.CANCELLED, FactKind.REJECTED) else (),
         v=node.integer("v"),
+        reason=node.text("reason"),
     )
 
 

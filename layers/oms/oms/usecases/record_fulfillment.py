@@ -27,13 +27,15 @@ from oms.usecases.races import settle
 class Recorded:
     """What a fact has changed; a repeated fact changes nothing.
 
-    `cancelled` are units that a location has given up, `exceptions` the codes of those opened.
+    `cancelled` are units that a location has given up, `rejected` those that it does not ship; `exceptions`
+    the codes of those opened.
     """
 
     accepted: bool = False
     shipped: int = 0
     delivered: int = 0
     cancelled: int = 0
+    rejected: int = 0
     refund: Refund | None = None
     exceptions: tuple[str, ...] = ()
 

@@ -1,0 +1,158 @@
+"""Record a rejection: take units back from a location that says no, and find them another source at once."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import cast
+
+from oms.fulfillment.events import FactKind, FulfillmentFact, PackedUnits
+from oms.fulfillment.model import FulfillmentOrder
+from oms.fulfillment.rejection import reject
+from oms.inventory.network import Location, Network
+from oms.problems import Code, Problem
+from oms.sourcing.profile import Act
+from oms.store import keys, queries
+from oms.store.configuration import decode_document, parse
+from oms.store.errors import Busy
+from oms.store.fulfillment import encode_fulfillment_order
+from oms.store.placements import reclaim_writes
+from oms.store.stock import read_position
+from oms.store.table import Table
+from oms.store.writes import Why
+from oms.store.writes import replace as replace_item
+from oms.usecases.configure import configure, version
+from oms.usecases.races import settle
+from oms.usecases.record_fulfillment import Recorded, record_fulfillment
+from oms.usecases.serve_waiting import serve_waiting
+
+
+def record_fact(
+    table: Table, network: Callable[[], Network], fact: FulfillmentFact, now: datetime
+) -> Recorded:
+    """Record what a location reports: a rejection, for which it reads the network, or anything else.
+
+    Raises:
+        Problem: as `record_fulfillment` and `record_rejection`.
+        Busy: somebody else kept writing; hand the message back to its queue.
+    """
+    if fact.kind is FactKind.REJECTED:
+        return record_rejection(table, network(), fact, now)
+    return record_fulfillment(table, fact, now)
+
+
+def record_rejection(table: Table, network: Network, fact: FulfillmentFact, now: datetime) -> Recorded:
+    """Record that a location does not ship units, once, and source them again.
+
+    The first rule of the sourcing profile that fits the reason says what becomes of the stock. Of units that
+    the location was asked to give up, those that it rejects are cancelled. A location that closes is written
+    down as closed before anything else, so that nothing is sourced from it meanwhile.
+
+    Args:
+        table: the store.
+        network: channels, pools, locations and the sourcing profile.
+        fact: the message.
+        now: UTC.
+
+    Returns:
+        What has changed.
+
+    Raises:
+        Problem: there is no such fulfillment order.
+        Busy: somebody else kept writing; hand the message back to its queue.
+    """
+    what = f"message {fact.message_id}"
+    rule = network.profile.rejection(fact.reason)
+    work = _known(table, fact)
+    cancelled, rest = _cancelled_first(table, work, fact, now)
+    if rule.act is Act.CLOSE and work.location in network.locations:
+        until = (fact.occurred_at + timedelta(hours=rule.hours)).isoformat()
+        network = _closed(table, network, work.location, until)
+    recorded = settle(lambda: _reject(table, network, rest, rule.act, now), what) if rest else Recorded()
+    order = queries.known_order(table, fact.order_id)
+    open_skus = {line.sku for line in order.lines if line.open and line.sku}
+    for sku in sorted(open_skus & {line.sku for line in work.lines}):
+        serve_waiting(table, network, sku, now, also=[order.order_id])
+    return replace(recorded, cancelled=cancelled)
+
+
+def _known(table: Table, fact: FulfillmentFact) -> FulfillmentOrder:
+    work = queries.fulfillment_order(table, fact.order_id, fact.fulfillment_order)
+    if work is None:
+        name = f"{fact.order_id}-{fact.fulfillment_order}"
+        raise Problem(Code.NOT_FOUND, f"fulfillment order {name} is not there", "fulfillment_order")
+    return work
+
+
+def _cancelled_first(
+    table: Table, work: FulfillmentOrder, fact: FulfillmentFact, now: datetime
+) -> tuple[int, FulfillmentFact | None]:
+    """Cancel the units that the location was asked to give up.
+
+    The cancellation has an id of its own, made of the message's: repeated after a crash it is found there.
+
+    Returns:
+        The units cancelled, and what is left of the rejection; None when that is nothing.
+    """
+    message_id = f"{fact.message_id}.cancelled"
+    named = {packed.line_id: packed.units for packed in fact.lines}
+    wanted = named or {line.line_id: line.remaining for line in work.lines}
+    before = [entry.data for entry in work.journal if entry.data.get("message") == message_id]
+    units = (
+        cast(Mapping[str, int], before[0]["cancelled"])
+        if before
+        else {
+            line_id: given
+            for line_id, count in wanted.items()
+            if (given := min(count, work.recalled(line_id)))
+        }
+    )
+    if not units:
+        return 0, fact
+    lines = tuple(PackedUnits(line_id, count) for line_id, count in units.items())
+    answer = replace(fact, message_id=message_id, kind=FactKind.CANCELLED, lines=lines)
+    cancelled = record_fulfillment(table, answer, now).cancelled
+    rest = tuple(
+        PackedUnits(line_id, count - units.get(line_id, 0))
+        for line_id, count in named.items()
+        if count > units.get(line_id, 0)
+    )
+    return cancelled, replace(fact, lines=rest) if rest or not named else None
+
+
+def _reject(table: Table, network: Network, fact: FulfillmentFact, act: Act, now: datetime) -> Recorded:
+    work = _known(table, fact)
+    order = queries.known_order(table, fact.order_id)
+    positions = {line.sku: read_position(table, line.sku, work.location) for line in work.lines}
+    rejected = reject(order, work, positions, fact, act, network.profile.attempts, now)
+    if rejected is None:
+        return Recorded()
+    why = Why("rejected", work.public_id, "fulfillment", now)
+    after = rejected.fulfillment_order
+    table.commit(
+        *reclaim_writes(order, rejected.change, network, why),
+        replace_item(
+            keys.fulfillment_order(order.order_id, work.id), encode_fulfillment_order(after), work.v
+        ),
+    )
+    opened = rejected.change.order.exceptions[len(order.exceptions) :]
+    return Recorded(rejected=rejected.units, exceptions=tuple(exception.code for exception in opened))
+
+
+def _closed(table: Table, network: Network, name: str, until: str) -> Network:
+    """The network with a location closed until a time; one that is closed for longer stays so.
+
+    Raises:
+        Busy: somebody configures the location; try again.
+    """
+    item = table.get(keys.configuration("location", name))
+    known = parse("location", name, decode_document(item)) if item else network.locations[name]
+    assert isinstance(known, Location), "it was parsed as one"
+    if known.closed_until is None or known.closed_until < until:
+        known = replace(known, closed_until=until)
+        try:
+            configure(table, known, [known.connector or ""], version(item))
+        except Problem as problem:
+            if problem.code is not Code.VERSION_MISMATCH:
+                raise
+            raise Busy(f"location {name} is being configured") from problem
+    return replace(network, locations={**network.locations, name: known})

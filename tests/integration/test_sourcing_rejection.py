@@ -1,0 +1,273 @@
+"""A location says no: its units find another source, its stock is put right, and nothing is done twice."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from oms.fulfillment.events import FactKind, FulfillmentFact, Package, PackedUnits
+from oms.fulfillment.model import FulfillmentState
+from oms.inventory.model import Block
+from oms.inventory.network import Network
+from oms.orders.cancelling import CancelReason, CancelRequest
+from oms.orders.identity import order_id
+from oms.problems import Problem
+from oms.sourcing.profile import USUAL
+from oms.store import queries
+from oms.store.configuration import read_network
+from oms.store.errors import Busy
+from oms.store.table import Table
+from oms.store.writes import Write
+from oms.usecases.cancel_order import cancel_order
+from oms.usecases.configure import configure
+from oms.usecases.count_stock import Count, count_stock
+from oms.usecases.place_order import place_order
+from oms.usecases.record_fulfillment import Recorded, record_fulfillment
+from oms.usecases.record_rejection import record_rejection
+from oms.usecases.release_order import release_order
+from tests.builders import MADRID, NOW, command, line, network
+from tests.shelves import assert_balanced, fill, order_of, position, shelves
+
+ID = order_id("shop-es", "5001")
+LATER = NOW + timedelta(minutes=5)
+
+
+def placed(table: Table, *lines: tuple[str, int], configured: Network | None = None) -> str:
+    """Place and release an order of units by sku; the id of its one fulfillment order."""
+    made = [line(sku, units, number=number) for number, (sku, units) in enumerate(lines, 1)]
+    place_order(table, configured or network(), command(*made), NOW)
+    (work,) = release_order(table, configured or network(), ID, NOW)
+    return work.id
+
+
+def no(
+    work: str,
+    reason: str | None = "short_pick",
+    message: str = "m-1",
+    lines: Mapping[str, int] | None = None,
+) -> FulfillmentFact:
+    """A rejection of units by line; of all that remains without any."""
+    packed = tuple(PackedUnits(line_id, count) for line_id, count in (lines or {}).items())
+    return FulfillmentFact(message, FactKind.REJECTED, LATER, ID, work, lines=packed, reason=reason)
+
+
+def reject(table: Table, fact: FulfillmentFact, configured: Network | None = None) -> Recorded:
+    return record_rejection(table, configured or network(), fact, LATER)
+
+
+def entries(table: Table) -> list[tuple[str, str, int, str]]:
+    """Where the order's units are: line, location, units, stage."""
+    return [
+        (one.line_id, entry.location, entry.units, str(entry.stage))
+        for one in order_of(table, ID).lines
+        for entry in one.entries
+    ]
+
+
+class Crash(Exception):
+    """The process ends here."""
+
+
+class Crashing(Table):
+    """A table whose process ends at a commit."""
+
+    def __init__(self, table: Table, at: int) -> None:
+        super().__init__(table.client, table.name, pause=lambda seconds: None)
+        self._left = at
+
+    def commit(self, *writes: Write) -> None:
+        self._left -= 1
+        if self._left == 0:
+            raise Crash
+        super().commit(*writes)
+
+
+class Racing(Table):
+    """A table on which something else happens just before a commit."""
+
+    def __init__(self, table: Table, race: Callable[[], object], times: int = 1) -> None:
+        super().__init__(table.client, table.name, pause=lambda seconds: None)
+        self._races = [race] * times
+
+    def commit(self, *writes: Write) -> None:
+        if self._races:
+            self._races.pop()()
+        super().commit(*writes)
+
+
+# ---- What can go wrong -------------------------------------------------------------------------------------
+
+
+def test_work_that_is_not_there_cannot_be_rejected(table: Table) -> None:
+    with pytest.raises(Problem) as refused:
+        reject(table, no("2-1"))
+    assert (refused.value.code, refused.value.field) == ("not_found", "fulfillment_order")
+
+
+def test_the_same_message_again_changes_nothing(table: Table) -> None:
+    fill(table, "A", wh_madrid=2, wh_lyon=2)
+    fact = no(placed(table, ("A", 2)), lines={"1": 1})
+    assert reject(table, fact).rejected == 1
+    before = order_of(table, ID), shelves(table, "A")
+    assert reject(table, fact).rejected == 0
+    assert (order_of(table, ID), shelves(table, "A")) == before
+
+
+def test_what_has_left_is_not_rejected_and_a_shipment_after_it_is_booked(table: Table) -> None:
+    fill(table, "A", wh_madrid=3)
+    work = placed(table, ("A", 3))
+    shipped = FulfillmentFact(
+        "m-0", FactKind.SHIPPED, NOW, ID, work, (Package("p1", lines=(PackedUnits("1", 2),)),)
+    )
+    record_fulfillment(table, shipped, NOW)
+    assert reject(table, no(work, lines={"1": 3})).rejected == 1
+    late = replace(shipped, message_id="m-2", packages=(Package("p2", lines=(PackedUnits("1", 1),)),))
+    assert record_fulfillment(table, late, LATER).exceptions == ("shipped_beyond_request",)
+    found = queries.fulfillment_order(table, ID, work)
+    assert found is not None
+    assert found.state is FulfillmentState.CLOSED
+    assert_balanced(table, [ID], [])
+
+
+def test_a_line_that_the_work_does_not_have_is_not_rejected(table: Table) -> None:
+    fill(table, "A", wh_madrid=1)
+    assert reject(table, no(placed(table, ("A", 1)), lines={"9": 1})) == Recorded()
+
+
+@pytest.mark.parametrize("at", [1, 2])
+def test_a_crash_between_the_calls_is_mended_by_the_repetition(table: Table, at: int) -> None:
+    fill(table, "A", wh_madrid=2, wh_lyon=2)
+    fact = no(placed(table, ("A", 2)))
+    with pytest.raises(Crash):
+        reject(Crashing(table, at), fact)
+    reject(table, fact)
+    assert entries(table) == [("1", "wh-lyon", 2, "allocated")]
+    assert shelves(table, "A") == {"wh-madrid": (0, 0, 0), "wh-lyon": (2, 2, 0)}
+
+
+def test_a_lost_race_is_decided_again(table: Table) -> None:
+    fill(table, "A", wh_madrid=2, wh_lyon=2)
+    work = placed(table, ("A", 2))
+    accepted = FulfillmentFact("m-0", FactKind.ACCEPTED, NOW, ID, work)
+    racing = Racing(table, lambda: record_fulfillment(table, accepted, NOW))
+    assert reject(racing, no(work)).rejected == 2
+    assert_balanced(table, [ID], ["A"])
+
+
+def test_a_location_that_somebody_keeps_configuring_is_busy(table: Table) -> None:
+    fill(table, "A", wh_madrid=2)
+    work = placed(table, ("A", 2))
+    configure(table, MADRID, ("wms",))
+    names = iter(range(99))
+
+    def rename() -> None:
+        configure(table, replace(MADRID, name=f"Madrid {next(names)}"), ("wms",))
+
+    with pytest.raises(Busy):
+        reject(Racing(table, rename), no(work, "closed"), read_network(table))
+    assert entries(table) == [("1", "wh-madrid", 2, "in_fulfillment")]
+
+
+# ---- What it does ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("reason", "madrid", "damaged"),
+    [
+        ("short_pick", (7, 0, 7), 0),
+        ("damaged", (9, 0, 7), 2),
+        ("no_box", (9, 0, 9), 0),
+        (None, (9, 0, 9), 0),
+    ],
+)
+def test_the_first_rule_that_fits_the_reason_acts_on_the_stock(
+    table: Table, reason: str | None, madrid: tuple[int, int, int], damaged: int
+) -> None:
+    fill(table, "A", wh_madrid=9, wh_lyon=9)
+    assert reject(table, no(placed(table, ("A", 2)), reason)).rejected == 2
+    assert shelves(table, "A") == {"wh-madrid": madrid, "wh-lyon": (9, 2, 7)}
+    assert position(table, "A", "wh-madrid").blocked.get(Block.DAMAGED, 0) == damaged
+    assert entries(table) == [("1", "wh-lyon", 2, "allocated")]
+    assert [known.code for known in order_of(table, ID).exceptions] == []
+
+
+def test_a_count_after_the_rejection_has_seen_what_is_not_there(table: Table) -> None:
+    fill(table, "A", wh_madrid=9)
+    work = placed(table, ("A", 2))
+    count_stock(
+        table,
+        network(),
+        Count("A", "wh-madrid", 7, LATER + timedelta(1), "count", "ops"),
+        LATER + timedelta(1),
+    )
+    reject(table, no(work))
+    assert shelves(table, "A")["wh-madrid"] == (7, 0, 7)
+
+
+def test_other_lines_stay_where_they_are(table: Table) -> None:
+    fill(table, "A", wh_madrid=2, wh_lyon=2)
+    fill(table, "B", wh_madrid=1)
+    work = placed(table, ("A", 2), ("B", 1))
+    assert reject(table, no(work, lines={"1": 1})).rejected == 1
+    assert entries(table) == [
+        ("1", "wh-madrid", 1, "in_fulfillment"),
+        ("1", "wh-lyon", 1, "allocated"),
+        ("2", "wh-madrid", 1, "in_fulfillment"),
+    ]
+    found = queries.fulfillment_order(table, ID, work)
+    assert found is not None
+    assert found.state is FulfillmentState.RELEASED
+    assert [(one.requested, one.rejected, one.remaining) for one in found.lines] == [(2, 1, 1), (1, 0, 1)]
+
+
+def test_units_that_nobody_else_has_wait_and_are_not_given_back_to_who_said_no(table: Table) -> None:
+    fill(table, "A", wh_madrid=9)
+    assert reject(table, no(placed(table, ("A", 2)), "no_box")).exceptions == ("stock_short",)
+    order = order_of(table, ID)
+    assert (order.lines[0].open, entries(table)) == (2, [])
+    assert shelves(table, "A") == {"wh-madrid": (9, 0, 9)}
+    assert_balanced(table, [ID], ["A"])
+
+
+def test_after_some_locations_have_said_no_a_person_has_to_look(table: Table) -> None:
+    configured = replace(network(), profile=replace(USUAL, attempts=2))
+    fill(table, "A", wh_madrid=1, wh_lyon=1, st_gracia=1)
+    reject(table, no(placed(table, ("A", 1)), "no_box"), configured)
+    (work,) = release_order(table, configured, ID, LATER)
+    assert work.location == "wh-lyon"
+    last = reject(table, no(work.id, "no_box", "m-2"), configured)
+    assert last.exceptions == ("rejected_often",)
+    assert (order_of(table, ID).lines[0].open, entries(table)) == (1, [])
+
+
+def test_a_location_that_closes_is_no_source_until_it_opens_again(table: Table) -> None:
+    fill(table, "A", wh_madrid=9, wh_lyon=9)
+    configure(table, MADRID, ("wms",))
+    assert reject(table, no(placed(table, ("A", 2)), "closed"), read_network(table)).rejected == 2
+    assert entries(table) == [("1", "wh-lyon", 2, "allocated")]
+    closed = read_network(table, consistent=True)
+    assert closed.locations["wh-madrid"].closed_until == (LATER + timedelta(hours=24)).isoformat()
+    for number, at, source in (("1", LATER, "wh-lyon"), ("2", LATER + timedelta(days=1), "wh-madrid")):
+        result = place_order(table, closed, command(line("A"), channel_order_id=number), at)
+        assert [entry.location for entry in result.order.lines[0].entries] == [source]
+
+
+@pytest.mark.parametrize(("units", "sourced"), [({}, 2), ({"1": 3}, 2), ({"1": 1}, 0)])
+def test_units_that_were_to_be_given_up_are_cancelled_when_they_are_rejected(
+    table: Table, units: dict[str, int], sourced: int
+) -> None:
+    fill(table, "A", wh_madrid=3, wh_lyon=9)
+    work = placed(table, ("A", 3))
+    cancel_order(table, network(), ID, CancelRequest(next(iter(CancelReason)), {"1": 1}), NOW)
+    fact = no(work, "no_box", lines=units)
+    if sourced:
+        with pytest.raises(Crash):
+            reject(Crashing(table, 2), fact)
+    reject(table, fact)
+    (one,) = order_of(table, ID).lines
+    assert one.cancelled == 1
+    found = [entry for entry in entries(table) if entry[1] == "wh-lyon"]
+    assert found == ([("1", "wh-lyon", 2, "allocated")] if sourced else [])
+    assert shelves(table, "A")["wh-madrid"] == (3, 2 - sourced, 1 + sourced)
+    assert_balanced(table, [ID], ["A"])
