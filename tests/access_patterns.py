@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
@@ -19,15 +19,20 @@ from moto import mock_aws
 from functions.api import handler as api_function
 from functions.api.routes import ROUTES
 from functions.api.routing import find
+from oms.channels.exchange import Api, Request, Response
+from oms.channels.headers import Headers
 from oms.events.publish import Queue
+from oms.events.subscribers import Subscriber
 from oms.fulfillment.events import FactKind, FulfillmentFact, Package
 from oms.inventory.ledger import Account, Book, Finding
 from oms.inventory.model import Delta, Supply, SupplyKind
 from oms.orders.commands import CancelOrder, Customer, PlaceOrder
 from oms.orders.identity import order_id, shard
+from oms.orders.records import ListingRecorded
 from oms.orders.work import WorkStage
 from oms.returns.events import RequestedUnits, ReturnedUnits, ReturnFact, ReturnRequest
 from oms.returns.model import Outcome, return_id
+from oms.runtime.secrets import Keys
 from oms.sourcing.profile import USUAL
 from oms.store import keys, process, tokens
 from oms.store.configuration import document_of, read_network
@@ -43,13 +48,22 @@ from oms.usecases.count_stock import Count, count_stock
 from oms.usecases.follow_stock import follow_stock
 from oms.usecases.heat import CONFLICTS, Heat
 from oms.usecases.limit_backorders import limit_backorders
+from oms.usecases.notify_subscribers import deliver
 from oms.usecases.place_order import place_order
 from oms.usecases.place_orders import place_orders
+from oms.usecases.push_stock import Wanted as PushWanted
+from oms.usecases.push_stock import announce, push_stock
 from oms.usecases.record_fulfillment import record_fulfillment
+from oms.usecases.record_listing import record_listing
 from oms.usecases.record_return import record_return
 from oms.usecases.relay_changes import Change
 from oms.usecases.release_order import release_order
+from oms.usecases.replay_events import Replay, replay, request_replay
 from oms.usecases.resolve_shortage import resolve_shortage
+from oms.usecases.serve_waiting import serve_waiting
+from oms.usecases.source_order import source_order
+from oms.usecases.subscribe import need as need_subscriber
+from oms.usecases.subscribe import rotate_secret, subscribe, subscribers
 from oms.usecases.sweep_due import Sweep, sweep_due
 from tests.builders import NOW, command, line, network
 from tests.outlets import Receiver
@@ -97,12 +111,14 @@ _PK = (
     (r"N#.+", "N#<location>#<state>"),
     (r"C#.+", "C#<customer>"),
     (r"DAY#.+", "DAY#<day>"),
+    (r"LST#[^#]+#.+", "LST#<channel>#<item>"),
+    (r"LST#.+", "LST#<sku>"),
     (r"T#.+", "T#<tracking>"),
     (r"TR#.+", "TR#<transfer>"),
     (r"RMA#.+", "RMA#<number>"),
 )
 _SK = (
-    (r"(O|B|T|I|META|ACTIVE)", r"\1"),
+    (r"(O|B|T|I|L|META|ACTIVE)", r"\1"),
     (r"F#.*", "F#<work>"),
     (r"S#.*", "S#<shipment>"),
     (r"R#.*", "R#<return>"),
@@ -190,6 +206,7 @@ def uses(table: Table, lines: int) -> Iterator[Use]:
     yield from _asked(skus)
     yield from _cancelled(table, skus)
     yield from _operated(table)
+    yield from _published(skus)
     yield from _rushed(skus)
     yield from _short(table)
 
@@ -412,6 +429,79 @@ def _operated(table: Table) -> Iterator[Use]:
     broken = Finding(Account(Book.POSITION, "NONE", "wh-lyon"), 0, {}, {"on_hand": 0, "uncommitted": 0})
     yield Use("oms ledger check", "Prove every unit", lambda table: check_ledger(table, segments=1))
     yield Use("oms ledger check", "Repair a counter", lambda table: repair(table, broken, "oms", NOW))
+
+
+def _published(skus: Sequence[str]) -> Iterator[Use]:
+    """What channels and subscribers are told."""
+    queue, keys_ = Queue(Receiver().queue, "https://queue.example.test"), Keys("keys", lambda name: "root")
+    erp = Subscriber("erp", "https://hooks.example/in", ("*",))
+    day = date(2026, 11, 22)
+    wanted = Replay("erp", day, day)
+    path = "/subscribers/{id}"
+    listed = ListingRecorded(
+        "shop-es",
+        "shopify",
+        "1",
+        None,
+        "9",
+        skus[0],
+        "Mug",
+        None,
+        tracked=True,
+        requires_shipping=True,
+        as_of=NOW,
+    )
+    told = {"task": "push_stock", "channel": "shop-es", "item_id": "9"}
+    event = {"id": "x#1#order.placed", "type": "order.placed", "time": iso(NOW), "correlationid": "x"}
+    delivery = {"task": "deliver", "subscriber": "erp", "event": event}
+
+    def answered(request: Request) -> Response:
+        body = b'{"data": {"inventorySetQuantities": {"userErrors": []}}}'
+        return Response(200, Headers(), body)
+
+    def failing(request: Request) -> Response:
+        return Response(500, Headers(), b"")
+
+    api = Api("shopify", "https://shop.example", {"location_id": "1"}, answered)
+    item = PushWanted("shop-es", "9")
+    yield Use(
+        f"PUT {path}",
+        "Subscribe to events",
+        lambda table: subscribe(table, keys_, erp, lambda url: None),
+    )
+    yield Use("GET /subscribers", "List every subscriber", subscribers)
+    yield Use(f"GET {path}", "Show a subscriber", lambda table: need_subscriber(table, "erp"))
+    yield Use(
+        f"POST {path}/secret",
+        "Give a subscriber a new secret",
+        lambda table: rotate_secret(table, keys_, "erp", None, NOW),
+    )
+    yield Use(
+        f"POST {path}/replay",
+        "Send events to a subscriber again",
+        lambda table: request_replay(table, queue, wanted),
+    )
+    yield Use(
+        "publisher", "Deliver an event", lambda table: deliver(table, keys_, answered, queue, delivery, NOW)
+    )
+    yield Use(
+        "publisher",
+        "Fail to deliver one, for the first time",
+        lambda table: deliver(table, keys_, failing, queue, delivery, NOW),
+    )
+    yield Use("publisher", "Replay the orders of a day", lambda table: replay(table, queue, wanted))
+    yield Use("intake", "Record a listing", lambda table: record_listing(table, queue, listed))
+    yield Use("publisher", "Find the listings of a sku", lambda table: announce(table, queue, skus[0]))
+    yield Use(
+        "publisher",
+        "Tell a channel of a listing",
+        lambda table: push_stock(table, network(), lambda channel: api, queue, told, item, NOW),
+    )
+    yield Use(
+        "publisher",
+        "Find that it knows already",
+        lambda table: push_stock(table, network(), lambda channel: api, queue, told, item, NOW),
+    )
 
 
 def _order(skus: Sequence[str], number: str, units: int = 1, **fields: object) -> PlaceOrder:

@@ -26,6 +26,7 @@ from oms.store.listings import decode_listing, encode_listing, find_listing, key
 from oms.store.stock import encode_sku
 from oms.store.table import Table
 from oms.store.writes import Why, move, put
+from oms.usecases.describe_sku import describe_sku
 from oms.usecases.push_stock import CLAIM, to_announce
 from oms.usecases.record_listing import record_listing
 from tests.builders import NOW, network
@@ -386,11 +387,15 @@ def test_a_sku_that_is_not_counted_is_plenty(world: World) -> None:
 def test_of_a_kit_there_are_as_many_as_its_scarcest_part_makes(world: World) -> None:
     fill(world.table, "cup", wh_madrid=7)
     fill(world.table, "plate", wh_madrid=5)
-    kit = (Component("cup", 1), Component("plate", 2))
-    world.table.commit(put(keys.sku_meta(SKU), encode_sku(Sku(SKU, kit=kit))))
+    describe_sku(world.table, Sku(SKU, kit=(Component("cup", 1), Component("plate", 2))))
     world.list_()
     world.run()
     assert world.shop.stock == 2
+    why = Why("sale", "test", "test", NOW)
+    world.table.commit(move("plate", "wh-madrid", Delta(on_hand=-3), why))
+    world.receive({"task": "announce", "sku": "plate"})
+    world.run()
+    assert world.shop.stock == 1
 
 
 # ---- Shapes ------------------------------------------------------------------------------------------------

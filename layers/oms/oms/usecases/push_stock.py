@@ -19,6 +19,7 @@ from oms.inventory.availability import availability, seen_at
 from oms.inventory.model import Stock
 from oms.inventory.network import Channel, Network
 from oms.problems import Problem
+from oms.store.catalogue import kits_with
 from oms.store.errors import Cancelled
 from oms.store.keys import iso
 from oms.store.listings import encode_listing, find_listing, key_of, listings_of
@@ -84,7 +85,7 @@ def to_push(channel: str, item_id: str, sku: str) -> Message:
 
 
 def announce(table: Table, queue: Queue, sku: str) -> int:
-    """Have every listing of a sku told; one that is slow or down keeps no other waiting.
+    """Have every listing of a sku, and of the kits that it is in, told; none waits for another.
 
     Returns:
         How many there are.
@@ -92,7 +93,8 @@ def announce(table: Table, queue: Queue, sku: str) -> int:
     Raises:
         NotTakenError: the queue did not take everything.
     """
-    found = [key.pk.split("#", 2) for key in listings_of(table, sku)]
+    skus = (sku, *(kit.sku for kit in kits_with(table, sku)))
+    found = [key.pk.split("#", 2) for name in skus for key in listings_of(table, name)]
     queue.send([to_push(channel, item_id, sku) for _, channel, item_id in found])
     return len(found)
 
