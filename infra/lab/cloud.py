@@ -59,6 +59,9 @@ class Invocation:
         skew: seconds that its clock is ahead.
         spared: whether nothing goes wrong with it.
         slow: factor of its delays.
+        calls: how many it has made.
+        dead: whether its process has ended.
+        down: the service that refuses every call of it.
     """
 
     function: str
@@ -69,6 +72,7 @@ class Invocation:
     slow: float = 1.0
     calls: int = 0
     dead: bool = False
+    down: str | None = None
 
 
 @dataclass(slots=True)
@@ -298,7 +302,9 @@ class Cloud:
 
         if strike("crash before"):
             raise self._death(invocation, f"before {operation}")
-        if strike("throttled"):
+        if strike("down"):
+            invocation.down = service
+        if invocation.down == service or strike("throttled"):
             raise error(operation, _THROTTLED[service], "slow down")
         if service == "dynamodb" and operation in _CONFLICTING and strike("conflict"):
             raise self._conflict(name, operation, request)
@@ -515,7 +521,9 @@ class Cloud:
         return self._receive(queue, source)
 
     def _echo(self, queue: Queue, message: Message) -> None:
-        later = self._scheduler.now + self._chance.delay(20, "echo", message.id, message.receives)
+        name = ("echo", message.id, message.receives)
+        soon = self._chance.happens(0.5, *name, "soon")
+        later = self._scheduler.now + self._chance.delay(0.02 if soon else 20, *name)
         twin = Message(
             f"{message.id} echo {message.receives}",
             message.body,

@@ -16,6 +16,7 @@ MEANINGS: Mapping[str, str] = {
     "lost": "the call is made and its answer lost: the caller sees a timeout",
     "twice": "the answer is lost and the client makes the call once more, as boto3 does",
     "throttled": "the service refuses the call for now",
+    "down": "the service refuses this call and all others of the invocation",
     "conflict": "another transaction is in the way of some items",
     "refused": "some entries of a batch are not taken",
     "stale": "an eventually consistent read sees an item as it was",
@@ -25,20 +26,23 @@ MEANINGS: Mapping[str, str] = {
 """Every kind of fault."""
 
 PROFILES: Mapping[str, Mapping[str, float]] = {
-    "calm": {"stale": 0.05},
+    "calm": {"stale": 0.1, "duplicate": 0.05},
     "usual": {
         **{"crash before": 0.005, "crash after": 0.008, "lost": 0.008, "twice": 0.01, "throttled": 0.01},
-        **{"conflict": 0.04, "refused": 0.03, "stale": 0.15, "duplicate": 0.08, "slow": 0.02},
+        **{"down": 0.005, "conflict": 0.04, "refused": 0.1, "stale": 0.2, "duplicate": 0.1, "slow": 0.02},
     },
     "rough": {
         **{"crash before": 0.02, "crash after": 0.03, "lost": 0.03, "twice": 0.03, "throttled": 0.04},
-        **{"conflict": 0.1, "refused": 0.1, "stale": 0.4, "duplicate": 0.2, "slow": 0.05},
+        **{"down": 0.02, "conflict": 0.1, "refused": 0.3, "stale": 0.4, "duplicate": 0.2, "slow": 0.05},
     },
-    "contended": {"conflict": 0.6, "stale": 0.5, "duplicate": 0.1, "crash after": 0.01, "lost": 0.01},
+    "contended": {
+        **{"conflict": 0.6, "stale": 0.6, "duplicate": 0.2, "crash after": 0.01, "lost": 0.01},
+        **{"throttled": 0.05, "refused": 0.2},
+    },
 }
 """How likely each kind is, at each of its opportunities. A run has one profile."""
 
-_WEIGHTS = ("calm", "usual", "usual", "usual", "rough", "rough", "contended")
+_WEIGHTS = ("calm", "usual", "usual", "usual", "rough", "rough", "contended", "contended", "contended")
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from infra.lab.simulation import Plan, Run, simulate
 
-MOST_RUNS = 300
+MOST_RUNS = 80
 """Runs that one failure may cost."""
 
 

@@ -163,9 +163,10 @@ def _catalogue() -> dict[ItemKey, Image]:
 def _open_the_shops(world: World) -> None:
     """The first counts: of the favourite less than will be wanted, of some skus nothing at some places."""
     for sku in SKUS:
+        most = 5 if sku == SKUS[0] else 12
         for location in LOCATIONS:
             if world.chance.happens(0.7, "stocked", sku, location.id):
-                world.shelves[sku, location.id] = 1 + world.chance.below(12, "opening", sku, location.id)
+                world.shelves[sku, location.id] = 1 + world.chance.below(most, "opening", sku, location.id)
                 world.count(f"opening {sku} {location.id}", sku, location.id)
     world.scheduler.run(until=0.5)
 

@@ -20,7 +20,8 @@ from functools import partial
 from typing import Any
 
 from infra.lab.world import SHOPS, SKUS, Sent, Work, World
-from oms.returns.model import Outcome
+from oms.returns.model import Outcome, return_id
+from oms.store.returns import read_returns
 
 BURST = 5
 """Orders that come at nearly the same time."""
@@ -83,9 +84,16 @@ def shops_send_orders(world: World, orders: int) -> None:
         _send(world, sent, "1", placed, name, at)
         if chance.happens(0.2, "repeats", name):
             _send(world, sent, "1", placed, f"{name} again", at + chance.delay(30, "repeats at", name))
-        if chance.happens(0.15, "newer", name):
+        if chance.happens(0.25, "newer", name):
             newer = placed | {"channel_version": "2"}
-            _send(world, sent, "2", newer, f"{name} newer", at + chance.between(-1, 60, "newer at", name))
+            _send(
+                world,
+                sent,
+                "2",
+                newer,
+                f"{name} newer",
+                at + chance.choice((-0.5, 0.02, 0.3, 5, 60), "newer at", name),
+            )
 
 
 def _send(world: World, sent: Sent, version: str, document: dict[str, Any], name: str, at: float) -> None:
@@ -97,7 +105,7 @@ def order_document(world: World, sent: Sent, name: str, at: float) -> dict[str, 
     chance = world.chance
     lines: list[dict[str, Any]] = []
     for number in range(1 + chance.below(3, "lines", name)):
-        favourite = chance.happens(0.4, "favourite", name, number)
+        favourite = chance.happens(0.5, "favourite", name, number)
         sku = SKUS[0] if favourite else chance.choice(SKUS, "sku", name, number)
         quantity = 1 + chance.below(3, "quantity", name, number)
         amount = _PRICES[sku] * quantity
@@ -181,17 +189,28 @@ def limits_change(world: World, orders: int) -> None:
 
 @step("count_stock")
 def staff_count(world: World, orders: int) -> None:
-    """Positions are counted while parcels leave; now and then a forgotten unit is found."""
-    for number in range(3):
+    """Positions are counted, some while the news of a parcel that has left is under way.
+
+    Such a count leaves out the parcel already. Now and then it finds a forgotten unit.
+    """
+
+    def count(name: str, sku: str, location: str) -> None:
+        world.shelves[sku, location] += world.chance.below(2, "found", name)
+        world.count(name, sku, location)
+
+    def left(work: Work, lines: Mapping[str, int], name: str) -> None:
+        line = world.chance.choice(sorted(lines), "counted line", name)
+        place = work.lines[line][0], work.location
+        if work.location != "3pl-net" and world.chance.happens(0.15, "counts", name):
+            at = world.now + world.chance.choice((0.001, 0.5, 3), "counted after", name)
+            world.act(f"count after {name}", at, partial(count, f"count after {name}", *place))
+
+    world.on_leaving.append(left)
+    for number in range(2):
         name = f"count {number}"
         sku = world.chance.choice(SKUS, "counted", name)
         location = world.chance.choice(("wh-north", "wh-south", "st-centre"), "counted at", name)
-
-        def count(name: str = name, sku: str = sku, location: str = location) -> None:
-            world.shelves[sku, location] += world.chance.below(2, "found", name)
-            world.count(name, sku, location)
-
-        world.act(name, world.chance.between(20, 500, name), count)
+        world.act(name, world.chance.between(20, 500, name), partial(count, name, sku, location))
 
 
 @step("record_return")
@@ -221,8 +240,14 @@ def send_back(world: World, work: Work, lines: Mapping[str, int], name: str) -> 
     outcome = chance.choice(tuple(Outcome), "outcome", name)
     base = {"order_id": work.order_id, "reference": reference}
 
-    def say(kind: str, more: Mapping[str, Any], line: Mapping[str, Any]) -> None:
-        message = {"message_id": f"{kind} {name}", "type": kind, "occurred_at": world.time(), **base, **more}
+    def say(kind: str, more: Mapping[str, Any], line: Mapping[str, Any], at: float | None = None) -> None:
+        message = {
+            "message_id": f"{kind} {name}",
+            "type": kind,
+            "occurred_at": world.time(at),
+            **base,
+            **more,
+        }
         world.report(f"{kind} {name}", "ReturnEventsQueue", message | {"lines": [line]}, late=30)
 
     def come_in() -> None:
@@ -235,7 +260,12 @@ def send_back(world: World, work: Work, lines: Mapping[str, int], name: str) -> 
         if outcome is Outcome.SCRAP:
             world.shelves[sku, location] -= units
         line = {"line_id": line_id, "units": units, "outcome": str(outcome)}
-        say("disposed", {"location": location}, line)
+        told = partial(say, "disposed", {"location": location}, line, world.now)
+        world.after_count([(sku, location)], comes_in, received, told)
+
+    def received() -> bool:
+        known = read_returns(world.table, work.order_id).get(return_id(work.order_id, reference))
+        return known is not None and known.knows(f"received {name}")
 
     if announced:
         say("requested", {}, {"line_id": line_id, "units": units})

@@ -139,11 +139,10 @@ _SUBSTITUTES: tuple[tuple[object, object], ...] = (
 @contextmanager
 def substituted() -> Iterator[None]:
     """Exchange time, chance and clients in all modules of the project; `enter` says for which run."""
-    modules = _modules()
     undo: list[Callable[[], None]] = []
     kept = dict(os.environ)
     os.environ.update(stack().environment)
-    for module in modules:
+    for module in modules():
         _exchange(module, undo)
     _set(metrics, "print", lambda *text: None, undo)
     describe = logger.describe
@@ -187,7 +186,7 @@ _found: list[Any] = []
 
 def _caches() -> list[Any]:
     if not _found:
-        for module in _modules():
+        for module in modules():
             stateful = module.__name__.startswith("functions.") or module.__name__ == "oms.store.process"
             names = [value for value in vars(module).values() if hasattr(value, "cache_clear")]
             _found.extend(value for value in names if stateful and value.__module__ == module.__name__)
@@ -197,7 +196,7 @@ def _caches() -> list[Any]:
 _imported: list[ModuleType] = []
 
 
-def _modules() -> list[ModuleType]:
+def modules() -> list[ModuleType]:
     """Every module of the project that functions may use."""
     if not _imported:
         kept = dict(os.environ)
