@@ -19,9 +19,9 @@ from oms.orders.cancelling import CancelReason, CancelRequest, cancel
 from oms.orders.commands import PlaceOrder
 from oms.orders.judgement import judge
 from oms.orders.model import Order, Stage
-from oms.orders.placing import place
+from oms.orders.placing import IN_TURN, place
 from oms.orders.reserving import reserve
-from oms.orders.resourcing import give, reopen
+from oms.orders.resourcing import give, reopen, resume
 from oms.payments.refunds import Refund
 from oms.problems import Problem
 from oms.returns.events import RequestedUnits, ReturnedUnits, ReturnFact, ReturnRequest
@@ -89,10 +89,15 @@ class Story:
     def send(self, sent: PlaceOrder) -> None:
         """The channel sends the order again."""
         self.command = sent if sent.channel_version > self.command.channel_version else self.command
-        judgement = judge(self.order, sent, self.now)
+        judgement = judge(self.order, self.body, sent, STOCKS, self.now)
         self._keep(judgement.order)
+        if judgement.body:
+            self.body = judgement.body
+            self._write(keys.body(self.order.order_id), encode_body(self.order, self.body))
         if judgement.wish:
             self.cancel(judgement.wish)
+        if IN_TURN in self.order.holds:
+            self._keep(resume(self.order, self.body, CHANNEL, network(), STOCKS, self.now).order)
 
     def release(self) -> None:
         """What is allocated becomes work."""
@@ -279,11 +284,21 @@ def _other(sent: PlaceOrder) -> PlaceOrder:
     return replace(sent, notes=f"{sent.notes}, ring twice")
 
 
+def _edited(sent: PlaceOrder) -> PlaceOrder:
+    """One unit more of the first line, and a line that was not there; without the last line."""
+    first, *rest = sent.lines
+    more = replace(first, quantity=int(first.quantity) + 1, amount=first.amount + 1000)
+    new = line("A", 1, number=int(rest[-1].channel_line_id[2:]) + 1 if rest else 9)
+    return replace(sent, lines=(more, *rest[:-1], new), total=sent.total + 1000)
+
+
 STEPS: Mapping[str, Callable[[Story], None]] = {
     "repeat": lambda story: story.send(story.command),
     "repeat_other": lambda story: story.send(_other(story.command)),
     "newer": lambda story: story.send(_newer(story.command)),
     "newer_other": lambda story: story.send(_newer(_other(story.command))),
+    "edit": lambda story: story.send(_newer(_edited(story.command))),
+    "newer_currency": lambda story: story.send(replace(_newer(story.command), currency="USD")),
     "newer_cancelled": lambda story: story.send(replace(_newer(story.command), cancelled=True)),
     "release": lambda story: story.release(),
     "serve": lambda story: story.serve("st-gracia"),
@@ -335,5 +350,15 @@ def lives() -> tuple[Story, ...]:
         Story().reserve("confirmed").reserve("released").reserve("expired"),
         Story().tell(*_MOVED, "send_transfer", "receive_transfer", "close_transfer"),
         Story().tell(*_MOVED, "stop_transfer", "fall_short"),
-        Story("ABC").tell("repeat_other", "newer", "newer_other", "serve", "reopen", "release", "ship"),
+        Story("ABC").tell(
+            "repeat_other",
+            "newer",
+            "newer_other",
+            "edit",
+            "newer_currency",
+            "serve",
+            "reopen",
+            "release",
+            "ship",
+        ),
     )

@@ -172,6 +172,8 @@ def test_a_cancelled_order_is_held_by_nothing_and_nobody_has_to_look_at_it() -> 
 def test_a_request_that_comes_again_changes_nothing() -> None:
     order = cancelled(placed().order).order
     assert cancelled(order).order is order
+    held = replace(order, holds=("edit",))
+    assert cancelled(held).order is held
     test = placed(command(line("A", 1), test=True)).order
     assert cancelled(test).order is test
 

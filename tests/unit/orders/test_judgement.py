@@ -1,13 +1,15 @@
 """Judgement of an order that arrives again."""
 
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
+from oms.orders import judgement
 from oms.orders.cancelling import CancelReason, CancelRequest, cancel
 from oms.orders.commands import Payment, PaymentState, PlaceOrder
 from oms.orders.identity import digest, order_id, shard
-from oms.orders.judgement import Judgement, Verdict, judge
+from oms.orders.judgement import Judgement, Verdict
 from oms.orders.model import Order
 from oms.orders.placing import place
 from oms.orders.work import releasable
@@ -15,10 +17,23 @@ from tests.builders import CHANNEL, NOW, command, line, network, stock
 
 OLDER, NEWER = "2026-11-22T09:28:00.000Z", "2026-11-22T09:30:00.000Z"
 FIRST = command(line("A"))
+STOCKS = {"A": stock("A", {"wh-madrid": 5})}
 
 
 def known(first: PlaceOrder = FIRST) -> Order:
-    return place(first, CHANNEL, network(), {"A": stock("A", {"wh-madrid": 5})}, NOW).order
+    return place(first, CHANNEL, network(), STOCKS, NOW).order
+
+
+def judge(order: Order, sent: PlaceOrder, now: datetime) -> Judgement:
+    """Judge against an order whose body still has the lines of its first version."""
+    first = replace(
+        sent,
+        lines=tuple(
+            replace(one, quantity=kept.ordered) for one, kept in zip(sent.lines, order.lines, strict=True)
+        ),
+    )
+    body = place(first, CHANNEL, network(), STOCKS, NOW).body
+    return judgement.judge(order, body, sent, STOCKS, now)
 
 
 @pytest.mark.parametrize(
@@ -29,7 +44,8 @@ def known(first: PlaceOrder = FIRST) -> Order:
         ({"channel_version": OLDER}, Verdict.STALE),
         ({"channel_version": OLDER, "total": 1}, Verdict.STALE),
         ({"channel_version": NEWER}, Verdict.REFRESHED),
-        ({"channel_version": NEWER, "total": 1}, Verdict.EDIT_RECEIVED),
+        ({"channel_version": NEWER, "notes": "ring twice"}, Verdict.EDITED),
+        ({"channel_version": NEWER, "currency": "USD"}, Verdict.EDIT_RECEIVED),
     ],
 )
 def test_the_channel_s_version_comes_first_then_the_content(
@@ -70,11 +86,14 @@ def test_a_payment_reported_by_a_newer_version_ends_the_payment_hold() -> None:
     assert (judged.order.holds, judged.order.captured) == ((), 1000)
 
 
-def test_an_edit_that_arrived_is_a_duplicate_the_next_time() -> None:
-    edited = replace(FIRST, channel_version=NEWER, total=1)
+def test_an_edit_that_cannot_be_applied_holds_the_order_and_is_a_duplicate_the_next_time() -> None:
+    edited = replace(FIRST, channel_version=NEWER, currency="USD")
     judged = judge(known(), edited, NOW).order
     assert [exception.code for exception in judged.exceptions] == ["channel_edit"]
+    assert not releasable(judged)
     assert judge(judged, edited, NOW) == Judgement(Verdict.DUPLICATE, judged)
+    mended = judge(judged, replace(FIRST, channel_version=f"{NEWER}+"), NOW).order
+    assert (mended.exceptions, mended.holds) == ((), ())
 
 
 def test_two_shops_with_the_same_order_number_are_two_orders() -> None:
@@ -107,9 +126,9 @@ def test_what_a_newer_version_cancels_is_to_be_cancelled_once(
     two = replace(FIRST, lines=(line("A", 2),))
     order = known(two)
     newer = replace(two, channel_version=NEWER, **change)  # type: ignore[arg-type]
-    judgement = judge(order, newer, NOW)
-    assert judgement.wish == CancelRequest(CancelReason.OTHER, units, NEWER)
-    after = cancel(judgement.order, {}, (), judgement.wish, NOW).order
+    given = judge(order, newer, NOW)
+    assert given.wish == CancelRequest(CancelReason.OTHER, units, NEWER)
+    after = cancel(given.order, {}, (), given.wish, NOW).order
     later = judge(after, replace(newer, channel_version=f"{NEWER}+"), NOW)
     assert (later.wish, later.order.exceptions) == (None, ())
 
@@ -141,8 +160,8 @@ def test_money_given_back_for_units_that_are_cancelled_holds_nothing() -> None:
     two = replace(FIRST, lines=(line("A", 2),), total=2000, payments=(_paid(2000),))
     back = (Payment("card", 1000, PaymentState.REFUNDED), _paid(1000))
     fewer = replace(two, channel_version=NEWER, lines=(line("A", 2, cancelled=1),), payments=back)
-    judgement = judge(known(two), fewer, NOW)
-    assert (judgement.order.holds, judgement.order.exceptions) == ((), ())
+    given = judge(known(two), fewer, NOW)
+    assert (given.order.holds, given.order.exceptions) == ((), ())
 
 
 def _paid(amount: int) -> Payment:
@@ -151,5 +170,5 @@ def _paid(amount: int) -> Payment:
 
 def test_units_that_entered_cancelled_are_not_cancelled_again() -> None:
     reduced = replace(FIRST, lines=(line("A", 2, cancelled=1),))
-    judgement = judge(known(reduced), replace(reduced, channel_version=NEWER), NOW)
-    assert (judgement.wish, judgement.order.holds, judgement.order.exceptions) == (None, (), ())
+    given = judge(known(reduced), replace(reduced, channel_version=NEWER), NOW)
+    assert (given.wish, given.order.holds, given.order.exceptions) == (None, (), ())

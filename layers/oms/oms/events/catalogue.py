@@ -89,6 +89,7 @@ _UNITS: Schema = {"type": "integer", "minimum": 0, "description": "In the sku's 
 _AMOUNT: Schema = {"type": "integer", "description": "In minor units of the currency."}
 _TIME: Schema = {"type": "string", "format": "date-time", "description": "UTC."}
 _IDS: Schema = {"type": "array", "minItems": 1, "items": _TEXT}
+_LINE_IDS: Schema = {"type": "array", "items": _TEXT}
 
 _LINE: Members = {"line_id": _TEXT, "sku": _TEXT, "units": _UNITS}
 _PLACED_LINE: Members = {
@@ -165,7 +166,16 @@ CATALOGUE: Mapping[str, EventType[Any]] = {
         "The channel sent the version that we have with other content; the order stays as it is."
     ),
     "order.edit_received": EventType[Order](
-        "The channel sent a newer version with other content; a person has to compare them."
+        "The channel sent a newer version of which not everything could be applied: a person has to look."
+    ),
+    "order.edited": EventType[Order](
+        "A newer version of the channel was applied; what it cancels has events of its own.",
+        {
+            "added": {**_LINE_IDS, "description": "New lines, or more units of others."},
+            "changed": {**_LINE_IDS, "description": "Lines with other amounts."},
+            "total": _AMOUNT,
+        },
+        data.edited,
     ),
     "order.refreshed": EventType[Order](
         "The channel sent a newer version with the same content; its payments were taken on.", public=False

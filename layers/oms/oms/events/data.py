@@ -33,11 +33,13 @@ def identity_of_order(order: Order) -> Data:
 
 
 def placed(order: Order, kept: Kept) -> Data:
-    """What was ordered, and where each unit was found: `ordered` and the sku of a line never change."""
+    """What was ordered at first, and where each unit was: `ordered` and the sku of a line never change."""
+    edits = (entry.data for entry in order.journal if "edited" in entry.kinds)
+    edit = next(edits, {"lines_before": len(order.lines), "total_before": order.total})
     return {
         "placed_at": iso(order.placed_at),
         "currency": order.currency,
-        "total": order.total,
+        "total": edit["total_before"],
         "test": order.test,
         "lines": [
             {
@@ -53,9 +55,14 @@ def placed(order: Order, kept: Kept) -> Data:
                 "backordered": kept["backordered"].get(line.line_id, 0),
                 "open": kept["open"].get(line.line_id, 0),
             }
-            for line in order.lines
+            for line in order.lines[: edit["lines_before"]]
         ],
     }
+
+
+def edited(order: Order, kept: Kept) -> Data:
+    """The lines that are new, those with other amounts, and the total."""
+    return {"added": kept["added"], "changed": kept["changed"], "total": kept["total"]}
 
 
 def sourced(order: Order, kept: Kept) -> Data:

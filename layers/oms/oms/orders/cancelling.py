@@ -116,6 +116,9 @@ def cancel(
     unknown = (wish.units or {}).keys() - {line.line_id for line in order.lines}
     if unknown:
         raise Problem(Code.FIELD_INVALID, f"the order has no line {min(unknown)}", "lines")
+    wished = wish.units
+    if wished is not None:
+        wish = replace(wish, units=_by_goods(order, wished))
     takings = [_take(line, works, wish) for line in order.lines]
     gone = _gone(takings, wish)
     if wish.channel is None:
@@ -131,17 +134,18 @@ def cancel(
         for name, units in one.asked.items():
             asked.setdefault(name, {})[one.line.line_id] = units
     after = _settled(with_containers(order.with_lines(changed)))
+    noticed = after
     if gone and wish.channel:
-        after = after.with_exception("channel_cancelled", wish.channel, now)
-    if after == order and not asked:
+        noticed = after.with_exception("channel_cancelled", wish.channel, now)
+    if not (cancelled or asked or noticed is not after):
         return Cancellation(order)
     happened = {"cancelled": cancelled, "cancel_requested": asked, "cancel_refused": gone}
     kinds = [kind for kind, units in happened.items() if units]
     data: dict[str, object] = {"reason": str(wish.reason), "cancelled": cancelled, "refused": gone}
     data["asked"] = asked
     if wish.channel:
-        data |= {"channel": wish.channel, "wish": "all" if wish.units is None else dict(wish.units)}
-    written = completed(after, now, *kinds, data=data)
+        data |= {"channel": wish.channel, "wish": "all" if wished is None else dict(wished)}
+    written = completed(noticed, now, *kinds, data=data)
     refund = cancellation_refund(order, written, refunds, cancelled, now) if cancelled else None
     return Cancellation(written, cancelled, asked, gone, refund)
 
@@ -173,6 +177,20 @@ def completed(order: Order, now: datetime, *kinds: str, data: Mapping[str, objec
     if order.closed_at is None and is_complete(order):
         return replace(order, closed_at=now).written(now, *kinds, "closed", data=data)
     return order.written(now, *kinds, data=data)
+
+
+def _by_goods(order: Order, units: Mapping[str, int]) -> dict[str, int]:
+    """Units by line, those of a container as what its components have in it."""
+    goods: dict[str, int] = {}
+    for name, count in units.items():
+        line = order.line(name)
+        parts = [part for part in order.lines if part.parent_line_id == name and part.ordered]
+        shares = [(name, count)]
+        if parts and line is not None and line.kind is LineKind.CONTAINER:
+            shares = [(part.line_id, part.ordered * count // line.ordered) for part in parts]
+        for goods_line, share in shares:
+            goods[goods_line] = goods.get(goods_line, 0) + share
+    return goods
 
 
 def _take(line: OrderLine, works: Mapping[str, FulfillmentOrder], wish: CancelRequest) -> _Taking:

@@ -1,18 +1,16 @@
 """Judgement of an order that arrives again: by the channel's version first, then by its content."""
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from decimal import Decimal
 from enum import StrEnum
-from typing import cast
 
+from oms.inventory.model import Stock
 from oms.orders.cancelling import CancelReason, CancelRequest
 from oms.orders.commands import PlaceOrder
+from oms.orders.editing import edit, fewer_units, is_unlike
 from oms.orders.identity import digest
-from oms.orders.kits import parts_of
-from oms.orders.model import Order
+from oms.orders.model import Order, OrderBody
 from oms.orders.placing import paid_amounts
 from oms.orders.status import kept_total
 from oms.payments.refunds import worth
@@ -26,6 +24,7 @@ class Verdict(StrEnum):
     STALE = "stale"
     CONFLICT = "conflict"
     REFRESHED = "refreshed"
+    EDITED = "edited"
     EDIT_RECEIVED = "edit_received"
 
 
@@ -39,50 +38,77 @@ _VERDICTS: dict[tuple[int, bool], Verdict] = {
 }
 """By how the version compares with ours (-1 older, 0 equal, 1 newer) and whether the content is equal."""
 
-_EXCEPTIONS = {Verdict.CONFLICT: "channel_conflict", Verdict.EDIT_RECEIVED: "channel_edit"}
-
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """What a repeated command means: the order to write, the known one when there is nothing to write.
 
-    `wish` is what it takes back besides; to cancel that belongs into the same write.
+    `wish` is what it takes back besides, to be cancelled in the same write; `body` is to be written too when
+    it is there.
     """
 
     verdict: Verdict
     order: Order
     wish: CancelRequest | None = None
+    body: OrderBody | None = None
 
 
-def judge(order: Order, command: PlaceOrder, now: datetime) -> Judgement:
-    """What a repeated command means for the order that is there.
-
-    A stale or repeated command changes nothing. The same version with other content is a conflict: an
-    exception is opened once for that content, and the order stays as it is. A newer version is taken on with
-    the payments that it reports and the units that it cancels; content that differs opens an exception. So
-    does money given back for units that are kept: the order is held, and a person decides.
-    """
-    content = digest(command)
+def judged(order: Order, command: PlaceOrder) -> Verdict:
+    """What a repeated command is to the order that is there."""
     difference = (command.channel_version > order.channel_version) - (
         command.channel_version < order.channel_version
     )
     if difference > 0 and command.channel_version < last_cancelled(order) and not command.cancelled:
         difference = -1  # it was made before the channel cancelled
-    verdict = _VERDICTS[difference, content == order.digest]
-    judged = order
-    if verdict in _EXCEPTIONS:
-        judged = judged.with_exception(_EXCEPTIONS[verdict], content.hex(), now)
-    wish = None
-    if difference > 0:
-        judged = _paid(judged, command)
-        wish = None if command.test else _taken_back(order, command)
-        if not command.test and _refunded_more(order, judged, wish):
-            holds = judged.holds if "manual" in judged.holds else (*judged.holds, "manual")
-            judged = replace(judged, holds=holds).with_exception("channel_reduced", content.hex(), now)
-        judged = replace(judged, channel_version=command.channel_version, digest=content)
-    if judged is order:
+    return _VERDICTS[difference, digest(command) == order.digest]
+
+
+def judge(
+    order: Order, body: OrderBody | None, command: PlaceOrder, stocks: Mapping[str, Stock], now: datetime
+) -> Judgement:
+    """What a repeated command means for the order that is there.
+
+    A stale or repeated command changes nothing. The same version with other content is a conflict: an
+    exception is opened once for that content, and the order stays as it is. A newer version is taken on with
+    the payments that it reports and the units that it cancels, and other content is applied
+    (`oms.orders.editing`); what cannot be applied opens an exception and holds the order. So does money given
+    back for units that are kept.
+
+    Args:
+        order: the header.
+        body: its body; only a newer version needs it.
+        command: the order as it has arrived again.
+        stocks: of every sku of the command, as stored; only a newer version with other content needs them.
+        now: time of the write, UTC.
+    """
+    content = digest(command)
+    verdict = judged(order, command)
+    if verdict is Verdict.CONFLICT:
+        opened = order.with_exception("channel_conflict", content.hex(), now)
+        return Judgement(verdict, order if opened is order else opened.written(now, str(verdict)))
+    if verdict not in (Verdict.REFRESHED, Verdict.EDIT_RECEIVED):
         return Judgement(verdict, order)
-    return Judgement(verdict, judged.written(now, str(verdict)), wish)
+    taken = replace(_paid(order, command), channel_version=command.channel_version, digest=content)
+    if command.test:
+        return Judgement(Verdict.REFRESHED, taken.written(now, str(Verdict.REFRESHED)))
+    assert body is not None, "a newer version is judged with the body"
+    wish = _taken_back(order, body, command)
+    if command.cancelled or (verdict is Verdict.REFRESHED and not is_unlike(order, body, command)):
+        refreshed = _held_for_money(order, taken, wish, content.hex(), now)
+        return Judgement(Verdict.REFRESHED, refreshed.written(now, str(Verdict.REFRESHED)), wish)
+    edited = edit(taken, body, command, stocks, now)
+    verdict, kinds = Verdict.EDIT_RECEIVED, ["edited"]
+    result = _held_for_money(order, edited.order, wish, content.hex(), now)
+    if edited.left:
+        kinds.append("edit_received")
+        result = result.with_exception("channel_edit", content.hex(), now)
+    else:
+        verdict = Verdict.EDITED
+        opened_before = tuple(known for known in result.exceptions if known.code != "channel_edit")
+        result = replace(result, exceptions=opened_before)
+    data = {"added": list(edited.added), "changed": list(edited.changed), "total": result.total}
+    before = {"lines_before": len(order.lines), "total_before": order.total, "left": list(edited.left)}
+    return Judgement(verdict, result.written(now, *kinds, data=data | before), wish, edited.body)
 
 
 def last_cancelled(order: Order) -> str:
@@ -93,36 +119,32 @@ def last_cancelled(order: Order) -> str:
 def _paid(order: Order, command: PlaceOrder) -> Order:
     """The order with the amounts that a newer version reports; the payment hold ends when they cover it."""
     authorized, captured, refunded = paid_amounts(command)
-    covered = authorized + captured - refunded >= order.total
+    covered = authorized + captured - refunded >= kept_total(order)
     holds = tuple(hold for hold in order.holds if not (covered and hold == "payment"))
     return replace(order, authorized=authorized, captured=captured, refunded=refunded, holds=holds)
 
 
-def _taken_back(order: Order, command: PlaceOrder) -> CancelRequest | None:
+def _taken_back(order: Order, body: OrderBody, command: PlaceOrder) -> CancelRequest | None:
     """What a newer version cancels that no version before it has; None when that is nothing."""
-    before = [entry.data["wish"] for entry in order.journal if "channel" in entry.data]
+    if any(entry.data.get("wish") == "all" for entry in order.journal):
+        return None
     wish = CancelRequest(CancelReason.OTHER, channel=command.channel_version)
-    if command.cancelled or "all" in before:
-        return None if "all" in before else wish
-    wished: Counter[str] = Counter()
-    for units in before:
-        wished.update(cast(Mapping[str, int], units))
-    more: dict[str, int] = {}
-    for line, kept in zip(command.lines, order.lines, strict=False):
-        # The share of the line that the channel has cancelled, in our smallest units.
-        cancelled = int(Decimal(line.cancelled) * kept.ordered / (Decimal(line.quantity) or 1))
-        for part, units in parts_of(order, kept, cancelled):
-            known = max(part.cancelled, wished[part.line_id])
-            if units > known:
-                more[part.line_id] = units - known
-    return replace(wish, units=more) if more else None
+    if command.cancelled:
+        return wish
+    units = fewer_units(order, body, command)
+    return replace(wish, units=units) if units else None
 
 
-def _refunded_more(before: Order, after: Order, wish: CancelRequest | None) -> bool:
-    """Whether money was given back for units that are neither cancelled nor sent back, and may yet go out."""
+def _held_for_money(
+    before: Order, after: Order, wish: CancelRequest | None, ref: str, now: datetime
+) -> Order:
+    """The order held, when money was given back for units that are neither cancelled nor sent back."""
     waiting = any(line.open or line.backordered or line.entries for line in before.lines)
     if not waiting or (wish is not None and wish.units is None) or after.refunded <= before.refunded:
-        return False
+        return after
     cancelled = wish.units if wish is not None and wish.units else {}
-    kept = kept_total(after) - sum(line.amount for line in worth(before, cancelled))
-    return after.captured - after.refunded < min(kept, before.captured - before.refunded)
+    kept = kept_total(after) - sum(line.amount for line in worth(after, cancelled))
+    if after.captured - after.refunded >= min(kept, before.captured - before.refunded):
+        return after
+    holds = after.holds if "manual" in after.holds else (*after.holds, "manual")
+    return replace(after, holds=holds).with_exception("channel_reduced", ref, now)

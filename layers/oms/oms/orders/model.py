@@ -40,6 +40,14 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Why a line is there that was not ordered at first; `line_id` is the line that it adds to, if any."""
+
+    kind: str
+    line_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class OrderLine:
     """A line and its counters.
 
@@ -70,6 +78,7 @@ class OrderLine:
     pending: bool = False
     parent_line_id: str | None = None
     per_bundle: int = 0
+    origin: Origin | None = None
 
     def units_in(self, *stages: Stage) -> int:
         """Units of the entries in any of `stages`."""
@@ -150,7 +159,9 @@ EXCEPTIONS: dict[str, Resolution] = {
     "address_missing": Resolution(
         "customer_service", "ask the customer, and correct the order at the channel"
     ),
-    "channel_edit": Resolution("customer_service", "compare with the channel and edit the order"),
+    "channel_edit": Resolution(
+        "customer_service", "compare with the channel; a version that can be applied in whole resolves it"
+    ),
     "totals_unbalanced": Resolution("finance", "compare with the channel"),
     "shipped_beyond_request": Resolution("warehouse", "count the position and correct the order"),
     "returned_beyond_shipped": Resolution(

@@ -53,8 +53,8 @@ class Placement:
     """A placed order with everything that must be written with it in one transaction.
 
     `ended` are the rows of reservations whose units it takes or gives back: expired ones that it needs, and
-    those of `reservation`, the cart that has become this order. `absorbed` counts the commands in the stub that
-    the order takes the place of.
+    those of `reservation`, the cart that has become this order. `absorbed` counts the commands in the stub
+    that the order takes the place of.
     """
 
     order: Order

@@ -20,6 +20,7 @@ from oms.orders.model import (
     OrderBody,
     OrderDelivery,
     OrderLine,
+    Origin,
     Stage,
 )
 from oms.orders.work import work_stage
@@ -157,6 +158,7 @@ def _encode_line(line: OrderLine) -> Value:
         "f": None if line.fulfilled_by is FulfilledBy.US else str(line.fulfilled_by),
         "dl": line.delivery_id,
         "p": line.parent_line_id,
+        "og": [line.origin.kind, line.origin.line_id or ""] if line.origin else None,
         "u": None if line.tracked else True,
         "w": line.pending or None,
         "e": [_encode_entry(entry) for entry in line.entries] or None,
@@ -172,6 +174,7 @@ def _decode_line(stored: Mapping[str, Any]) -> OrderLine:
         fulfilled_by=FulfilledBy(stored.get("f", FulfilledBy.US)),
         delivery_id=stored.get("dl"),
         parent_line_id=stored.get("p"),
+        origin=Origin(stored["og"][0], stored["og"][1] or None) if "og" in stored else None,
         tracked=not stored.get("u", False),
         pending=stored.get("w", False),
         entries=tuple(_decode_entry(entry) for entry in stored.get("e", ())),

@@ -1,19 +1,24 @@
 """Judge an order that arrives again, and carry out what a newer version of it means."""
 
 from dataclasses import dataclass
+from dataclasses import replace as dataclass_replace
 from datetime import datetime
 
+from oms.inventory.model import Stock
 from oms.inventory.network import Network
 from oms.orders.commands import PlaceOrder
-from oms.orders.judgement import Verdict, judge
-from oms.orders.model import Order
+from oms.orders.judgement import Verdict, judge, judged
+from oms.orders.model import Order, OrderBody
+from oms.orders.placing import IN_TURN
 from oms.store import keys
-from oms.store.orders import encode_order
+from oms.store.orders import decode_body, encode_body, encode_order
 from oms.store.queries import known_order
+from oms.store.stock import read_wanted
 from oms.store.table import Table
-from oms.store.writes import Write, replace
+from oms.store.writes import Write, put, replace
 from oms.usecases.cancel_order import cancellation
 from oms.usecases.races import settle
+from oms.usecases.source_order import source_order
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,9 @@ def judge_order(table: Table, network: Network, order: Order, command: PlaceOrde
 
     def attempt() -> Judged:
         current = seen.pop() if seen else known_order(table, order.order_id)
-        judgement = judge(current, command, now)
+        newer = judged(current, command) in (Verdict.REFRESHED, Verdict.EDIT_RECEIVED)
+        body, stocks = _looked_up(table, current, command) if newer else (None, {})
+        judgement = judge(current, body, command, stocks, now)
         final = judgement.order
         writes: list[Write] = []
         if judgement.wish:
@@ -50,9 +57,23 @@ def judge_order(table: Table, network: Network, order: Order, command: PlaceOrde
             final = done.order
         elif final is not current:
             writes = [replace(keys.header(order.order_id), encode_order(final), current.v)]
+        if judgement.body:
+            writes.append(put(keys.body(order.order_id), encode_body(final, judgement.body)))
         if writes:
             table.commit(*writes)
         opened = tuple(known.code for known in final.exceptions if known not in current.exceptions)
         return Judged(judgement.verdict, final, opened)
 
-    return settle(attempt, f"order {order.order_id}")
+    done = settle(attempt, f"order {order.order_id}")
+    if IN_TURN in done.order.holds:
+        return dataclass_replace(done, order=source_order(table, network, order.order_id, now))
+    return done
+
+
+def _looked_up(table: Table, order: Order, command: PlaceOrder) -> tuple[OrderBody, dict[str, Stock]]:
+    """The body of an order, and the stock of what a newer version has that the order has not."""
+    item = table.get(keys.body(order.order_id))
+    assert item is not None, "a body is written with its header"
+    edits = judged(order, command) is Verdict.EDIT_RECEIVED and not command.test
+    skus = {line.sku for line in command.lines if line.sku} if edits else set()
+    return decode_body(item), read_wanted(table, skus, consistent=True)
