@@ -43,7 +43,7 @@ def announce_stock(
     """
     soon: dict[str, tuple[int, Message]] = {}
     at_once: dict[str, tuple[int, Message]] = {}
-    for position, change in enumerate(changes):
+    for position, change in enumerate(changes[: failure.position] if failure else changes):
         images = change["dynamodb"]
         old, new = (decode(images[name]) if name in images else None for name in ("OldImage", "NewImage"))
         image = new or old
