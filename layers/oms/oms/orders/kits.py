@@ -6,7 +6,6 @@ from decimal import Decimal
 
 from oms.inventory.model import Sku, Stock
 from oms.orders.commands import FulfilledBy, Line, LineKind
-from oms.orders.model import Order, OrderLine
 from oms.payments.money import per_unit, spread
 
 
@@ -99,9 +98,3 @@ def _parts(line: Line, kit: Sku, entries: Mapping[str, Sku]) -> Iterator[tuple[L
             ),
             units,
         )
-
-
-def parts_of(order: Order, line: OrderLine, units: int) -> list[tuple[OrderLine, int]]:
-    """The lines that units of a line stand for: of a kit its components, of anything else the line itself."""
-    parts = [part for part in order.lines if part.per_bundle and part.parent_line_id == line.line_id]
-    return [(part, units * part.per_bundle) for part in parts] or [(line, units)]
