@@ -136,7 +136,12 @@ def _ship(table: Table, fact: FulfillmentFact, now: datetime) -> Recorded:
 
 
 def _deliver(table: Table, fact: FulfillmentFact, now: datetime) -> int:
-    """Mark the parcels first, then count them on the order: the repetition mends a crash in between."""
+    """Mark the parcels first, then count them on the order: the repetition mends a crash in between.
+
+    The header is read before the parcels: of two deliveries at a time that have not seen each other's mark,
+    one then loses the race for it, and counts both.
+    """
+    order = queries.known_order(table, fact.order_id)
     shipments = _shipments(table, fact.order_id)
     named = {f"{fact.fulfillment_order}.{package.package_id}" for package in fact.packages}
     parcels = named or {
@@ -157,7 +162,6 @@ def _deliver(table: Table, fact: FulfillmentFact, now: datetime) -> int:
             table.commit(replace_item(key, encode_shipment(arrived), shipments[name].v))
             shipments[name] = arrived
             delivered += 1
-    order = queries.known_order(table, fact.order_id)
     counted = record_deliveries(order, shipments, now)
     if counted is not order:
         table.commit(replace_item(keys.header(order.order_id), encode_order(counted), order.v))

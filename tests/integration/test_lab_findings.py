@@ -1,0 +1,59 @@
+"""What the lab has found, told by hand: each is a race that no other test had."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from infra.lab.memory_table import MemoryTable
+from oms.fulfillment.events import FactKind, FulfillmentFact, Package, PackedUnits
+from oms.orders.identity import order_id
+from oms.store.table import Table
+from oms.usecases.place_order import place_order
+from oms.usecases.record_fulfillment import record_fulfillment
+from oms.usecases.release_order import release_order
+from tests.builders import NOW, command, line, network
+from tests.shelves import fill, order_of
+
+ID = order_id("shop-es", "5001")
+
+
+class Interrupted:
+    """A client during whose call of some number something else happens first."""
+
+    def __init__(self, client: Any, number: int, happens: Callable[[], object]) -> None:
+        self._client = client
+        self._left = number
+        self._happens = happens
+
+    def __getattr__(self, name: str) -> Any:
+        def call(**request: Any) -> Any:
+            self._left -= 1
+            if self._left == 0:
+                self._happens()
+            return getattr(self._client, name)(**request)
+
+        return call
+
+
+def fact(kind: FactKind, *parcels: int) -> FulfillmentFact:
+    later = NOW + timedelta(hours=1)
+    packages = tuple(Package(f"p{n}", lines=(PackedUnits("1", 1),)) for n in parcels)
+    return FulfillmentFact(f"{kind} {parcels}", kind, later, ID, "2-1", packages)
+
+
+@pytest.mark.parametrize("number", range(1, 6))
+def test_two_parcels_of_an_order_that_arrive_at_once_are_both_counted(number: int) -> None:
+    memory: Any = MemoryTable("orders")
+    table = Table(memory, "orders")
+    fill(table, "A", wh_madrid=9)
+    place_order(table, network(), command(line("A", 2)), NOW)
+    release_order(table, network(), ID, NOW)
+    record_fulfillment(table, fact(FactKind.SHIPPED, 1, 2), NOW)
+    first, second = fact(FactKind.DELIVERED, 1), fact(FactKind.DELIVERED, 2)
+    client: Any = Interrupted(memory, number, lambda: record_fulfillment(table, second, NOW))
+    record_fulfillment(Table(client, "orders"), first, NOW)
+    order = order_of(table, ID)
+    assert [line.delivered for line in order.lines] == [2]
+    assert order.closed_at is not None
