@@ -39,10 +39,12 @@ def announced(seen: Supply | None, wanted: Supply) -> Supply:
     if seen is None:
         return replace(wanted, v=1)
     _check_purchase(seen)
+    changed = replace(seen, location=wanted.location, due=wanted.due, expected=wanted.expected)
+    if changed == seen:
+        return seen
     if seen.closed:
         raise Problem(Code.STATE_REFUSED, f"supply {seen.id} of {seen.sku} is closed", state=_CLOSED)
-    changed = replace(seen, location=wanted.location, due=wanted.due, expected=wanted.expected)
-    return seen if changed == seen else replace(changed, v=seen.v + 1)
+    return replace(changed, v=seen.v + 1)
 
 
 def closed(seen: Supply) -> Supply:
