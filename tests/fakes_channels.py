@@ -146,3 +146,162 @@ NO: Mapping[str, Says] = {
 
 SKU = "A/B"
 """A sku that has to be quoted in a path."""
+
+
+# ---- Parcels -----------------------------------------------------------------------------------------------
+
+
+@dataclass
+class FakeOrder:
+    """One order of a shop, and the parcels that the shop was told of.
+
+    Attributes:
+        kind: whose rules the shop keeps.
+        ordered: units by line.
+        parcels: tracking number and units by line of each parcel, in their order.
+        completed: whether the shop takes it for shipped in full.
+        version: rises with every change, where the shop counts them.
+    """
+
+    kind: str
+    ordered: dict[str, int] = field(default_factory=lambda: {"701": 2, "702": 1})
+    parcels: list[tuple[str | None, dict[str, int]]] = field(default_factory=list)
+    completed: bool = False
+    version: int = 1
+
+    def answer(self, asked: Asked) -> Says:
+        """What it answers to a request."""
+        document = json.loads(asked.body) if asked.body else None
+        return _OF_PARCELS[self.kind](self, asked, document)
+
+    @property
+    def left(self) -> dict[str, int]:
+        """Units that are not in a parcel yet."""
+        sent = [lines for _, lines in self.parcels]
+        return {line: units - sum(each.get(line, 0) for each in sent) for line, units in self.ordered.items()}
+
+    @property
+    def numbers(self) -> list[str | None]:
+        """Tracking numbers of the parcels."""
+        return [number for number, _ in self.parcels]
+
+
+ORDER = "5001"
+
+
+def _shopify_parcels(order: FakeOrder, asked: Asked, document: Any) -> Says:
+    variables = document["variables"]
+    if "fulfillment" in variables:
+        (work,) = variables["fulfillment"]["lineItemsByFulfillmentOrder"]
+        assert work["fulfillmentOrderId"] == "gid://shopify/FulfillmentOrder/1"
+        lines = {
+            item["id"].rpartition("/")[2]: item["quantity"] for item in work["fulfillmentOrderLineItems"]
+        }
+        errors = [{"field": ["fulfillment"]} for line, units in lines.items() if units > order.left[line]]
+        if not errors:
+            tracking = variables["fulfillment"].get("trackingInfo") or {}
+            order.parcels.append((tracking.get("number"), lines))
+        return Says(200, {"data": {"fulfillmentCreate": {"userErrors": errors}}})
+    if variables["id"] != f"gid://shopify/Order/{ORDER}":
+        return Says(200, {"data": {"order": None}})
+    items = [
+        {
+            "id": f"gid://shopify/FulfillmentOrderLineItem/{line}",
+            "remainingQuantity": units,
+            "lineItem": {"id": f"gid://shopify/LineItem/{line}"},
+        }
+        for line, units in order.left.items()
+    ]
+    plan = {"id": "gid://shopify/FulfillmentOrder/1", "lineItems": {"nodes": items}}
+    known = [{"trackingInfo": [{"number": number}] if number else []} for number in order.numbers]
+    found = {"fulfillments": known, "fulfillmentOrders": {"nodes": [plan]}}
+    return Says(200, {"data": {"order": found}})
+
+
+def _woocommerce_parcels(order: FakeOrder, asked: Asked, document: Any) -> Says:
+    if asked.path == f"/wp-json/wc/v3/orders/{ORDER}" and asked.method == "PUT":
+        order.completed = document == {"status": "completed"}
+        return Says(200, {"id": int(ORDER)})
+    if asked.path != f"/wp-json/wc-shipment-tracking/v3/orders/{ORDER}/shipment-trackings":
+        return Says(404, {"code": "rest_no_route"})
+    if asked.method == "POST":
+        assert document["date_shipped"] == "2026-11-22"
+        order.parcels.append((document["tracking_number"], {}))
+        return Says(201, {"tracking_id": "1"})
+    return Says(200, [{"tracking_number": number} for number in order.numbers])
+
+
+def _magento_parcels(order: FakeOrder, asked: Asked, document: Any) -> Says:
+    if asked.method == "GET":
+        assert asked.path.startswith("/rest/V1/shipments?") and asked.path.endswith(f"value%5D={ORDER}")
+        return Says(200, {"items": [{"tracks": [{"track_number": number}]} for number in order.numbers]})
+    if asked.path != f"/rest/V1/order/{ORDER}/ship":
+        return Says(404, {"message": "No such entity."})
+    (track,) = document["tracks"]
+    lines = {item["order_item_id"]: item["qty"] for item in document["items"]}
+    order.parcels.append((track["track_number"], lines))
+    return Says(200, "17")
+
+
+def _bigcommerce_parcels(order: FakeOrder, asked: Asked, document: Any) -> Says:
+    if asked.path == f"/v2/orders/{ORDER}/products?limit=250":
+        return Says(200, [{"id": int(line), "order_address_id": 3} for line in order.ordered])
+    if not asked.path.startswith(f"/v2/orders/{ORDER}/shipments"):
+        return Says(404, [{"status": 404}])
+    if asked.method == "GET":
+        known = [{"tracking_number": number} for number in order.numbers]
+        return Says(200, known) if known else Says(204)
+    assert document["order_address_id"] == 3
+    lines = {str(item["order_product_id"]): item["quantity"] for item in document["items"]}
+    order.parcels.append((document["tracking_number"], lines))
+    return Says(201, {"id": 1})
+
+
+def _square_parcels(order: FakeOrder, asked: Asked, document: Any) -> Says:
+    if asked.path != f"/v2/orders/{ORDER}":
+        return Says(404, {"errors": [{"code": "NOT_FOUND"}]})
+    if asked.method == "PUT":
+        changed = document["order"]
+        if changed["version"] != order.version:
+            return Says(409, {"errors": [{"code": "VERSION_MISMATCH"}]})
+        (shipment,) = changed["fulfillments"]
+        assert (shipment["uid"], changed["location_id"]) == ("F1", "L1")
+        order.parcels = [(shipment["shipment_details"]["tracking_number"], {})]
+        order.completed = shipment.get("state") == "COMPLETED"
+        order.version += 1
+    fulfillments = [{"uid": "F1", "type": "SHIPMENT", "state": "PROPOSED"}]
+    found = {"id": ORDER, "location_id": "L1", "version": order.version, "fulfillments": fulfillments}
+    return Says(200, {"order": found})
+
+
+def _ebay_parcels(order: FakeOrder, asked: Asked, document: Any) -> Says:
+    if asked.path != f"/sell/fulfillment/v1/order/{ORDER}/shipping_fulfillment":
+        return Says(404, {"errors": [{"errorId": 32100}]})
+    if asked.method == "POST":
+        assert document["shippingCarrierCode"] == "correos"
+        lines = {item["lineItemId"]: item["quantity"] for item in document["lineItems"]}
+        order.parcels.append((document["trackingNumber"], lines))
+        return Says(201)
+    return Says(200, {"fulfillments": [{"shipmentTrackingNumber": number} for number in order.numbers]})
+
+
+def _amazon_parcels(order: FakeOrder, asked: Asked, document: Any) -> Says:
+    if (asked.method, asked.path) != ("POST", f"/orders/v0/orders/{ORDER}/shipmentConfirmation"):
+        return Says(404, {"errors": [{"code": "NotFound"}]})
+    package = document["packageDetail"]
+    assert package["packageReferenceId"].isdecimal() and int(package["packageReferenceId"]) > 0
+    lines = {item["orderItemId"]: item["quantity"] for item in package["orderItems"]}
+    if package["trackingNumber"] not in order.numbers:
+        order.parcels.append((package["trackingNumber"], lines))
+    return Says(204)
+
+
+_OF_PARCELS: Mapping[str, Callable[[FakeOrder, Asked, Any], Says]] = {
+    "shopify": _shopify_parcels,
+    "woocommerce": _woocommerce_parcels,
+    "magento": _magento_parcels,
+    "bigcommerce": _bigcommerce_parcels,
+    "square": _square_parcels,
+    "ebay": _ebay_parcels,
+    "amazon": _amazon_parcels,
+}

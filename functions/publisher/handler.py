@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from oms.channels.exchange import Unavailable
 from oms.channels.payload import Node, loads
+from oms.channels.publishing import publishing
 from oms.events.publish import Queue
 from oms.events.subscribers import Subscriber
 from oms.orders.commands import Fetch
@@ -25,6 +26,7 @@ from oms.usecases import subscribe
 from oms.usecases.fetch_resource import fetch_resource
 from oms.usecases.notify_subscribers import Outcome, deliver, deliveries
 from oms.usecases.postponing import CHANNEL_WAITS_S, delayed, is_due, postponed
+from oms.usecases.push_parcel import find_parcel, parcels_told_of
 from oms.usecases.push_stock import Pushed, Wanted, announce, push_stock
 from oms.usecases.replay_events import parse_replay, replay
 
@@ -59,12 +61,12 @@ def _handle(record: batch.Record) -> None:
 
 
 def _tell_subscribers(event: Node, now: datetime) -> None:
-    """An event for everybody who wants it."""
+    """An event for everybody who wants it, a parcel for the channel of its order too."""
     document = cast(Document, event.value)
     for name in ("id", "type", "time", "correlationid"):
         event.need(Node.text, name)
     messages = deliveries(document, _subscribers())
-    _queue().send(messages)
+    _queue().send([*messages, *parcels_told_of(document)])
     logger.note(event=str(document["type"]), subscribers=len(messages))
 
 
@@ -109,6 +111,17 @@ def _push_stock(document: Document, now: datetime) -> None:
     logger.note(channel=channel, pushed=str(pushed))
 
 
+def _push_parcel(document: Document, now: datetime) -> None:
+    node = Node(cast(Any, document))
+    order_id, shipment = (node.need(Node.text, name) for name in ("order_id", "shipment"))
+    told = find_parcel(process.table(), process.network(), order_id, shipment)
+    if told is None:
+        logger.note(told=False)
+        return
+    channel, kind, parcel = told
+    _or_later(lambda: publishing(kind).push_parcel(_apis().open(channel), parcel), channel, document, now)
+
+
 def _or_later(call: Callable[[], None], channel: str, document: Document, now: datetime) -> None:
     """Call a channel; when it gives no answer that counts, the message comes back later.
 
@@ -133,6 +146,7 @@ _TASKS: Mapping[str, Callable[[Document, datetime], None]] = {
     "fetch": _fetch,
     "announce": _announce_stock,
     "push_stock": _push_stock,
+    "push_parcel": _push_parcel,
 }
 
 

@@ -1,5 +1,6 @@
 """Telling channels what we know: each kind that can be told has a `publish` module with these functions."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import import_module
@@ -41,6 +42,29 @@ class Level:
         return value
 
 
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A parcel of an order of the channel, as it has left.
+
+    Attributes:
+        order_id: the channel's id of the order.
+        key: names the parcel, the same whenever it is told of.
+        carrier: as the location calls it; None when it did not say.
+        tracking_number: None without one.
+        shipped_at: when, UTC.
+        lines: the channel's ids of its lines, and the units in the parcel.
+        completes: whether nothing of the order is left to ship.
+    """
+
+    order_id: str
+    key: str
+    carrier: str | None
+    tracking_number: str | None
+    shipped_at: datetime
+    lines: Mapping[str, int]
+    completes: bool
+
+
 class Publishing(Protocol):
     """What the `publish` module of a kind has."""
 
@@ -49,6 +73,15 @@ class Publishing(Protocol):
 
         Raises:
             Problem: `channel_refused`, or `field_missing`: the secret or the listing lacks something.
+            Unavailable: the channel gave no answer that counts.
+        """
+
+    def push_parcel(self, api: Api, parcel: Parcel) -> None:
+        """Tell the channel of a parcel. Where the channel would take it for another one when it is told
+        twice, it is asked first which it knows, by tracking number.
+
+        Raises:
+            Problem: `channel_refused`, or `field_missing`: the secret lacks something.
             Unavailable: the channel gave no answer that counts.
         """
 

@@ -3,10 +3,12 @@
 `api` in the channel's secret names whose listings these are: `seller_id` and `marketplace_id`.
 """
 
+import zlib
 from urllib.parse import quote
 
+from oms.channels.canonical import stamp
 from oms.channels.exchange import Api, read
-from oms.channels.publishing import Level
+from oms.channels.publishing import Level, Parcel
 from oms.problems import Code, Problem
 
 
@@ -24,3 +26,18 @@ def push_stock(api: Api, level: Level) -> None:
     status = read(answer).text("status")
     if status != "ACCEPTED":
         raise Problem(Code.CHANNEL_REFUSED, f"the channel answered the quantity with {status}", "sku")
+
+
+def push_parcel(api: Api, parcel: Parcel) -> None:
+    """See `Publishing.push_parcel`: a confirmed package; its reference, a number, makes it one."""
+    package = {
+        "packageReferenceId": str(zlib.crc32(parcel.key.encode()) or 1),
+        "carrierCode": "Other",
+        "carrierName": parcel.carrier or "Other",
+        "trackingNumber": parcel.tracking_number or "",
+        "shipDate": stamp(parcel.shipped_at),
+        "orderItems": [{"orderItemId": line, "quantity": units} for line, units in parcel.lines.items()],
+    }
+    path = f"/orders/v0/orders/{quote(parcel.order_id, safe='')}/shipmentConfirmation"
+    confirmed = {"marketplaceId": api.value("marketplace_id"), "packageDetail": package}
+    api.call("POST", path, confirmed)

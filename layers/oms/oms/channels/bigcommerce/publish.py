@@ -1,7 +1,10 @@
 """What BigCommerce is told, through its Inventory API (V3)."""
 
-from oms.channels.exchange import Api
-from oms.channels.publishing import Level
+from urllib.parse import quote
+
+from oms.channels.exchange import Api, read
+from oms.channels.payload import Node
+from oms.channels.publishing import Level, Parcel
 from oms.problems import Code, Problem
 
 LOCATION = "1"
@@ -21,3 +24,32 @@ def push_stock(api: Api, level: Level) -> None:
     }
     stated = {"reason": level.key, "items": [item]}
     api.call("PUT", "/v3/inventory/adjustments/absolute", stated)
+
+
+def push_parcel(api: Api, parcel: Parcel) -> None:
+    """See `Publishing.push_parcel`: a shipment to the address that its lines go to."""
+    order = f"/v2/orders/{quote(parcel.order_id, safe='')}"
+    if parcel.tracking_number in {
+        each.text("tracking_number") for each in _listed(api, f"{order}/shipments")
+    }:
+        return
+    addresses = {
+        line.need(Node.identifier, "id"): line.integer("order_address_id")
+        for line in _listed(api, f"{order}/products")
+    }
+    lines = {line: units for line, units in parcel.lines.items() if line in addresses}
+    if not lines:
+        raise Problem(Code.CHANNEL_REFUSED, f"order {parcel.order_id} has none of these lines", "lines")
+    shipment = {
+        "order_address_id": addresses[next(iter(lines))],
+        "tracking_number": parcel.tracking_number or "",
+        "shipping_method": parcel.carrier or "",
+        "items": [{"order_product_id": int(line), "quantity": units} for line, units in lines.items()],
+    }
+    api.call("POST", f"{order}/shipments", shipment, repeatable=False)
+
+
+def _listed(api: Api, path: str) -> tuple[Node, ...]:
+    """A list of the older API, for which no content stands for an empty one."""
+    answer = api.get(path, {"limit": 250})
+    return read(answer).items() if answer.body.strip() else ()

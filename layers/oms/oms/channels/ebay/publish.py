@@ -1,7 +1,11 @@
 """What eBay is told, through its Sell APIs."""
 
+import re
+from urllib.parse import quote
+
+from oms.channels.canonical import stamp
 from oms.channels.exchange import Api, read
-from oms.channels.publishing import Level
+from oms.channels.publishing import Level, Parcel
 from oms.problems import Code, Problem
 
 
@@ -13,3 +17,19 @@ def push_stock(api: Api, level: Level) -> None:
         status = told.integer("statusCode") or 0
         if not 200 <= status < 300:
             raise Problem(Code.CHANNEL_REFUSED, f"the channel answered the quantity with {status}", "sku")
+
+
+def push_parcel(api: Api, parcel: Parcel) -> None:
+    """See `Publishing.push_parcel`: a shipping fulfillment; eBay takes letters and digits of the number."""
+    path = f"/sell/fulfillment/v1/order/{quote(parcel.order_id, safe='')}/shipping_fulfillment"
+    number = re.sub("[^A-Za-z0-9]", "", parcel.tracking_number or "")
+    known = {each.text("shipmentTrackingNumber") for each in read(api.get(path)).children("fulfillments")}
+    if number and number in known:
+        return
+    fulfillment: dict[str, object] = {
+        "lineItems": [{"lineItemId": line, "quantity": units} for line, units in parcel.lines.items()],
+        "shippedDate": stamp(parcel.shipped_at),
+    }
+    if number:
+        fulfillment |= {"trackingNumber": number, "shippingCarrierCode": parcel.carrier or "OTHER"}
+    api.call("POST", path, fulfillment, repeatable=False)

@@ -4,7 +4,7 @@ from urllib.parse import quote
 
 from oms.channels.exchange import Api, read
 from oms.channels.payload import Node
-from oms.channels.publishing import Level
+from oms.channels.publishing import Level, Parcel
 
 
 def push_stock(api: Api, level: Level) -> None:
@@ -24,3 +24,26 @@ def push_stock(api: Api, level: Level) -> None:
     stock = {"qty": level.units, "is_in_stock": level.units > 0}
     path = f"/rest/V1/products/{name}/stockItems/{quote(number, safe='')}"
     api.call("PUT", path, {"stockItem": stock})
+
+
+def push_parcel(api: Api, parcel: Parcel) -> None:
+    """See `Publishing.push_parcel`: a shipment of the order, with a track if there is a number."""
+    entity, _, _ = parcel.order_id.partition("@")
+    where = {"field": "order_id", "value": entity}
+    query = {f"searchCriteria[filterGroups][0][filters][0][{name}]": text for name, text in where.items()}
+    shipments = read(api.get("/rest/V1/shipments", query)).children("items")
+    numbers = [track.text("track_number") for each in shipments for track in each.children("tracks")]
+    if parcel.tracking_number is not None and parcel.tracking_number in numbers:
+        return
+    track = {
+        "track_number": parcel.tracking_number,
+        "title": parcel.carrier or "",
+        "carrier_code": "custom",
+    }
+    shipment = {
+        "items": [{"order_item_id": line, "qty": units} for line, units in parcel.lines.items()],
+        "notify": True,
+        "tracks": [track] if parcel.tracking_number is not None else [],
+    }
+    path = f"/rest/V1/order/{quote(entity, safe='')}/ship"
+    api.call("POST", path, shipment, repeatable=False)

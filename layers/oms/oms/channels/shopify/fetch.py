@@ -31,14 +31,15 @@ def fetch_return(api: Api, resource_id: str) -> Iterator[Fetched]:
     yield Fetched("rest_return", encoded({"return": _as_sent(found.value)}))
 
 
-def graphql(api: Api, query: str, variables: dict[str, object]) -> Node:
+def graphql(api: Api, query: str, variables: dict[str, object], *, repeatable: bool = True) -> Node:
     """The data that answers a query or a mutation of the GraphQL Admin API.
 
     Raises:
         Problem: `channel_refused`, there are errors.
         Unavailable: the query costs more than is left in the bucket, or as for `Api.call`.
     """
-    answer = api.call("POST", f"{SHOPIFY_API}/graphql.json", {"query": query, "variables": variables})
+    asked = {"query": query, "variables": variables}
+    answer = api.call("POST", f"{SHOPIFY_API}/graphql.json", asked, repeatable=repeatable)
     node = read(answer)
     codes = [(error.child("extensions") or Node({})).text("code") for error in node.children("errors")]
     if "THROTTLED" in codes:
