@@ -9,7 +9,7 @@ from annotated_types import Ge, Le, MaxLen, MinLen
 from functions.api.fields import Closed, Doc, Page, Text, Units
 from functions.api.routing import Answer, AnyRoute, Call, Route
 from oms.inventory.model import Capability, CountBasis
-from oms.inventory.network import LocationKind
+from oms.inventory.network import LocationKind, ShortOrders
 from oms.problems import Code, Problem
 from oms.runtime import settings
 from oms.sourcing.calendar import EVERY_DAY
@@ -112,6 +112,10 @@ class ChannelSettings(Closed):
     locations: Annotated[
         Mapping[Text, Text], MaxLen(1000), Doc("Our locations by the channel's own ids of them.")
     ] = field(default_factory=dict)
+    short_orders: Annotated[
+        ShortOrders,
+        Doc("Units beyond stock and limits wait, or are cancelled, or the whole order is."),
+    ] = ShortOrders.BACKORDER
 
 
 def _list(kind: str) -> Callable[[Call[None, None]], Answer[Page[ConfiguredDocument[Any]]]]:

@@ -52,6 +52,7 @@ from oms.usecases.record_fulfillment import record_fulfillment
 from oms.usecases.record_return import record_return
 from oms.usecases.release_order import release_order
 from oms.usecases.reserve_cart import Wish, reserve_cart
+from oms.usecases.serve_waiting import serve_waiting
 from tests.builders import CHANNEL, LYON, MADRID, NOW, STORE, command, line
 
 LOCATIONS = {
@@ -69,12 +70,19 @@ LIMITS: dict[tuple[str, str], int | None] = {
     ("A", "france"): 1,
     ("B", "iberia"): None,
     ("B", "france"): 0,
+    ("C", "iberia"): 1,
+    ("C", "france"): 2,
 }
 """How much may be backordered: of A a little, of B anything or nothing."""
 
+CAPS: dict[tuple[str, str], int | None] = {("C", "iberia"): 5, ("C", "france"): None}
+"""How much of C may be sold before its first release."""
+
+FIRST_RELEASE = NOW + timedelta(hours=1)
+
 PRICE = 333
 
-SKUS = st.sampled_from("AB")
+SKUS = st.sampled_from("ABC")
 CARTS = st.sampled_from(["cart-1", "cart-2"])
 PLACES = st.sampled_from(sorted(LOCATIONS))
 UNITS = st.integers(1, 4)
@@ -112,7 +120,11 @@ class Stored:
         self.works = [decode_fulfillment_order(item) for item in self._of("fulfillment_order")]
         self.shipments = [decode_shipment(item) for item in self._of("shipment")]
         self.refunds = [decode_refund(item) for item in self._of("refund")]
-        self.rows = [decode_reserved(item) for item in self._of("reserved")]
+        self.rows = {
+            (str(item["PK"]), str(item["SK"]).removeprefix(keys.BACKORDER)): item["units"]
+            for item in self._of("backorder")
+        }
+        self.claims = [decode_reserved(item) for item in self._of("reserved")]
         self.carts = {cart.id: cart for cart in map(decode_reservation, self._of("reservation"))}
 
     def _of(self, kind: str) -> list[Item]:
@@ -136,20 +148,20 @@ class Shop(RuleBasedStateMachine):
         self.placed: list[str] = []
         self.came_back: dict[tuple[str, str, str], Counter[str]] = {}
 
-    @initialize(held=st.tuples(*[st.integers(0, 6)] * 6))
+    @initialize(held=st.tuples(*[st.integers(0, 6)] * 9))
     def open(self, held: tuple[int, ...]) -> None:
         self.stored = Stored(self.table)
-        places = [(sku, location) for sku in "AB" for location in LOCATIONS]
-        for sku in "AB":
-            self.table.commit(put(keys.sku_meta(sku), encode_sku(Sku(sku))))
+        places = [(sku, location) for sku in "ABC" for location in LOCATIONS]
+        for sku, at in (("A", None), ("B", None), ("C", FIRST_RELEASE)):
+            self.table.commit(put(keys.sku_meta(sku), encode_sku(Sku(sku, first_release_at=at))))
         for (sku, pool), most in LIMITS.items():
-            self.table.commit(limit(sku, pool, most))
+            self.table.commit(limit(sku, pool, most, CAPS.get((sku, pool), 0)))
         for (sku, location), units in zip(places, held, strict=True):
             self._count(sku, location, units, timedelta(hours=1))
 
     @rule(
         channel=st.sampled_from(sorted(CHANNELS)),
-        wanted=st.lists(st.tuples(st.sampled_from("ABBX"), UNITS, ANY), min_size=1, max_size=4),
+        wanted=st.lists(st.tuples(st.sampled_from("ABBCX"), UNITS, ANY), min_size=1, max_size=4),
         at_once=st.booleans(),
         cart=st.none() | CARTS,
     )
@@ -165,10 +177,12 @@ class Shop(RuleBasedStateMachine):
             line(sku, units, number=index, price=PRICE, discount=discount)
             for index, (sku, units, discount) in enumerate(wanted, 1)
         )
-        order = command(*lines, channel=channel, channel_order_id=number, reservation=cart)
+        order = command(
+            *lines, channel=channel, channel_order_id=number, placed_at=self.now, reservation=cart
+        )
         held = self.stored.carts.get(cart or "")
         own = held is not None and held.cart.channel == channel and self._holds(held)
-        stocks = read_stock(self.table, "AB", consistent=True)
+        stocks = read_stock(self.table, "ABC", consistent=True)
         result = place_order(self.table, NETWORK, order, self.now)
         assert result.verdict is Verdict.PLACED
         self.placed.append(order_id(channel, number))
@@ -192,14 +206,53 @@ class Shop(RuleBasedStateMachine):
                 claimed = sum(row.units for row in rows if row.reservation == cart)
                 held_for_it += max(0, claimed + min(0, left))
         own = sum(demand.waiting for demand in before.demands if demand.pool == pool)
-        most = LIMITS[str(before.demands[0].sku), pool]
-        lines = [line for line in order.lines if line.sku == before.demands[0].sku]
+        sku = before.demands[0].sku
+        released = sku != "C" or self.now >= FIRST_RELEASE
+        most = (LIMITS if released else CAPS)[sku, pool]
+        lines = [line for line in order.lines if line.sku == sku]
         allocated = sum(line.allocated for line in lines)
         backordered = sum(line.backordered for line in lines)
-        assert allocated == min(units, held_for_it + max(0, free - waiting))
+        most_now = held_for_it + max(0, free - waiting)
+        assert allocated == (min(units, most_now) if released else 0)
         rest = units - allocated
         assert backordered == (rest if most is None else min(rest, max(0, most - own)))
         assert sum(line.open for line in lines) == rest - backordered
+
+    @rule(minutes=st.sampled_from([20, 60]))
+    def wait(self, minutes: int) -> None:
+        """Time passes."""
+        self.now += timedelta(minutes=minutes)
+
+    @rule(sku=SKUS)
+    def serve(self, sku: str) -> None:
+        """Whatever is there goes to those who wait, the oldest first; only a first release is waited for."""
+        before = self._waiting(sku)
+        released = sku != "C" or self.now >= FIRST_RELEASE
+        self._send(lambda: serve_waiting(self.table, NETWORK, sku, self.now))
+        self.stored = Stored(self.table)
+        after = self._waiting(sku)
+        free = {
+            held.location
+            for held in self.stored.positions
+            if held.sku == sku and held.uncommitted > LOCATIONS[held.location].safety_stock
+        }
+        for pool, kept in POOLS.items():
+            waited = {key: units for key, units in before.items() if key[2] == pool}
+            served = [key[0] for key, units in waited.items() if units > after[key]]
+            left = [key[0] for key in waited if after[key]]
+            assert released or not served
+            assert not left or not released or not free.intersection(kept.locations)
+            assert not left or not served or max(served) <= min(left)
+
+    def _waiting(self, sku: str) -> Counter[tuple[datetime, str, str]]:
+        """Units of a sku that wait, by the time of their order, its id and its pool."""
+        waiting: Counter[tuple[datetime, str, str]] = Counter()
+        for order in self.stored.orders.values():
+            for ordered in order.lines:
+                if ordered.sku == sku:
+                    units = ordered.open + ordered.backordered
+                    waiting[order.placed_at, order.order_id, str(order.pool)] += units
+        return waiting
 
     @rule(
         name=CARTS,
@@ -382,6 +435,7 @@ class Shop(RuleBasedStateMachine):
         self.nothing_new = False
         self.positions_hold_what_is_on_the_shelves()
         self.positions_and_orders_agree()
+        self.waiting_orders_are_found_by_their_skus()
         self.positions_and_carts_agree()
         self.orders_add_up()
 
@@ -411,16 +465,24 @@ class Shop(RuleBasedStateMachine):
             assert demand.waiting == waiting.pop((demand.sku, demand.pool), 0)
         assert not +waiting
 
+    def waiting_orders_are_found_by_their_skus(self) -> None:
+        found: Counter[tuple[str, str]] = Counter()
+        for pk, order in self.stored.orders.items():
+            for ordered in order.lines:
+                if ordered.sku != "X":
+                    found[pk, str(ordered.sku)] += ordered.open + ordered.backordered
+        assert self.stored.rows == +found
+
     def positions_and_carts_agree(self) -> None:
         held: Counter[tuple[str, str]] = Counter()
-        for row in self.stored.rows:
+        for row in self.stored.claims:
             held[row.sku, row.location] += row.units
             assert row in self.stored.carts[row.reservation].rows()
         for position in self.stored.positions:
             assert position.reserved == held.pop((position.sku, position.location), 0)
         assert not held
         for cart in self.stored.carts.values():
-            assert not self._holds(cart) or set(cart.rows()) <= set(self.stored.rows)
+            assert not self._holds(cart) or set(cart.rows()) <= set(self.stored.claims)
             assert cart.state is ReservationState.HELD or not cart.held
 
     def orders_add_up(self) -> None:

@@ -83,6 +83,17 @@ class Pool:
     locations: tuple[str, ...]
 
 
+class ShortOrders(StrEnum):
+    """What becomes of an order that a channel has taken beyond stock and limits; it is stored in any case.
+
+    `backorder`: the units that are missing wait. `partial`: they are cancelled. `reject`: the whole order is.
+    """
+
+    BACKORDER = "backorder"
+    PARTIAL = "partial"
+    REJECT = "reject"
+
+
 @dataclass(frozen=True, slots=True)
 class Channel:
     """One configured connection. `locations` maps the channel's own location ids to ours."""
@@ -93,6 +104,7 @@ class Channel:
     buffer: int = 0
     grace_minutes: int = 0
     locations: Mapping[str, str] = field(default_factory=dict)
+    short_orders: ShortOrders = ShortOrders.BACKORDER
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any, cast
 
 from oms.inventory.model import Capability, CountBasis
-from oms.inventory.network import Channel, Location, LocationKind, Network, Pool
+from oms.inventory.network import Channel, Location, LocationKind, Network, Pool, ShortOrders
 from oms.sourcing.calendar import Calendar
 from oms.sourcing.profile import USUAL, Profile
 from oms.sourcing.rates import Costs
@@ -112,7 +112,10 @@ def _read(table: Table, kind: str, consistent: bool) -> dict[str, Any]:
 
 
 def _channel(name: str, document: Mapping[str, Any]) -> Channel:
-    return Channel(id=name, **document)
+    typed = dict(document)
+    if "short_orders" in typed:
+        typed["short_orders"] = ShortOrders(typed["short_orders"])
+    return Channel(id=name, **typed)
 
 
 def _pool(name: str, document: Mapping[str, Any]) -> Pool:

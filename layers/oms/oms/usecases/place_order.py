@@ -29,6 +29,7 @@ from oms.store.writes import Why, Write
 from oms.usecases.end_reservations import make_room
 from oms.usecases.heat import Heat, Hot
 from oms.usecases.judge_order import judge_order
+from oms.usecases.refuse_short import refuse_short
 from oms.usecases.serve_waiting import serve_missed
 from oms.usecases.source_order import channel_of, source_order
 
@@ -135,12 +136,12 @@ def _finish(
     """What remains to be done once an order is there; whoever comes after a crash does it later."""
     order = placement.order
     if IN_TURN in order.holds:
-        return source_order(table, network, order.order_id, now)
+        order = source_order(table, network, order.order_id, now)
     left = left_by(placement, stocks)
     waits = {change.sku: left[change.sku] for change in placement.demands}
     if serve_missed(table, network, waits, [order.order_id], now):
-        return known_order(table, order.order_id)
-    return order
+        order = known_order(table, order.order_id)
+    return refuse_short(table, network, order, now)
 
 
 def check_size(writes: Sequence[Write]) -> None:
@@ -196,12 +197,13 @@ def _corrected(stocks: dict[str, Stock], reasons: tuple[Reason, ...]) -> dict[st
 def judge_again(table: Table, network: Network, order: Order, command: PlaceOrder, now: datetime) -> Result:
     """Judge a command against the order that is there; anew whenever somebody else writes it first.
 
-    An order that was not sourced to its end, as whoever placed it crashed, is sourced on first.
+    An order that was not finished, as whoever placed it crashed, is sourced on first, or refused.
 
     Raises:
         Busy: the order kept changing; hand the command back to its queue.
     """
     if IN_TURN in order.holds:
         order = source_order(table, network, order.order_id, now)
+    order = refuse_short(table, network, order, now)
     judged = judge_order(table, network, order, command, now)
     return Result(judged.verdict, judged.order, opened=judged.opened)

@@ -26,6 +26,7 @@ from oms.store.table import MOST_WRITES, Table
 from oms.store.writes import Why, Write
 from oms.usecases.end_reservations import make_room
 from oms.usecases.place_order import Result, check_size, judge_again, known_orders, known_stubs, place_order
+from oms.usecases.refuse_short import refuse_short
 from oms.usecases.serve_waiting import serve_missed
 from oms.usecases.source_order import channel_of, source_order
 
@@ -227,13 +228,15 @@ class _Lane:
         waits = {change.sku for member in group for change in member.placement.demands}
         seen = {sku: self._stocks[sku] for sku in waits}
         waiting = [member.candidate.order_id for member in group if member.placement.demands]
-        moved = [order for order in orders if IN_TURN in order.holds]
-        for order in moved:
+        large = [order for order in orders if IN_TURN in order.holds]
+        for order in large:
             source_order(self._table, self._network, order.order_id, self._now)
-        if not moved and not serve_missed(self._table, self._network, seen, waiting, self._now):
-            return orders
-        self._read(self._stocks)
-        return [known_order(self._table, order.order_id) for order in orders]
+        served = serve_missed(self._table, self._network, seen, waiting, self._now)
+        found = [known_order(self._table, order.order_id) for order in orders] if large or served else orders
+        final = [refuse_short(self._table, self._network, order, self._now) for order in found]
+        if final != orders:
+            self._read(self._stocks)
+        return final
 
     def _cancelled(self, group: Sequence[_Member], cancelled: Cancelled) -> _Done:
         """Judge the orders that are there already, and read again what was short."""
