@@ -20,7 +20,7 @@ class Block(StrEnum):
 
 
 class CountBasis(StrEnum):
-    """What a location counts: everything there, or only what no order has a claim on."""
+    """What a location counts: all that is there, or what nothing has a claim on; blocked units in both."""
 
     PHYSICAL = "physical"
     NET = "net"
