@@ -1,11 +1,14 @@
 """A location says no: its units find another source, its stock is put right, and nothing is done twice."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 
+from functions.fulfillment.handler import handler
 from oms.fulfillment.events import FactKind, FulfillmentFact, Package, PackedUnits
 from oms.fulfillment.model import FulfillmentState
 from oms.inventory.model import Block
@@ -17,6 +20,7 @@ from oms.sourcing.profile import USUAL
 from oms.store import queries
 from oms.store.configuration import read_network
 from oms.store.errors import Busy
+from oms.store.keys import iso
 from oms.store.table import Table
 from oms.store.writes import Write
 from oms.usecases.cancel_order import cancel_order
@@ -27,6 +31,7 @@ from oms.usecases.record_fulfillment import Recorded, record_fulfillment
 from oms.usecases.record_rejection import record_rejection
 from oms.usecases.release_order import release_order
 from tests.builders import MADRID, NOW, command, line, network
+from tests.rest import Rest
 from tests.shelves import assert_balanced, fill, order_of, position, shelves
 
 ID = order_id("shop-es", "5001")
@@ -271,3 +276,35 @@ def test_units_that_were_to_be_given_up_are_cancelled_when_they_are_rejected(
     assert found == ([("1", "wh-lyon", 2, "allocated")] if sourced else [])
     assert shelves(table, "A")["wh-madrid"] == (3, 2 - sourced, 1 + sourced)
     assert_balanced(table, [ID], ["A"])
+
+
+# ---- How it comes in ---------------------------------------------------------------------------------------
+
+
+def message(work: str) -> dict[str, object]:
+    """A rejection as a location sends it."""
+    lines = [{"line_id": "1", "units": 1}]
+    said = {"message_id": "m-1", "type": "rejected", "occurred_at": iso(LATER), "reason": "damaged"}
+    return said | {"fulfillment_order": f"{ID}-{work}", "lines": lines}
+
+
+def test_a_rejection_comes_in_by_the_api(table: Table) -> None:
+    fill(table, "A", wh_madrid=2, wh_lyon=2)
+    sent = message(placed(table, ("A", 2)))
+    assert [Rest().post("/fulfillment-events", sent).document["rejected"] for _ in range(2)] == [1, 0]
+    shown = Rest().get(f"/orders/{ID}/sourcing").document["decisions"][0]["locations"]
+    assert [source["location"] for source in shown if source["ships"]] == ["wh-madrid"]
+    assert entries(table) == [("1", "wh-madrid", 1, "in_fulfillment"), ("1", "wh-lyon", 1, "allocated")]
+
+
+def test_a_rejection_comes_in_by_the_queue_and_one_that_makes_no_sense_is_handed_back(table: Table) -> None:
+    fill(table, "A", wh_madrid=2, wh_lyon=2)
+    good = message(placed(table, ("A", 2)))
+    bad = good | {"message_id": "m-2", "lines": [{"line_id": "1", "units": 0}]}
+    records = [
+        {"messageId": name, "body": json.dumps(body), "eventSource": "aws:sqs"}
+        for name, body in (("good", good), ("bad", bad))
+    ]
+    answer = handler({"Records": records}, SimpleNamespace(aws_request_id="r"))
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "bad"}]}
+    assert position(table, "A", "wh-madrid").blocked == {Block.DAMAGED: 1}

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from oms.problems import Problem
-from oms.sourcing.profile import USUAL, Profile, Service, Transit
+from oms.sourcing.profile import USUAL, Act, Profile, Service, Transit
 
 type Document = dict[str, Any]
 
@@ -49,6 +49,8 @@ def document() -> Document:
         "services": {"*": {"transit": [{"up_to_km": 300, "days": 1}, {"days": 3}], "days": [1, 2, 3, 4, 5]}},
         "costs": {"*": {"package_cost": 450}, "store": {"package_cost": 600, "handling": 100}},
         "properties": {"engraving": "personalise"},
+        "rejections": [{"act": "close", "reasons": ["no_power"], "hours": 24}, {"act": "give_back"}],
+        "attempts": 2,
     }
 
 
@@ -77,6 +79,10 @@ def document() -> Document:
         (put("costs", {"store": {}}), "costs"),
         (put("costs.store.handling", -1), "costs.handling"),
         (put("properties.engraving", "fly"), "properties.engraving"),
+        (put("rejections", []), "rejections[0].reasons"),
+        (put("rejections", [{"act": "block", "reasons": ["damaged"]}]), "rejections[0].reasons"),
+        (put("rejections", [{"act": "close"}]), "rejections[0].hours"),
+        (put("rejections", [{"act": "block", "hours": 2}]), "rejections[0].hours"),
     ],
 )
 def test_a_profile_that_cannot_be_is_refused_with_the_path_to_the_fault(
@@ -105,3 +111,17 @@ def test_days_on_the_road_go_by_distance_and_are_the_most_where_it_is_unknown(
 def test_a_service_that_is_not_named_is_any_other() -> None:
     assert USUAL.service("by-pigeon") == USUAL.service(None) == USUAL.services["*"]
     assert USUAL.service("express") != USUAL.service(None)
+
+
+@pytest.mark.parametrize(
+    ("reason", "act"),
+    [
+        ("damaged", Act.BLOCK),
+        ("short_pick", Act.WRITE_OFF),
+        ("closed", Act.CLOSE),
+        ("mood", Act.GIVE_BACK),
+        (None, Act.GIVE_BACK),
+    ],
+)
+def test_the_first_rule_that_fits_a_rejection_acts(reason: str | None, act: Act) -> None:
+    assert USUAL.rejection(reason).act is act

@@ -48,7 +48,7 @@ class Calendar:
 
     def works_on(self, day: date) -> bool:
         """Whether parcels are handed over on a day."""
-        return day.isoweekday() in self.days and day.isoformat() not in self.holidays
+        return day.isoweekday() in self.days and not (self.holidays and day.isoformat() in self.holidays)
 
     def cutoff(self, service: str | None) -> time | None:
         """The local time from which on an order of a service counts as of the next working day."""

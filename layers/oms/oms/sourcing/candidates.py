@@ -1,7 +1,7 @@
 """Candidates: which locations may serve a delivery, when it would arrive, and why others may not."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
 
@@ -97,12 +97,11 @@ class Candidate:
 
     def serves(self, line_id: str, *, relaxed: bool, vendors: bool) -> bool:
         """Whether it may be the source of a line, with soft filters lifted or not, with vendors or not."""
-        return not any(
-            removal.line_id in (None, line_id)
-            and not (relaxed and removal.soft)
-            and not (vendors and removal.reason is Reason.VENDOR)
-            for removal in self.removals
-        )
+        for removal in self.removals:  # a plain loop: this runs for every line and location
+            lifted = (relaxed and removal.soft) or (vendors and removal.reason is Reason.VENDOR)
+            if removal.line_id in (None, line_id) and not lifted:
+                return False
+        return True
 
 
 def needs(sku: Sku, properties: Iterable[str], profile: Profile) -> tuple[Capability, ...]:
@@ -129,7 +128,8 @@ def candidates(
     members: Iterable[Location],
     place: Place | None,
     profile: Profile,
-    filters: Iterable[Filter],
+    filters: tuple[Filter, ...],
+    stock: Callable[[str, str, int], int],
 ) -> list[Candidate]:
     """Judge every location of a pool.
 
@@ -139,29 +139,33 @@ def candidates(
         place: where the delivery goes.
         profile: services.
         filters: of the strategy.
+        stock: how many of some units of a sku a location has: of location, sku, units.
     """
-    tests = tuple(filters)
-    return [_candidate(question, location, place, profile, tests) for location in members]
+    return [_candidate(question, location, place, profile, filters, stock) for location in members]
 
 
 def _candidate(
-    question: Question, location: Location, place: Place | None, profile: Profile, filters: tuple[Filter, ...]
+    question: Question,
+    location: Location,
+    place: Place | None,
+    profile: Profile,
+    filters: tuple[Filter, ...],
+    stock: Callable[[str, str, int], int],
 ) -> Candidate:
     km = round(distance_km(point_of(location), place.point)) if place else None
-    there = location.id == question.store
-    needed = {need for line in question.lines for need in line.requires}
-    lead = max((location.lead_days.get(need, 0) for need in needed if need in location.can), default=0)
+    lead = 0
+    if location.lead_days:
+        needed = {need for line in question.lines for need in line.requires}
+        lead = max((location.lead_days.get(need, 0) for need in needed), default=0)
     leaves = hands_over(location.calendar, question.service, question.at, lead)
     service = profile.service(question.service)
+    there = location.id == question.store
     arrival = leaves if there else arrives(leaves, service.transit_days(km), service.days)
     ordered = question.at.astimezone(zone(location.calendar.time_zone)).date()
     bare = Candidate(location, km, leaves, arrival, (arrival - ordered).days, ())
-    removals = [
-        *_unfit(question, location),
-        *_barred(question, location),
-        *_filtered(bare, question, filters),
-    ]
-    return Candidate(location, km, leaves, arrival, bare.days, tuple(removals))
+    removals = [*_unfit(question, location), *_barred(question, location, stock)]
+    removals += _filtered(bare, question, filters)
+    return replace(bare, removals=tuple(removals)) if removals else bare
 
 
 def _unfit(question: Question, location: Location) -> Iterable[Removal]:
@@ -181,14 +185,18 @@ def _unfit(question: Question, location: Location) -> Iterable[Removal]:
         yield Removal(Reason.VENDOR, location.kind, "dropship")
 
 
-def _barred(question: Question, location: Location) -> Iterable[Removal]:
-    """The lines that a location cannot serve."""
+def _barred(
+    question: Question, location: Location, stock: Callable[[str, str, int], int]
+) -> Iterable[Removal]:
+    """The lines that a location cannot serve, or has nothing of."""
     for line in question.lines:
         missing = [need for need in line.requires if need not in location.can]
         if missing:
             yield Removal(Reason.INCAPABLE, "|".join(location.can), "|".join(missing), line.line_id)
-        if location.id in question.rejected.get(line.line_id, ()):
+        elif location.id in question.rejected.get(line.line_id, ()):
             yield Removal(Reason.REJECTED, location.id, None, line.line_id)
+        elif not stock(location.id, line.sku, line.units):
+            yield Removal(Reason.NO_STOCK, 0, line.units, line.line_id)
 
 
 _OFFERED: Mapping[Offered, Callable[[Candidate, Question], Measured]] = {

@@ -2,14 +2,16 @@
 
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from oms.inventory.network import Location as Member
-from oms.sourcing.candidates import Candidate, Question, Reason, Removal, Wanted, candidates, destination
+from oms.sourcing.candidates import Candidate, Question, Wanted, candidates, destination
 from oms.sourcing.instance import Cost, Instance, Line, Location, Offer
 from oms.sourcing.places import Precision
 from oms.sourcing.profile import Asked, Fallback, Measured, Profile, Strategy
 from oms.sourcing.solver import solve
+
+_NOTHING: Mapping[str, int] = {}
 
 SECONDS = 0.05
 """Processor time that the solver may take for a delivery; nearly all are proven optimal long before."""
@@ -42,12 +44,15 @@ class Shelf:
 
     def at(self, location: str, sku: str, wanted: int) -> int:
         """How many of `wanted` units of `sku` could be taken at `location`."""
-        there = self._units.get(sku, {})
-        return wanted if there is None else min(wanted, there.get(location, 0), self.most(sku, wanted))
+        there = self._units.get(sku, _NOTHING)
+        if there is None:
+            return wanted
+        units = there.get(location, 0)
+        return min(wanted, units, self._totals.get(sku, 0)) if units else 0
 
     def most(self, sku: str, wanted: int) -> int:
         """How many of `wanted` units of `sku` could be taken in all."""
-        return wanted if self._units.get(sku, {}) is None else min(wanted, self._totals.get(sku, 0))
+        return wanted if self._units.get(sku, _NOTHING) is None else min(wanted, self._totals.get(sku, 0))
 
     def take(self, location: str, sku: str, units: int) -> None:
         """Remove units that `at` has offered."""
@@ -142,8 +147,7 @@ def choose(
     known = {member.id: member for member in members}
     place = destination(question, known)
     strategy = profile.strategy(_measured(question))
-    found = candidates(question, known.values(), place, profile, strategy.filters)
-    judged = [_stocked(question, candidate, shelf) for candidate in found]
+    judged = candidates(question, known.values(), place, profile, strategy.filters, shelf.at)
     parcels = {candidate.location.id: _parcel(question, candidate, profile, strategy) for candidate in judged}
     judged.sort(key=lambda candidate: (parcels[candidate.location.id], candidate.location.id))
     search = _Search(question, profile, strategy, judged, parcels, barred, first, seconds)
@@ -172,17 +176,6 @@ def choose(
         proven=plan.proven,
         ms=round(search.spent * 1000, 1),
     )
-
-
-def _stocked(question: Question, candidate: Candidate, shelf: Shelf) -> Candidate:
-    """A candidate with the lines removed that it has nothing of."""
-    empty = [
-        Removal(Reason.NO_STOCK, 0, line.units, line.line_id)
-        for line in question.lines
-        if candidate.serves(line.line_id, relaxed=True, vendors=True)
-        and not shelf.at(candidate.location.id, line.sku, line.units)
-    ]
-    return replace(candidate, removals=(*candidate.removals, *empty)) if empty else candidate
 
 
 type _Serving = Mapping[str, Mapping[str, Candidate]]

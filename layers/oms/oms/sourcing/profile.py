@@ -221,7 +221,7 @@ class Profile:
         services: by name; `*` is every other one.
         costs: by kind of location, for locations that have none of their own; `*` is every other kind.
         properties: capabilities that lines need, by the name of the property that asks for them.
-        rejections: asked in order when a location says no; the first that fits acts, the last fits any reason.
+        rejections: asked in order when a location says no; the first that fits acts, the last fits all.
         attempts: locations that may say no to a line; after that a person has to find it a source.
 
     Raises:
@@ -247,12 +247,10 @@ class Profile:
                 raise _invalid(kind, "there is one named * for all others")
         if not self.rejections or self.rejections[-1].reasons:
             last = max(0, len(self.rejections) - 1)
-            raise _invalid(
-                f"rejections[{last}].reasons", "the last rule has no reasons, for all others"
-            )
+            raise _invalid(f"rejections[{last}].reasons", "the last rule has none, for all others")
         for index, rule in enumerate(self.rejections):
             if (rule.hours > 0) != (rule.act is Act.CLOSE):
-                raise _invalid(f"rejections[{index}].hours", "hours are for how long a location is closed")
+                raise _invalid(f"rejections[{index}].hours", "hours tell how long a location is closed")
         for name, capability in self.properties.items():
             if capability not in set(Capability):
                 raise _invalid(f"properties.{name}", f"{capability} is no capability")
