@@ -38,6 +38,7 @@ from oms.store import keys, process, tokens
 from oms.store.configuration import document_of, read_network
 from oms.store.keys import iso
 from oms.store.meter import Bill, Meter
+from oms.store.stock import read_places
 from oms.store.table import Table
 from oms.store.tokens import Scope
 from oms.store.writes import Why, move
@@ -206,6 +207,7 @@ def uses(table: Table, lines: int) -> Iterator[Use]:
     yield from _asked(skus)
     yield from _cancelled(table, skus)
     yield from _operated(table)
+    yield _imported(skus)
     yield from _published(skus)
     yield from _rushed(skus)
     yield from _short(table)
@@ -238,6 +240,18 @@ def _short(table: Table) -> Iterator[Use]:
         "Resolve a shortage, of one unreleased order",
         lambda table: resolve_shortage(table, "LOST", "wh-madrid", NOW),
     )
+
+
+def _imported(skus: Sequence[str]) -> Use:
+    """A file of counts, of rows that are read together and written each by itself."""
+
+    def count(table: Table) -> None:
+        known = read_places(table, [(sku, "st-gracia") for sku in skus])
+        for (sku, location), seen in known.items():
+            found = Count(sku, location, 1, LATER, "import", "oms import")
+            count_stock(table, network(), found, LATER, seen)
+
+    return Use("oms import positions", "Count positions, a row for each sku", count)
 
 
 def _rushed(skus: Sequence[str]) -> Iterator[Use]:
