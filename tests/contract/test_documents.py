@@ -166,8 +166,9 @@ def test_examples_of_messages_are_understood() -> None:
         "shipped",
         "delivered",
         "cancelled",
+        "rejected",
     }
-    assert len(read) == 7
+    assert len(read) == 8
 
 
 def test_the_policy_names_queues_of_the_stack(template: Template) -> None:

@@ -1,7 +1,10 @@
 """Sourcing by the API: decisions and what-ifs, promises, pickup points, versions of the profile."""
 
+import json
+import re
 from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -199,6 +202,12 @@ def test_orders_are_placed_by_the_profile_that_rules(rest: Rest, table: Table) -
     out = {source["location"]: source["removals"] for source in decision["locations"]}["wh-lyon"]
     assert [(one["reason"], one["measured"], one["limit"]) for one in out] == [("distance_km", 913, 600)]
     assert shelves(table, "A") == {"wh-lyon": (9, 0, 9)}
+
+
+def test_the_profile_in_the_document_is_accepted(rest: Rest) -> None:
+    text = (Path(__file__).parents[2] / "infra/docs/sourcing.md").read_text()
+    (example,) = re.findall(r"```json\n(.+?)```", text, re.DOTALL)
+    assert rest.put("/sourcing/profiles/1", json.loads(example)).status == 200
 
 
 # ---- Decisions and what-ifs --------------------------------------------------------------------------------
