@@ -23,6 +23,7 @@ from oms.usecases.place_orders import place_orders
 from oms.usecases.record_fulfillment import record_fulfillment
 from oms.usecases.release_order import release_order
 from oms.usecases.reserve_cart import Wish, reserve_cart
+from oms.usecases.source_order import source_order
 from tests.builders import NOW, command, line, network
 from tests.conflicts import Crash, Faults
 from tests.shelves import assert_balanced, fill, order_of, shelves
@@ -115,6 +116,20 @@ def test_a_component_that_left_the_catalogue_is_an_unknown_sku(table: Table, pla
     order = place(table, ordered())
     assert [(known.code, known.ref) for known in order.exceptions] == [("sku_unknown", "4")]
     assert (named(order, "MUG").allocated, named(order, "SPOON").open) == (1, 1)
+
+
+def test_a_kit_that_is_described_after_its_order_is_put_before_a_person(table: Table) -> None:
+    fill(table, "MUG", wh_madrid=9)
+    slow(table, command(line("SET", 2)))
+    describe_sku(table, Sku("SET", kit=(Component("MUG", 2),)))
+    for _ in range(2):
+        order = source_order(table, network(), ID, NOW)
+        assert [(known.code, known.ref) for known in order.exceptions] == [("kit_unknown", "1")]
+        assert (order.lines[0].open, len(order.lines)) == (2, 1)
+    fill(table, "SET", wh_madrid=3)
+    order = source_order(table, network(), ID, NOW)
+    assert (order.exceptions, order.lines[0].allocated) == ((), 2)
+    assert_balanced(table, [ID], ["SET", "MUG"])
 
 
 def test_the_order_shows_what_each_component_is(shop: Table) -> None:

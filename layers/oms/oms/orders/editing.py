@@ -19,7 +19,7 @@ from oms.payments.money import spread
 
 _AMOUNTS = ("amount", "discount", "tax")
 
-_UNKNOWN = ("sku_unknown", "quantity_unknown")
+_UNKNOWN = ("sku_unknown", "quantity_unknown", "kit_unknown")
 
 
 @dataclass(frozen=True, slots=True)

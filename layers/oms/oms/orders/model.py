@@ -147,6 +147,9 @@ EXCEPTIONS: dict[str, Resolution] = {
     "rejected_often": Resolution("merchandising", "look for the units at their locations, or cancel them"),
     "sku_unknown": Resolution("catalogue", "PUT /skus/{sku}"),
     "quantity_unknown": Resolution("catalogue", "PUT /skus/{sku} with the scale of the sku"),
+    "kit_unknown": Resolution(
+        "customer_service", "edit the order: it came before its kit was described, and has no components"
+    ),
     "location_unmapped": Resolution(
         "integration", "PUT /configuration/channel/{id} with the location's mapping"
     ),

@@ -44,7 +44,7 @@ IN_TURN = "sourcing"
 _WAITING = ("#demand", "#backorder")
 """What is written for a sku beside positions when units of it wait."""
 
-_UNKNOWN = ("sku_unknown", "quantity_unknown")
+_UNKNOWN = ("sku_unknown", "quantity_unknown", "kit_unknown")
 """Exceptions that keep a line pending until the catalogue knows what is meant."""
 
 
@@ -387,7 +387,10 @@ def _unknown(line: OrderLine, quantity: int | str, sku: Sku | None) -> str | Non
 
 
 def _made_known(order: Order, body: OrderBody, stocks: Mapping[str, Stock], now: datetime) -> Order:
-    """The order with the quantities of lines that the catalogue has come to know, in smallest units."""
+    """The order with the quantities of lines that the catalogue has come to know, in smallest units.
+
+    What it has come to know as a kit stays pending: components are entered with their order, or never.
+    """
     quantities = {line.line_id: line.quantity for line in body.lines}
     for line in order.lines:
         stock = stocks.get(line.sku) if line.sku else None
@@ -399,7 +402,7 @@ def _made_known(order: Order, body: OrderBody, stocks: Mapping[str, Stock], now:
         shipped, cancelled = line.shipped * scale, line.cancelled * scale
         rest = max(0, _smallest_units(quantity, scale) - shipped - cancelled)
         made = replace(line, open=rest, shipped=shipped, cancelled=cancelled, tracked=sku.tracked)
-        code = _unknown(made, quantity, sku)
+        made, code = (line, "kit_unknown") if sku.kit else (made, _unknown(made, quantity, sku))
         if code in codes:
             continue
         for resolved in _UNKNOWN:
