@@ -129,7 +129,7 @@ def candidates(
     place: Place | None,
     profile: Profile,
     filters: tuple[Filter, ...],
-    stock: Callable[[str, str, int], int],
+    stock: Callable[[str, str, int], int] = lambda location, sku, units: units,
 ) -> list[Candidate]:
     """Judge every location of a pool.
 
@@ -139,7 +139,7 @@ def candidates(
         place: where the delivery goes.
         profile: services.
         filters: of the strategy.
-        stock: how many of some units of a sku a location has: of location, sku, units.
+        stock: how many of some units of a sku a location has: of location, sku, units. By default all.
     """
     return [_candidate(question, location, place, profile, filters, stock) for location in members]
 
