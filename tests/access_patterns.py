@@ -110,6 +110,7 @@ _PK = (
     (r"TOKENS", "TOKENS"),
     (r"W#\w+#\d\d", "W#<stage>#<shard>"),
     (r"N#.+", "N#<location>#<state>"),
+    (r"B#.+", "B#<sku>"),
     (r"C#.+", "C#<customer>"),
     (r"DAY#.+", "DAY#<day>"),
     (r"LST#[^#]+#.+", "LST#<channel>#<item>"),
@@ -204,6 +205,7 @@ def uses(table: Table, lines: int) -> Iterator[Use]:
         place_order(table, network(), _order(skus, number), NOW)
     release_order(table, network(), order_id("shop-es", "5003"), NOW)
     yield from _followed(table, skus, scarce)
+    yield from _served(table, lines, scarce)
     yield from _asked(skus)
     yield from _cancelled(table, skus)
     yield from _operated(table)
@@ -228,6 +230,26 @@ def _followed(table: Table, skus: Sequence[str], scarce: Sequence[str]) -> Itera
         receipt = move(sku, "wh-madrid", Delta(on_hand=1), Why("receipt", "po-7", "wms", NOW))
         recording.commit(receipt)
     yield Use("availability", "Wake what waits for stock that has come", following(recording.records))
+
+
+def _served(table: Table, lines: int, scarce: Sequence[str]) -> Iterator[Use]:
+    """Stock has come for an order that waits for each of its skus; nobody knew those of another."""
+
+    def serving(table: Table) -> None:
+        for sku in scarce:
+            serve_waiting(table, network(), sku, NOW)
+
+    yield Use("sourcing", "Serve an order that waits, sku by sku", serving)
+    yield Use("sourcing", "Serve it again", serving)
+    unknown = _order([f"NEW-{number:04d}" for number in range(1, lines + 1)], "5010")
+    name = place_order(table, network(), unknown, NOW).order.order_id
+    for wanted in unknown.lines:
+        fill(table, str(wanted.sku), wh_madrid=1)
+    yield Use(
+        "sourcing",
+        "Source an order whose skus have become known",
+        lambda table: source_order(table, network(), name, NOW),
+    )
 
 
 def _short(table: Table) -> Iterator[Use]:
