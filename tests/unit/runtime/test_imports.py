@@ -39,3 +39,15 @@ def test_nothing_heavy_is_loaded(unwanted: str, modules: set[str]) -> None:
 
 def test_the_runtime_stays_within_its_budget_of_modules(modules: set[str]) -> None:
     assert len(modules) <= BUDGET
+
+
+STREAM_READERS = ("outbox", "availability")
+READER_BUDGET = 490
+"""Modules of a reader of the stream, which every change of the table may start."""
+
+
+@pytest.mark.parametrize("function", STREAM_READERS)
+def test_a_reader_of_the_stream_stays_light(function: str) -> None:
+    there = loaded(f"import functions.{function}.handler")
+    assert not there & {"pydantic", "boto3", "oms.channels.registry"}
+    assert len(there - loaded("pass")) <= READER_BUDGET
