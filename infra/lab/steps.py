@@ -213,6 +213,112 @@ def staff_count(world: World, orders: int) -> None:
         world.act(name, world.chance.between(20, 500, name), partial(count, name, sku, location))
 
 
+@step("cancel_order", "judge_order", "record_rejection", "source_order")
+def shops_cancel(world: World, orders: int) -> None:
+    """Shops cancel some orders: before they have come in, at once, or when they are on their way."""
+    for number, sent in enumerate(list(world.orders.values())):
+        name = f"cancel {number}"
+        if world.chance.happens(0.15, name):
+            pause = world.chance.choice((-0.4, 0.03, 1, 20, 60, 150), "cancelled after", name)
+            at = max(0.5, number // BURST * _PAUSE_S + pause)
+            document = {
+                "command": "cancel_order",
+                "channel_order_id": sent.channel_order_id,
+                "channel_version": "9",
+                "reason": "customer",
+                "cancelled_at": world.time(at),
+            }
+            world.act(name, at, partial(_cancel, world, sent, document, name))
+
+
+def _cancel(world: World, sent: Sent, document: dict[str, Any], name: str) -> None:
+    def taken() -> None:
+        sent.cancelled = True
+
+    world.webhook(name, sent.channel, document, taken)
+
+
+@step("receive_stock", "announce_supply", "serve_waiting", "wake_waiting", "record_movements", "follow_stock")
+def goods_come_in(world: World, orders: int) -> None:
+    """Goods come in, some of them announced; what waits for them is served."""
+    for number in range(3):
+        name = f"goods {number}"
+        sku, location = _place(world, name)
+        units = 1 + world.chance.below(6, "units", name)
+        at = world.chance.between(60, 700, name)
+        supply = name.replace(" ", "-") if world.chance.happens(0.5, "announced", name) else None
+        if supply:
+            path = f"/stock/{sku}/supply/{supply}"
+            plan = {"location": location, "due": world.time(at + 3600), "expected": units}
+            says = world.chance.between(0, 700, "announced at", name)
+            world.act(f"{name} announced", says, partial(_ask, world, f"{name} announced", "PUT", path, plan))
+        world.act(name, at, partial(_come_in, world, name, (sku, location), units, supply))
+
+
+def _place(world: World, name: str) -> tuple[str, str]:
+    return (
+        world.chance.choice(SKUS, "sku", name),
+        world.chance.choice(("wh-north", "wh-south", "st-centre"), "location", name),
+    )
+
+
+def _ask(world: World, name: str, method: str, path: str, body: object) -> None:
+    """Call the API for something that may not be refused."""
+    world.api(name, method, path, body, then=partial(world.expect, name))
+
+
+def _come_in(world: World, name: str, place: tuple[str, str], units: int, supply: str | None) -> None:
+    world.shelves[place] += units
+    body = {
+        "location": place[1],
+        "occurred_at": world.time(),
+        "reference": name,
+        "lines": [{"sku": place[0], "units": units}],
+    }
+    _ask(world, name, "POST", "/receipts", body | ({"supply": supply} if supply else {}))
+
+
+@step("correct_stock", "resolve_shortage")
+def staff_correct(world: World, orders: int) -> None:
+    """Staff find units, and put some aside that look damaged: promised ones too."""
+    for number in range(2):
+        name = f"found {number}"
+        place = _place(world, name)
+        world.act(name, world.chance.between(20, 500, name), partial(_find, world, name, place))
+        name = f"aside {number}"
+        sku, location = _place(world, name)
+        path = f"/stock/{sku}/{location}/block"
+        body = {"units": 1, "reason": "quality_control"}
+        # Refused where nothing is there.
+        world.act(name, world.chance.between(20, 500, name), partial(world.api, name, "POST", path, body))
+
+
+def _find(world: World, name: str, place: tuple[str, str]) -> None:
+    world.shelves[place] += 1
+    body = {"units": 1, "reason": "found", "occurred_at": world.time()}
+    _ask(world, name, "POST", f"/stock/{place[0]}/{place[1]}/adjustments", body)
+
+
+@step("reserve_cart", "end_reservations")
+def carts_reserve(world: World, orders: int) -> None:
+    """Carts hold units for some minutes; some are given up before."""
+    for number in range(4):
+        name = f"cart-{number}"
+        sku, units = world.chance.choice(SKUS[:3], "sku", name), 1 + world.chance.below(2, "units", name)
+        at = world.chance.between(0, 200, name)
+        path = f"/reservations/{name}"
+        body = {
+            "channel": world.chance.choice(SHOPS, "shop", name),
+            "lines": [{"sku": sku, "units": units}],
+            "expires_at": world.time(at + world.chance.choice((70, 200, 900), "held", name)),
+            "partial": True,
+        }
+        world.act(name, at, partial(world.api, name, "PUT", path, body))
+        if world.chance.happens(0.4, "given up", name):
+            gone = at + world.chance.choice((0.01, 30, 75, 210), "given up after", name)
+            world.act(f"{name} gone", gone, partial(world.api, f"{name} gone", "DELETE", path))
+
+
 @step("record_return")
 def customers_send_back(world: World, orders: int) -> None:
     """Of a third of all parcels something comes back, announced or not; the messages overtake each other."""

@@ -102,6 +102,7 @@ class World:
         orders: what shops have sent, by order id.
         shipped, delivered: units in parcels that left and arrived, by order id and line.
         returned: announced units that came back, by order id and line.
+        cancelled, rejected: units that locations gave up, and that they said no to, by order id and line.
         works: fulfillment orders that locations know of, by public id.
         parcels: ids of all parcels that left.
         on_leaving, on_parcel: told when a parcel leaves, and when it arrives.
@@ -122,11 +123,15 @@ class World:
         self.shipped: Counter[tuple[str, str]] = Counter()
         self.delivered: Counter[tuple[str, str]] = Counter()
         self.returned: Counter[tuple[str, str]] = Counter()
+        self.cancelled: Counter[tuple[str, str]] = Counter()
+        self.rejected: Counter[tuple[str, str]] = Counter()
         self.works: dict[str, Work] = {}
         self.parcels: set[str] = set()
         self.poison: set[str] = set()
         self.wrong: list[str] = []
         self.acted: list[str] = []
+        self._left: dict[str, Counter[str]] = {}  # units that locations still mean to ship, by work and line
+        self._answered: set[tuple[str, int]] = set()
         self.on_leaving: list[Hook] = []
         self.on_parcel: list[Hook] = []
         self._acts = acts
@@ -268,17 +273,14 @@ class World:
     def _take_requests(self, records: Sequence[Event]) -> None:
         for record in records:
             request = json.loads(record["body"])
-            if request["type"] != "fulfillment_requested":
-                self.on_other_request(request)
+            if request["type"] == "fulfillment_cancel_requested":
+                asked = {line["line_id"]: line["units"] for line in request["lines"]}
+                self.give_up(request["fulfillment_order"], request["v"], asked, "queue")
                 continue
             lines = {line["line_id"]: (line["sku"], line["units"]) for line in request["lines"]}
             self.take(
                 Work(request["fulfillment_order"], request["location"], request["message_id"], lines), "queue"
             )
-
-    def on_other_request(self, request: Mapping[str, Any]) -> None:
-        """A location is asked for something else than to ship."""
-        self.wrong.append(f"nobody understands a request of type {request['type']}")
 
     def take(self, work: Work, way: str) -> None:
         """A location learns of a fulfillment order, once however often it is told, and starts to work."""
@@ -288,6 +290,7 @@ class World:
                 self.wrong.append(f"{work.public_id} was requested as {known} and as {work}")
             return
         self.works[work.public_id] = work
+        self._left[work.public_id] = Counter({line: units for line, (_, units) in work.lines.items()})
         chance, name = self.chance, work.public_id
         pace = self._pace(work)
         accepted = self.now + chance.delay(20 * pace, "accepts", name)
@@ -296,6 +299,8 @@ class World:
             self.scheduler.at(accepted, lambda: self._tell(work, way, "accepted"))
         if chance.happens(0.3, "says picking", name):
             self.scheduler.at(picking, lambda: self._tell(work, way, "picking"))
+        if chance.happens(0.06, "says no", name):
+            self.scheduler.at(picking, lambda: self._say_no(work, way))
         units = [(line, sku) for line, (sku, count) in work.lines.items() for _ in range(count)]
         cut = 1 + chance.below(len(units) - 1, "cut", name) if len(units) > 1 else 1
         parts = [units[:cut], units[cut:]] if chance.happens(0.3, "splits", name) else [units]
@@ -308,9 +313,49 @@ class World:
         """Of some orders everything happens at once, in every location."""
         return 0.002 if self.chance.happens(0.4, "hurries", work.order_id) else 1.0
 
+    def _say_no(self, work: Work, way: str) -> None:
+        """A location does not ship some units: it has no time, they are damaged, or they are not there."""
+        name = f"{work.public_id} says no"
+        line = self.chance.choice(sorted(work.lines), "line", name)
+        units = min(1, self._left[work.public_id][line])
+        if not units:
+            return
+        reason = self.chance.choice(("capacity", "damaged", "short_pick"), "reason", name)
+        self._left[work.public_id][line] -= units
+        self.rejected[work.order_id, line] += units
+        if reason == "short_pick":
+            self.shelves[work.lines[line][0], work.location] -= units
+        self._tell(work, way, "rejected", lines=[{"line_id": line, "units": units}], reason=reason)
+
+    def give_up(self, public_id: str, v: int, asked: Mapping[str, int], way: str) -> None:
+        """A location answers, once, whether it gives units up: those that have not left, if it likes."""
+        if (public_id, v) in self._answered:
+            return
+        self._answered.add((public_id, v))
+        work, left = self.works.get(public_id), self._left.get(public_id, Counter())
+        if work is None:
+            self.wrong.append(f"{public_id} is to be given up and was never requested")
+            return
+        willing = self.chance.happens(0.8, "gives up", public_id, v)
+        given = {line: min(units, left[line]) for line, units in asked.items() if willing and left[line]}
+        for line, units in given.items():
+            left[line] -= units
+            self.cancelled[work.order_id, line] += units
+        if given:
+            lines = [{"line_id": line, "units": units} for line, units in given.items()]
+            self._tell(work, way, "cancelled", lines=lines, v=v)
+        else:
+            self._tell(work, way, "cancel_refused", v=v)
+
     def _ship(self, work: Work, way: str, number: int, parcel: Counter[Place]) -> None:
         """A parcel leaves: whatever anybody is told, the shelf is lower now."""
+        left_to_ship = self._left[work.public_id]
+        parcel = Counter({key: min(units, left_to_ship[key[0]]) for key, units in parcel.items()})
+        parcel = +parcel
+        if not parcel:
+            return
         for (line, sku), units in parcel.items():
+            left_to_ship[line] -= units
             self.shelves[sku, work.location] -= units
             self.shipped[work.order_id, line] += units
             if self.shelves[sku, work.location] < 0:
@@ -361,16 +406,23 @@ class World:
             tell()
 
     def _tell(
-        self, work: Work, way: str, kind: str, *packages: Mapping[str, Any], at: float | None = None
+        self,
+        work: Work,
+        way: str,
+        kind: str,
+        *packages: Mapping[str, Any],
+        at: float | None = None,
+        **more: object,
     ) -> None:
         """A location reports, by the queue or, where it has none, by the API."""
-        name = " ".join((work.public_id, kind, *(str(package["package_id"]) for package in packages)))
+        parts = (work.public_id, kind, *(package["package_id"] for package in packages), more.get("v", ""))
+        name = " ".join(map(str, parts)).strip()
         fact = {
             "message_id": hashlib.sha256(name.encode()).hexdigest()[:24],
             "type": kind,
             "occurred_at": self.time(at),
             "fulfillment_order": work.public_id,
-        } | ({"packages": list(packages)} if packages else {})
+        } | ({"packages": list(packages)} if packages else more)
         if way == "queue":
             self.report(name, "FulfillmentEventsQueue", fact, late=2 * self._pace(work))
             return
@@ -398,8 +450,16 @@ class World:
                 if known.public_id not in self.works:
                     self.take(known, "api")
 
-        query = {"location": "st-centre", "state": "released", "limit": "100"}
-        self.api(name, "GET", "/fulfillment-orders", query=query, then=seen)
+        def asked(status: int, document: Any) -> None:
+            for work in document["items"] if status == 200 else ():
+                units = {line["line_id"]: line["recalled"] for line in work["lines"] if line["recalled"]}
+                if work["fulfillment_order"] in self.works:
+                    self.give_up(work["fulfillment_order"], work["v"], units, "api")
+
+        query = {"location": "st-centre", "limit": "100"}
+        self.api(name, "GET", "/fulfillment-orders", query=query | {"state": "released"}, then=seen)
+        query |= {"state": "cancel_requested"}
+        self.api(f"{name} asked", "GET", "/fulfillment-orders", query=query, then=asked)
 
     # ---- stock
 

@@ -1,0 +1,54 @@
+"""Which use cases a run has entered: seen, not claimed."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import CodeType, FunctionType
+
+from infra.lab.substitutes import modules
+
+_PACKAGE = "oms.usecases."
+_TOOL = sys.monitoring.OPTIMIZER_ID  # nobody else uses it
+
+
+def use_cases() -> dict[str, tuple[FunctionType, ...]]:
+    """The public functions of each module of use cases, by the module's name without its package."""
+    return {
+        module.__name__.removeprefix(_PACKAGE): tuple(
+            value
+            for name, value in vars(module).items()
+            if isinstance(value, FunctionType)
+            and value.__module__ == module.__name__
+            and not name.startswith("_")
+        )
+        for module in modules()
+        if module.__name__.startswith(_PACKAGE)
+    }
+
+
+@contextmanager
+def watched() -> Iterator[set[str]]:
+    """The names `module.function` of all use cases that are entered within the block."""
+    names: dict[CodeType, str] = {
+        function.__code__: f"{module}.{function.__name__}"
+        for module, functions in use_cases().items()
+        for function in functions
+    }
+    entered: set[str] = set()
+
+    def note(code: CodeType, offset: int) -> object:
+        entered.add(names[code])
+        return sys.monitoring.DISABLE
+
+    monitoring, started = sys.monitoring, sys.monitoring.events.PY_START
+    monitoring.use_tool_id(_TOOL, "the lab")
+    monitoring.register_callback(_TOOL, started, note)
+    for code in names:
+        monitoring.set_local_events(_TOOL, code, started)
+    try:
+        yield entered
+    finally:
+        for code in names:
+            monitoring.set_local_events(_TOOL, code, 0)
+        monitoring.register_callback(_TOOL, started, None)
+        monitoring.free_tool_id(_TOOL)
