@@ -29,6 +29,7 @@ from tests.shelves import fill, shelves
 ID = order_id("shop-es", "5001")
 MADRID_CENTRE = {"country": "ES", "latitude": 40.4168, "longitude": -3.7038}
 IN_MADRID = Address(country="ES", latitude="40.4168", longitude="-3.7038")
+SHORT = ("name", "kind", "owner", "country", "latitude", "longitude")
 PROFILE: dict[str, Any] = {
     "strategies": [{"name": "near", "filters": [{"measure": "distance_km", "at_most": 600}]}],
     "services": {"*": {"transit": [{"days": 2}]}},
@@ -172,6 +173,53 @@ def test_an_activation_that_has_seen_another_is_refused(rest: Rest) -> None:
     rest.put("/sourcing/profile", {"version": 1})
     refused = rest.put("/sourcing/profile", {"version": 0}, if_match='"0"')
     assert refused.problem == (412, "version_mismatch", "If-Match")
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"calendar": {"time_zone": "Europe/Nowhere"}}, "calendar.time_zone"),
+        ({"calendar": {"days": []}}, "calendar.days"),
+        ({"calendar": {"days": [8]}}, "calendar.days[0]"),
+        ({"calendar": {"holidays": ["2026-13-01"]}}, "calendar.holidays[0]"),
+        ({"calendar": {"cutoffs": {"*": "3 pm"}}}, "calendar.cutoffs.*"),
+        ({"calendar": {"hours": 8}}, "calendar.hours"),
+        ({"capabilities": ["fly"]}, "capabilities[0]"),
+        ({"lead_days": {"personalise": -1}}, "lead_days.personalise"),
+        ({"costs": {"handling": -1}}, "costs.handling"),
+        ({"closed_until": "tomorrow"}, "closed_until"),
+        ({"closed_until": "2026-12-24T00:00:00"}, "closed_until"),
+    ],
+)
+def test_a_location_that_cannot_be_is_refused_by_its_field(
+    change: dict[str, Any], field: str, rest: Rest
+) -> None:
+    location = {key: value for key, value in document_of(STORE).items() if key in SHORT}
+    refused = rest.put("/configuration/location/st-gracia", location | change)
+    assert refused.problem == (422, "field_invalid", field)
+
+
+def test_a_location_keeps_what_sourcing_has_to_know(rest: Rest, table: Table) -> None:
+    told = {
+        "capabilities": ["ship", "pickup", "personalise"],
+        "lead_days": {"personalise": 2},
+        "calendar": {
+            "time_zone": "Europe/Madrid",
+            "days": [1, 2, 3, 4, 5],
+            "holidays": ["2026-12-25"],
+            "cutoffs": {"*": "15:00"},
+            "handling_days": 1,
+        },
+        "costs": {"package_cost": 500, "km_rate_milli": 100, "handling": 50, "kg_rate": 70},
+        "closed_until": "2026-12-24T00:00:00Z",
+    }
+    location = {key: value for key, value in document_of(STORE).items() if key in SHORT}
+    rest.put("/configuration/location/st-gracia", location | told)
+    shown = rest.get("/configuration/location/st-gracia").document["settings"]
+    assert {key: shown[key] for key in told} == told
+    kept = read_network(table, consistent=True).locations["st-gracia"]
+    assert (kept.can[-1], kept.lead_days) == (Capability.PERSONALISE, {Capability.PERSONALISE: 2})
+    assert kept.calendar == Calendar("Europe/Madrid", (1, 2, 3, 4, 5), ("2026-12-25",), {"*": "15:00"}, 1)
 
 
 # ---- Profiles ----------------------------------------------------------------------------------------------

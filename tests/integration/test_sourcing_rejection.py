@@ -258,6 +258,15 @@ def test_a_location_that_closes_is_no_source_until_it_opens_again(table: Table) 
         assert [entry.location for entry in result.order.lines[0].entries] == [source]
 
 
+def test_a_location_that_is_closed_for_longer_stays_so(table: Table) -> None:
+    fill(table, "A", wh_madrid=9)
+    long = "2026-12-24T00:00:00+01:00"
+    work = placed(table, ("A", 2))
+    configure(table, replace(MADRID, closed_until=long), ("wms",))
+    reject(table, no(work, "closed"), read_network(table))
+    assert read_network(table, consistent=True).locations["wh-madrid"].closed_until == long
+
+
 @pytest.mark.parametrize(("units", "sourced"), [({}, 2), ({"1": 3}, 2), ({"1": 1}, 0)])
 def test_units_that_were_to_be_given_up_are_cancelled_when_they_are_rejected(
     table: Table, units: dict[str, int], sourced: int

@@ -188,6 +188,15 @@ def test_a_day_less_may_be_worth_more_than_the_parcel() -> None:
     assert (plan(cheap), plan(fast)) == ([("wh-lyon", "1", 1)], [("wh-madrid", "1", 1)])
 
 
+def test_goods_carried_out_of_a_store_that_nobody_names_may_come_from_anywhere() -> None:
+    asked = ask(want("A", 1), method=Method.CARRY_OUT)
+    assert plan(choose(asked, [MADRID], USUAL, shelf(A={"wh-madrid": 1}))) == [("wh-madrid", "1", 1)]
+    here = replace(asked, store="st-gracia")
+    assert plan(choose(here, [MADRID, STORE], USUAL, shelf(A={"wh-madrid": 1, "st-gracia": 1}))) == [
+        ("st-gracia", "1", 1)
+    ]
+
+
 # ---- Plans -------------------------------------------------------------------------------------------------
 
 

@@ -175,8 +175,8 @@ def _unfit(question: Question, location: Location) -> Iterable[Removal]:
     closed_until = location.closed_until
     if closed_until and question.at < datetime.fromisoformat(closed_until):
         yield Removal(Reason.CLOSED, question.at.isoformat(), closed_until)
-    at_store = question.method in (Method.PICKUP, Method.CARRY_OUT)
-    if at_store and location.id != question.store:
+    carried = question.method is Method.CARRY_OUT and question.store is not None
+    if (carried or question.method is Method.PICKUP) and location.id != question.store:
         yield Removal(Reason.OTHER_STORE, location.id, question.store)
     way = Capability.PICKUP if location.id == question.store else Capability.SHIP
     if way not in location.can:

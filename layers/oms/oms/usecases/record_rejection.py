@@ -65,7 +65,7 @@ def record_rejection(table: Table, network: Network, fact: FulfillmentFact, now:
     work = _known(table, fact)
     cancelled, rest = _cancelled_first(table, work, fact, now)
     if rule.act is Act.CLOSE and work.location in network.locations:
-        until = (fact.occurred_at + timedelta(hours=rule.hours)).isoformat()
+        until = fact.occurred_at + timedelta(hours=rule.hours)
         network = _closed(table, network, work.location, until)
     recorded = settle(lambda: _reject(table, network, rest, rule.act, now), what) if rest else Recorded()
     order = queries.known_order(table, fact.order_id)
@@ -138,7 +138,7 @@ def _reject(table: Table, network: Network, fact: FulfillmentFact, act: Act, now
     return Recorded(rejected=rejected.units, exceptions=tuple(exception.code for exception in opened))
 
 
-def _closed(table: Table, network: Network, name: str, until: str) -> Network:
+def _closed(table: Table, network: Network, name: str, until: datetime) -> Network:
     """The network with a location closed until a time; one that is closed for longer stays so.
 
     Raises:
@@ -147,8 +147,8 @@ def _closed(table: Table, network: Network, name: str, until: str) -> Network:
     item = table.get(keys.configuration("location", name))
     known = parse("location", name, decode_document(item)) if item else network.locations[name]
     assert isinstance(known, Location), "it was parsed as one"
-    if known.closed_until is None or known.closed_until < until:
-        known = replace(known, closed_until=until)
+    if known.closed_until is None or datetime.fromisoformat(known.closed_until) < until:
+        known = replace(known, closed_until=until.isoformat())
         try:
             configure(table, known, [known.connector or ""], version(item))
         except Problem as problem:
