@@ -20,8 +20,11 @@ from oms.orders.commands import PlaceOrder
 from oms.orders.judgement import judge
 from oms.orders.model import Order, Stage
 from oms.orders.placing import IN_TURN, place
+from oms.orders.records import Outcome as Ending
+from oms.orders.records import PaymentKind, PaymentRecorded, RefundRecorded
 from oms.orders.reserving import reserve
 from oms.orders.resourcing import give, reopen, resume
+from oms.payments.recording import Recorded, with_payment, with_refund
 from oms.payments.refunds import Refund
 from oms.problems import Problem
 from oms.returns.events import RequestedUnits, ReturnedUnits, ReturnFact, ReturnRequest
@@ -98,6 +101,27 @@ class Story:
             self.cancel(judgement.wish)
         if IN_TURN in self.order.holds:
             self._keep(resume(self.order, self.body, CHANNEL, network(), STOCKS, self.now).order)
+
+    def pay(self, kind: PaymentKind, amount: int) -> None:
+        """A provider tells of a payment."""
+        name = f"{kind}-{self.now:%H%M}"
+        paid = PaymentRecorded(
+            *("shop-es", "stripe", "5001", name, None, kind, Ending.SUCCESS),
+            *(amount, "EUR", "card", False, self.now),
+        )
+        self._money(with_payment(self.order, {}, self._refunds.values(), paid, self.now))
+
+    def give_back(self, amount: int) -> None:
+        """The channel gives money back."""
+        back = RefundRecorded(
+            *("shop-es", "shopify", "5001", f"{self.now:%H%M}", "EUR", amount),
+            *((), 0, 0, 0, 0, 0, None, self.now),
+        )
+        self._money(with_refund(self.order, self._refunds, back, self.now))
+
+    def _money(self, recorded: Recorded | None) -> None:
+        if recorded:
+            self._keep(recorded.order, *recorded.refunds)
 
     def release(self) -> None:
         """What is allocated becomes work."""
@@ -300,6 +324,8 @@ STEPS: Mapping[str, Callable[[Story], None]] = {
     "edit": lambda story: story.send(_newer(_edited(story.command))),
     "newer_currency": lambda story: story.send(replace(_newer(story.command), currency="USD")),
     "newer_cancelled": lambda story: story.send(replace(_newer(story.command), cancelled=True)),
+    "pay": lambda story: story.pay(PaymentKind.SALE, 100),
+    "give_back": lambda story: story.give_back(1000),
     "release": lambda story: story.release(),
     "serve": lambda story: story.serve("st-gracia"),
     "reopen": lambda story: story.reopen(),
@@ -339,6 +365,7 @@ _MOVED = ("plan_transfer", "claim_transfer")
 def lives() -> tuple[Story, ...]:
     """Orders that between them have lived through everything that may happen to one."""
     return (
+        Story("AB").tell("pay", "cancel_one", "give_back"),
         Story().tell(
             *("release", "accept", "pick", "pack", "ready", "ship_one", "ship", "deliver"),
             *("request_return", "restock", "receive", "receive_stray"),

@@ -17,6 +17,7 @@ from oms.inventory.transfers import Fate, Transfer
 from oms.orders.cancelling import CancelReason
 from oms.orders.commands import LineKind, Method
 from oms.orders.model import Order
+from oms.orders.records import PaymentKind
 from oms.payments.refunds import Refund
 from oms.returns.model import Outcome, Return
 from oms.store.attributes import Item
@@ -89,6 +90,7 @@ _UNITS: Schema = {"type": "integer", "minimum": 0, "description": "In the sku's 
 _AMOUNT: Schema = {"type": "integer", "description": "In minor units of the currency."}
 _TIME: Schema = {"type": "string", "format": "date-time", "description": "UTC."}
 _IDS: Schema = {"type": "array", "minItems": 1, "items": _TEXT}
+_SUMS = ("authorized", "captured", "refunded")
 _LINE_IDS: Schema = {"type": "array", "items": _TEXT}
 
 _LINE: Members = {"line_id": _TEXT, "sku": _TEXT, "units": _UNITS}
@@ -167,6 +169,15 @@ CATALOGUE: Mapping[str, EventType[Any]] = {
     ),
     "order.edit_received": EventType[Order](
         "The channel sent a newer version of which not everything could be applied: a person has to look."
+    ),
+    "order.payment_recorded": EventType[Order](
+        "Money was authorized, captured, voided or given back, by the word of the channel or a provider.",
+        {
+            "kind": _one_of(PaymentKind),
+            "amount": _AMOUNT,
+            **{name: {**_AMOUNT, "description": "So far, in all."} for name in _SUMS},
+        },
+        data.money,
     ),
     "order.edited": EventType[Order](
         "A newer version of the channel was applied; what it cancels has events of its own.",
@@ -283,6 +294,9 @@ CATALOGUE: Mapping[str, EventType[Any]] = {
         "It is settled what becomes of units.",
         {**_OCCURRED, "location": _TEXT, "lines": _list({**_RETURN_LINE, "outcome": _one_of(Outcome)})},
         data.disposed,
+    ),
+    "refund.settled": EventType[Refund](
+        "Money has been given back.", {"amount": _AMOUNT}, data.settled
     ),
     "refund.due": EventType[Refund](
         "Money is to be given back.",

@@ -60,6 +60,11 @@ def placed(order: Order, kept: Kept) -> Data:
     }
 
 
+def money(order: Order, kept: Kept) -> Data:
+    """What was paid or given back, and what that comes to."""
+    return {name: kept[name] for name in ("kind", "amount", "authorized", "captured", "refunded")}
+
+
 def edited(order: Order, kept: Kept) -> Data:
     """The lines that are new, those with other amounts, and the total."""
     return {"added": kept["added"], "changed": kept["changed"], "total": kept["total"]}
@@ -206,6 +211,11 @@ def identity_of_refund(refund: Refund) -> Data:
     """What every event of a refund says."""
     return_id = f"{refund.order_id}-{refund.return_id}" if refund.return_id else None
     return {"return": return_id, "currency": refund.currency}
+
+
+def settled(refund: Refund, kept: Kept) -> Data:
+    """How much."""
+    return {"amount": kept["amount"]}
 
 
 def due(refund: Refund, kept: Kept) -> Data:

@@ -165,6 +165,7 @@ EXCEPTIONS: dict[str, Resolution] = {
     "channel_edit": Resolution(
         "customer_service", "compare with the channel; a version that can be applied in whole resolves it"
     ),
+    "money_conflict": Resolution("finance", "compare with the channel and the provider"),
     "totals_unbalanced": Resolution("finance", "compare with the channel"),
     "shipped_beyond_request": Resolution("warehouse", "count the position and correct the order"),
     "returned_beyond_shipped": Resolution(

@@ -24,6 +24,7 @@ FULFILLMENT_ORDER = "F#"
 SHIPMENT = "S#"
 RETURN = "R#"
 REFUND = "M#"
+PAYMENT = "Y#"
 BACKORDER = "W#"
 POSITION = "P#"
 DEMAND = "D#"
@@ -82,6 +83,11 @@ def return_(order_id: str, name: str) -> Key:
 def refund(order_id: str, name: str) -> Key:
     """A refund by its id within the order."""
     return Key(order(order_id), f"{REFUND}{name}")
+
+
+def payment(order_id: str, name: str) -> Key:
+    """A payment by its provider's id."""
+    return Key(order(order_id), f"{PAYMENT}{name}")
 
 
 def backorder(order_id: str, sku: str) -> Key:

@@ -10,14 +10,17 @@ from oms.orders.commands import PlaceOrder
 from oms.orders.judgement import Verdict, judge, judged
 from oms.orders.model import Order, OrderBody
 from oms.orders.placing import IN_TURN
+from oms.payments.recording import settled_by
 from oms.store import keys
 from oms.store.orders import decode_body, encode_body, encode_order
 from oms.store.queries import known_order
+from oms.store.returns import read_refunds
 from oms.store.stock import read_wanted
 from oms.store.table import Table
 from oms.store.writes import Write, put, replace
 from oms.usecases.cancel_order import cancellation
 from oms.usecases.races import settle
+from oms.usecases.record_money import refund_write
 from oms.usecases.source_order import source_order
 
 
@@ -57,6 +60,11 @@ def judge_order(table: Table, network: Network, order: Order, command: PlaceOrde
             final = done.order
         elif final is not current:
             writes = [replace(keys.header(order.order_id), encode_order(final), current.v)]
+        if final.refunded > current.refunded:
+            # The channel has given back what was due: nobody else may.
+            refunds = read_refunds(table, order.order_id, consistent=True)
+            settled = settled_by(refunds.values(), final.refunded - current.refunded, now)
+            writes += (refund_write(refunds[refund.id], refund) for refund in settled)
         if judgement.body:
             writes.append(put(keys.body(order.order_id), encode_body(final, judgement.body)))
         if writes:

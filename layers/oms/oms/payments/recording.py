@@ -1,0 +1,124 @@
+"""Recording: what channels and payment providers say has been paid and given back.
+
+The same money may be told of twice, by an order's own payments and by a record of its own: the larger sum
+counts. More cannot be given back than was captured; what says otherwise is looked at by a person.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from oms.orders.cancelling import completed
+from oms.orders.model import Order
+from oms.orders.records import Outcome, PaymentKind, PaymentRecorded, RefundRecorded
+from oms.orders.status import kept_total
+from oms.payments.refunds import Refund, RefundState
+
+_CAPTURING = (PaymentKind.SALE, PaymentKind.CAPTURE)
+_FROM_CHANNEL = "channel."
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a record writes, all in one transaction; `refunds` are those that are new or have changed."""
+
+    order: Order
+    refunds: tuple[Refund, ...] = ()
+
+
+def with_payment(
+    order: Order,
+    payments: Mapping[str, PaymentRecorded],
+    refunds: Iterable[Refund],
+    record: PaymentRecorded,
+    now: datetime,
+) -> Recorded | None:
+    """Take on a payment event; None when it is known, or says less than what is known of its payment.
+
+    Args:
+        order: the header.
+        payments: payments recorded before, by id.
+        refunds: every refund of the order.
+        record: the event.
+        now: time of the write, UTC.
+    """
+    known = payments.get(record.payment_id)
+    if known and (known.outcome is record.outcome or record.outcome is Outcome.PENDING):
+        return None
+    if record.test and not order.test:
+        return None
+    if record.currency != order.currency:
+        flagged = order.with_exception("money_conflict", record.payment_id, now)
+        return Recorded(_recorded(flagged, record.kind, record.amount, now))
+    done = [one for one in {**payments, record.payment_id: record}.values() if one.outcome is Outcome.SUCCESS]
+    captured = max(order.captured, sum(one.amount for one in done if one.kind in _CAPTURING))
+    authorized = max(0, order.authorized - (captured - order.captured))
+    if record.outcome is Outcome.SUCCESS and record.kind is PaymentKind.AUTHORIZATION:
+        held = sum(one.amount for one in done if one.kind is PaymentKind.AUTHORIZATION)
+        authorized = max(authorized, held - captured)
+    if record.outcome is Outcome.SUCCESS and record.kind is PaymentKind.VOID:
+        authorized = max(0, authorized - record.amount)
+    paid = replace(order, authorized=authorized, captured=captured)
+    back = sum(one.amount for one in done if one.kind is PaymentKind.REFUND)
+    given, settled = _given_back(paid, refunds, back, record.payment_id, now)
+    return Recorded(_recorded(given, record.kind, record.amount, now), settled)
+
+
+def with_refund(
+    order: Order, refunds: Mapping[str, Refund], record: RefundRecorded, now: datetime
+) -> Recorded | None:
+    """Take on money that a channel has given back; None when it was recorded before.
+
+    Refunds of ours that were due are settled by it, the earliest first, as far as it goes.
+
+    Args:
+        order: the header.
+        refunds: every refund of the order, by id.
+        record: what the channel says.
+        now: time of the write, UTC.
+    """
+    name = f"{_FROM_CHANNEL}{record.refund_id}"
+    if name in refunds:
+        return None
+    if record.currency != order.currency:
+        flagged = order.with_exception("money_conflict", record.refund_id, now)
+        return Recorded(_recorded(flagged, PaymentKind.REFUND, record.amount, now))
+    made = Refund(order.order_id, name, None, order.currency, record.amount, (), RefundState.SETTLED).written(
+        now, "settled", data={"amount": record.amount, "currency": order.currency}
+    )
+    told = [one.amount for one in refunds.values() if one.id.startswith(_FROM_CHANNEL)]
+    back = record.amount + sum(told)
+    given, settled = _given_back(order, refunds.values(), back, record.refund_id, now)
+    return Recorded(_recorded(given, PaymentKind.REFUND, record.amount, now), (made, *settled))
+
+
+def settled_by(refunds: Iterable[Refund], amount: int, now: datetime) -> tuple[Refund, ...]:
+    """The refunds that are due and that an amount given back settles in whole, the earliest first."""
+    settled = []
+    due = [refund for refund in refunds if refund.state is RefundState.DUE]
+    for refund in sorted(due, key=lambda one: one.journal[0].at):
+        if refund.amount <= amount:
+            amount -= refund.amount
+            data = {"amount": refund.amount, "currency": refund.currency}
+            settled.append(replace(refund, state=RefundState.SETTLED).written(now, "settled", data=data))
+    return tuple(settled)
+
+
+def _given_back(
+    order: Order, refunds: Iterable[Refund], back: int, ref: str, now: datetime
+) -> tuple[Order, tuple[Refund, ...]]:
+    """The order after so much was given back in all, and the refunds that this settles."""
+    if back > order.captured:
+        order = order.with_exception("money_conflict", ref, now)
+    refunded = max(order.refunded, min(back, order.captured))
+    settled = settled_by(refunds, refunded - order.refunded, now)
+    return replace(order, refunded=refunded), settled
+
+
+def _recorded(order: Order, kind: PaymentKind, amount: int, now: datetime) -> Order:
+    """The order written, without its payment hold when it is paid, and closed when nothing is left to do."""
+    covered = order.authorized + order.captured - order.refunded >= kept_total(order)
+    holds = tuple(hold for hold in order.holds if not (covered and hold == "payment"))
+    amounts = {name: getattr(order, name) for name in ("authorized", "captured", "refunded")}
+    data = {"kind": str(kind), "amount": amount, **amounts}
+    return completed(replace(order, holds=holds), now, "payment_recorded", data=data)

@@ -1,0 +1,159 @@
+"""Money on the table: recorded once whatever fails, settled by whoever gives it back, through intake."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ReadTimeoutError
+
+from functions.intake.handler import handler as intake
+from oms.channels.canonical import to_document
+from oms.channels.envelope import seal
+from oms.channels.headers import Headers
+from oms.channels.registry import adapter
+from oms.orders.cancelling import CancelReason, CancelRequest
+from oms.orders.commands import Payment, PaymentState
+from oms.orders.identity import order_id
+from oms.orders.records import Outcome, PaymentKind, PaymentRecorded, RefundRecorded
+from oms.payments.refunds import RefundState
+from oms.problems import Code, Problem
+from oms.store import keys
+from oms.store.returns import read_refunds
+from oms.store.table import Table
+from oms.store.writes import Write
+from oms.usecases.cancel_order import cancel_order
+from oms.usecases.place_order import place_order
+from oms.usecases.record_money import record_money
+from tests.builders import NOW, command, line, network
+from tests.conflicts import Crash, Faults
+from tests.shelves import fill, order_of
+from tests.tables import create_table
+
+ID = order_id("shop-es", "5001")
+LATER = NOW + timedelta(hours=1)
+EVENTS = Path(__file__).parents[2] / "events"
+PAID = PaymentRecorded(
+    *("shop-es", "generic", "5001", "p1", None, PaymentKind.SALE, Outcome.SUCCESS),
+    *(2000, "EUR", "card", False, LATER),
+)
+BACK = RefundRecorded("shop-es", "generic", "5001", "r1", "EUR", 1000, (), 0, 0, 0, 0, 0, None, LATER)
+UNPAID = command(line("A", 2), payments=())
+
+
+def place(table: Table) -> None:
+    fill(table, "A", wh_madrid=5)
+    place_order(table, network(), UNPAID, NOW)
+
+
+def lived(table: Table, shaky: Table) -> None:
+    """Paid, a unit cancelled, given back by the channel; whatever fails is told again in peace."""
+    wish = CancelRequest(CancelReason.CUSTOMER, {"1": 1}, "v1")
+    steps: list[Callable[[Table], object]] = [
+        lambda on: record_money(on, PAID, LATER),
+        lambda on: cancel_order(on, network(), ID, wish, LATER),
+        lambda on: record_money(on, BACK, LATER),
+    ]
+    for step in steps:
+        try:
+            step(shaky)
+        except (Crash, ReadTimeoutError):
+            step(table)
+        step(table)
+
+
+@pytest.mark.parametrize(
+    ("record", "code", "field"),
+    [
+        (PAID, Code.NOT_FOUND, "order_id"),
+        (BACK, Code.NOT_FOUND, "order_id"),
+        (replace(PAID, channel_order_id=None), Code.UNSUPPORTED, "channel_order_id"),
+    ],
+)
+def test_money_of_no_order_is_refused_for_another_try(
+    table: Table, record: PaymentRecorded | RefundRecorded, code: Code, field: str
+) -> None:
+    with pytest.raises(Problem) as refused:
+        record_money(table, record, LATER)
+    assert (refused.value.code, refused.value.field) == (code, field)
+
+
+@pytest.mark.parametrize("fault", ["crash_before", "crash_after", "lose_response"])
+def test_a_fault_at_any_call_is_made_good_by_the_next_delivery(table: Table, fault: str) -> None:
+    place(table)
+    undisturbed = Faults()
+    lived(table, Table(undisturbed.wrap(table.client), table.name))
+    for number in range(1, len(undisturbed.calls) + 1):
+        fresh = Table(table.client, create_table(table.client, f"orders-{number}", stream=False))
+        place(fresh)
+        lived(fresh, Table(Faults(**{fault: number}).wrap(table.client), fresh.name))  # type: ignore[arg-type]
+        order = order_of(fresh, ID)
+        assert (order.captured, order.refunded, order.holds) == (2000, 1000, ())
+        refunds = read_refunds(fresh, ID)
+        assert {refund.id: refund.state for refund in refunds.values()} == {
+            "cancel.3": RefundState.SETTLED,
+            "channel.r1": RefundState.SETTLED,
+        }
+        table.client.delete_table(TableName=fresh.name)
+
+
+class Racing(Table):
+    """A table on which somebody else does something just before our first write."""
+
+    def __init__(self, table: Table, race: Callable[[], object]) -> None:
+        super().__init__(table.client, table.name, pause=lambda seconds: None)
+        self._races = [race]
+
+    def commit(self, *writes: Write) -> None:
+        while self._races:
+            self._races.pop()()
+        super().commit(*writes)
+
+
+def test_the_same_payment_at_once_counts_once(table: Table) -> None:
+    place(table)
+    assert record_money(Racing(table, lambda: record_money(table, PAID, LATER)), PAID, LATER) is None
+    assert order_of(table, ID).captured == 2000
+    assert len(table.query(keys.order(ID), keys.PAYMENT)) == 1
+
+
+def test_two_payments_at_once_both_count(table: Table) -> None:
+    place(table)
+    half = replace(PAID, amount=1000)
+    other = replace(half, payment_id="p2")
+    record_money(Racing(table, lambda: record_money(table, other, LATER)), half, LATER)
+    assert (order_of(table, ID).captured, order_of(table, ID).holds) == (2000, ())
+
+
+def test_what_a_newer_version_gives_back_settles_what_is_due(table: Table) -> None:
+    place(table)
+    record_money(table, PAID, LATER)
+    cancel_order(table, network(), ID, CancelRequest(CancelReason.CUSTOMER, {"1": 1}), LATER)
+    payments = (Payment("card", 1000, PaymentState.CAPTURED), Payment("card", 1000, PaymentState.REFUNDED))
+    newer = replace(UNPAID, payments=payments, channel_version="2026-11-22T09:50:00.000Z")
+    place_order(table, network(), newer, LATER)
+    (refund,) = read_refunds(table, ID).values()
+    assert (refund.state, order_of(table, ID).refunded) == (RefundState.SETTLED, 1000)
+
+
+def test_intake_records_money_once_and_keeps_what_comes_too_early(table: Table) -> None:
+    event: dict[str, Any] = json.loads((EVENTS / "intake.json").read_text())
+    (record,) = event["Records"]
+    bodies = [json.dumps(to_document(said)).encode() for said in (PAID, BACK, PAID)]
+    event["Records"] = [
+        record
+        | {
+            "messageId": f"m{number}",
+            "body": seal("shop-es", adapter("generic"), Headers(()), body, datetime.now(UTC)),
+        }
+        for number, body in enumerate(bodies)
+    ]
+    early = intake(event, None)["batchItemFailures"]
+    assert [failure["itemIdentifier"] for failure in early] == ["m0", "m1", "m2"]
+    place(table)
+    assert intake(event, None) == {"batchItemFailures": []}
+    order = order_of(table, ID)
+    assert (order.captured, order.refunded) == (2000, 1000)
