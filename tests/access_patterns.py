@@ -26,6 +26,7 @@ from oms.events.subscribers import Subscriber
 from oms.fulfillment.events import FactKind, FulfillmentFact, Package
 from oms.inventory.ledger import Account, Book, Finding
 from oms.inventory.model import Delta, Supply, SupplyKind
+from oms.inventory.reservations import Cart, CartLine
 from oms.orders.commands import CancelOrder, Customer, PlaceOrder
 from oms.orders.identity import order_id, shard
 from oms.orders.records import ListingRecorded
@@ -38,7 +39,7 @@ from oms.store import keys, process, tokens
 from oms.store.configuration import document_of, read_network
 from oms.store.keys import iso
 from oms.store.meter import Bill, Meter
-from oms.store.stock import read_places
+from oms.store.stock import read_places, read_stock
 from oms.store.table import Table
 from oms.store.tokens import Scope
 from oms.store.writes import Why, move
@@ -46,6 +47,7 @@ from oms.usecases.announce_supply import announce_supply
 from oms.usecases.cancel_order import cancel_by_channel
 from oms.usecases.check_ledger import check_ledger, repair
 from oms.usecases.count_stock import Count, count_stock
+from oms.usecases.end_reservations import expire_reservation
 from oms.usecases.follow_stock import follow_stock
 from oms.usecases.heat import CONFLICTS, Heat
 from oms.usecases.limit_backorders import limit_backorders
@@ -60,6 +62,7 @@ from oms.usecases.record_return import record_return
 from oms.usecases.relay_changes import Change
 from oms.usecases.release_order import release_order
 from oms.usecases.replay_events import Replay, replay, request_replay
+from oms.usecases.reserve_cart import Wish, reserve_cart
 from oms.usecases.resolve_shortage import resolve_shortage
 from oms.usecases.serve_waiting import serve_waiting
 from oms.usecases.source_order import source_order
@@ -115,12 +118,14 @@ _PK = (
     (r"DAY#.+", "DAY#<day>"),
     (r"LST#[^#]+#.+", "LST#<channel>#<item>"),
     (r"LST#.+", "LST#<sku>"),
+    (r"H#.+", "H#<reservation>"),
     (r"T#.+", "T#<tracking>"),
     (r"TR#.+", "TR#<transfer>"),
     (r"RMA#.+", "RMA#<number>"),
 )
 _SK = (
-    (r"(O|B|T|I|L|META|ACTIVE)", r"\1"),
+    (r"(O|B|T|I|L|H|META|ACTIVE)", r"\1"),
+    (r"R#[^#]+#.+", "R#<reservation>#<location>"),
     (r"F#.*", "F#<work>"),
     (r"S#.*", "S#<shipment>"),
     (r"R#.*", "R#<return>"),
@@ -210,6 +215,7 @@ def uses(table: Table, lines: int) -> Iterator[Use]:
     yield from _cancelled(table, skus)
     yield from _operated(table)
     yield _imported(skus)
+    yield from _reserved(table, skus)
     yield from _published(skus)
     yield from _rushed(skus)
     yield from _short(table)
@@ -465,6 +471,49 @@ def _operated(table: Table) -> Iterator[Use]:
     broken = Finding(Account(Book.POSITION, "NONE", "wh-lyon"), 0, {}, {"on_hand": 0, "uncommitted": 0})
     yield Use("oms ledger check", "Prove every unit", lambda table: check_ledger(table, segments=1))
     yield Use("oms ledger check", "Repair a counter", lambda table: repair(table, broken, "oms", NOW))
+
+
+def _reserved(table: Table, skus: Sequence[str]) -> Iterator[Use]:
+    """What carts hold, and what becomes of it."""
+
+    def wish(minutes: int, units: int = 1) -> dict[str, object]:
+        lines = [{"sku": sku, "units": units} for sku in skus]
+        until = iso(LATER + timedelta(minutes=minutes))
+        return {"channel": "shop-es", "lines": lines, "expires_at": until}
+
+    path = "/reservations/cart-1"
+    yield _put(path, wish(15))
+    extending = _put(path, wish(20))
+    yield replace(extending, what="Hold it for longer")
+    yield replace(_put(path, wish(20, 2)), what="Hold more units at the same places")
+    yield _get(path)
+    named = _order(skus, "cart", 2, reservation="cart-1")
+    yield Use("intake", "Place an order of a cart", lambda table: place_order(table, network(), named, LATER))
+    until = LATER + timedelta(minutes=15)
+    cart = Cart("shop-es", tuple(CartLine(sku, 1) for sku in skus))
+    for name in ("cart-2", "cart-3"):
+        reserve_cart(table, network(), name, Wish(cart, until), LATER)
+    yield _route("DELETE", "/reservations/cart-2", lambda table: _answered(_released("cart-2")))
+    yield Use(
+        "sourcing",
+        "Clear an expired cart away",
+        lambda table: expire_reservation(table, network(), "cart-3", until),
+    )
+    stocks = read_stock(table, skus)
+    whole = tuple(
+        CartLine(sku, sum(held.uncommitted for held in stock.positions)) for sku, stock in stocks.items()
+    )
+    reserve_cart(table, network(), "all", Wish(Cart("shop-es", whole), until), LATER)
+    taking = _order(skus, "taking")
+    yield Use(
+        "intake",
+        "Place an order of units that expired carts still hold",
+        lambda table: place_order(table, network(), taking, until),
+    )
+
+
+def _released(name: str) -> Reply:
+    return Rest().call("DELETE", f"/reservations/{name}")
 
 
 def _published(skus: Sequence[str]) -> Iterator[Use]:

@@ -1,7 +1,6 @@
 """Carts and availability as shop fronts ask for them: refusals by field, then the way of a cart."""
 
 import json
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -74,10 +73,10 @@ def body(until: datetime = SOON, **fields: object) -> dict[str, object]:
     ],
 )
 def test_a_wish_that_cannot_be_is_refused_by_field(
-    rest: Rest, table: Table, fields: Mapping[str, object], problem: tuple[int, str, str]
+    rest: Rest, table: Table, fields: dict[str, object], problem: tuple[int, str, str]
 ) -> None:
     fill(table, "A", wh_madrid=5)
-    assert rest.put("/reservations/cart-1", body(**fields)).problem == problem
+    assert rest.put("/reservations/cart-1", body() | fields).problem == problem
     assert rest.get("/reservations/cart-1").problem == (404, "not_found", "reservation")
 
 
