@@ -15,15 +15,14 @@ from oms.channels.listings import Listing
 from oms.channels.publishing import Level, publishing
 from oms.events.messages import Message, correlated
 from oms.events.publish import Queue
-from oms.inventory.availability import availability, seen_at
-from oms.inventory.model import Stock
 from oms.inventory.network import Channel, Network
 from oms.problems import Problem
+from oms.sourcing.offering import Asker, offer
 from oms.store.catalogue import kits_with
 from oms.store.errors import Cancelled
 from oms.store.keys import iso
 from oms.store.listings import encode_listing, find_listing, key_of, listings_of
-from oms.store.stock import read_stock
+from oms.store.stock import read_wanted
 from oms.store.table import Table
 from oms.store.writes import replace as replacing
 from oms.usecases.postponing import CHANNEL_WAITS_S, delayed, postponed
@@ -192,18 +191,7 @@ def _write(table: Table, changed: Listing) -> Listing:
 
 def _units(table: Table, network: Network, channel: Channel, sku: str, now: datetime) -> int:
     """What the channel may sell now, in the unit that it sells, read consistently."""
-    stock = read_stock(table, [sku], consistent=True)[sku]
-    kit = stock.sku.kit if stock.sku else ()
-    if kit:
-        parts = read_stock(table, [part.sku for part in kit], consistent=True)
-        units = min(_ats(network, channel, parts[part.sku], now) // part.per_bundle for part in kit)
-    else:
-        units = _ats(network, channel, stock, now)
-    return min(PLENTY, units // (stock.sku.scale if stock.sku else 1))
-
-
-def _ats(network: Network, channel: Channel, stock: Stock, now: datetime) -> int:
-    sellable = network.sellable(channel.pool)
-    safety = {location.id: location.safety_stock for location in sellable.values()}
-    found = availability(seen_at(stock, now), channel.pool, sellable, safety, channel.buffer).ats
-    return PLENTY * (stock.sku.scale if stock.sku else 1) if found is None else max(0, found)
+    stocks = read_wanted(table, [sku], consistent=True)
+    units = offer(stocks, sku, Asker(channel), network, now).ats
+    known = stocks[sku].sku
+    return PLENTY if units is None else min(PLENTY, units // (known.scale if known else 1))
