@@ -98,6 +98,15 @@ def test_backorders_are_counted_apart_and_have_a_date_when_supply_is_announced()
     assert unlimited.expected_at is None
 
 
+def test_nothing_is_promised_for_a_day_before_the_first_release() -> None:
+    known = replace(stock("A", {"wh-madrid": 9}), supplies=(coming("p1", 2, 5), coming("p2", 8, 1)))
+    ahead = replace(known, sku=Sku("A", first_release_at=NOW + 4 * DAY))
+    answer = offered(ahead)
+    assert (answer.ats, answer.in_stock) == (0, 0)
+    assert answer.incoming == (Promise(NOW + 4 * DAY, 5), Promise(NOW + 8 * DAY, 6))
+    assert answer.expected_at == NOW + 4 * DAY
+
+
 def carted(known: Stock, units: int, minutes: int, name: str = "mine") -> Stock:
     (position,) = known.positions
     held = replace(position, reserved=position.reserved + units, uncommitted=position.uncommitted - units)

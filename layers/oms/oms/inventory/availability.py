@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from oms.inventory.model import Position, Stock
+from oms.inventory.model import Position, Stock, Supply
 from oms.inventory.network import Network
 
 
@@ -48,7 +48,7 @@ def seen_at(stock: Stock, now: datetime, reservation: str | None = None) -> Stoc
     """Stock as a buyer meets it: what expired reservations held is free, what his own cart holds is his.
 
     Before the sku's first release nothing of it is free or held, and what may wait are pre-orders. Supply
-    that is late is due now at the earliest.
+    that is late is due now at the earliest, what comes before a first release is due then.
 
     Args:
         stock: as stored.
@@ -56,8 +56,10 @@ def seen_at(stock: Stock, now: datetime, reservation: str | None = None) -> Stoc
         reservation: his own.
     """
     if stock.sku is not None and not stock.is_released(now):
+        first = stock.sku.first_release_at or now
         return replace(
             stock,
+            supplies=_due_from(first, stock),
             sku=replace(stock.sku, tracked=True),
             positions=tuple(replace(held, uncommitted=0) for held in stock.positions),
             demands=tuple(replace(one, backorder_limit=one.preorder_limit) for one in stock.demands),
@@ -75,8 +77,13 @@ def seen_at(stock: Stock, now: datetime, reservation: str | None = None) -> Stoc
         else held
         for held in stock.positions
     )
-    late = (replace(supply, due=max(supply.due, now)) for supply in stock.supplies)
-    return replace(stock, positions=tuple(positions), supplies=tuple(late), reserved=(), own=own)
+    supplies = _due_from(now, stock)
+    return replace(stock, positions=tuple(positions), supplies=supplies, reserved=(), own=own)
+
+
+def _due_from(moment: datetime, stock: Stock) -> tuple[Supply, ...]:
+    """A stock's supply, none of it due before a moment."""
+    return tuple(replace(supply, due=max(supply.due, moment)) for supply in stock.supplies)
 
 
 def free(position: Position, safety_stock: int = 0) -> int:
