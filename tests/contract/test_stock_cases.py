@@ -271,7 +271,7 @@ def _the_same_sku_with_other_options() -> None:
 @case("B10")
 def _the_same_order_twice() -> None:
     order = ordered(kept(10), 3).order
-    assert judge(order, sent(3), NOW) == Judgement(Verdict.DUPLICATE, order)
+    assert judge(order, None, sent(3), {}, NOW) == Judgement(Verdict.DUPLICATE, order)
     assert order.lines[0].allocated == 3
 
 

@@ -107,7 +107,7 @@ class _Server:
         self._network = network
         self._sku = sku
         self._now = now
-        self._read()
+        self._stock = self._read()
 
     @property
     def able(self) -> bool:
@@ -131,13 +131,13 @@ class _Server:
         try:
             self._table.commit(*reclaim_writes(order, change, self._network, why))
         except Cancelled:
-            self._read()
+            self._stock = self._read()
             raise
         self._stock = left_by(change, {self._sku: self._stock})[self._sku]
         return -sum(demand.waiting for demand in change.demands)
 
-    def _read(self) -> None:
-        self._stock = read_stock(self._table, [self._sku], consistent=True)[self._sku]
+    def _read(self) -> Stock:
+        return read_stock(self._table, [self._sku], consistent=True)[self._sku]
 
 
 def _risen(seen: Stock, stock: Stock) -> bool:
