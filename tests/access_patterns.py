@@ -54,6 +54,8 @@ from oms.usecases.limit_backorders import limit_backorders
 from oms.usecases.notify_subscribers import deliver
 from oms.usecases.place_order import place_order
 from oms.usecases.place_orders import place_orders
+from oms.usecases.poll_channel import Poll, poll_channel
+from oms.usecases.push_parcel import find_parcel
 from oms.usecases.push_stock import Wanted as PushWanted
 from oms.usecases.push_stock import announce, push_stock
 from oms.usecases.record_fulfillment import record_fulfillment
@@ -118,13 +120,14 @@ _PK = (
     (r"DAY#.+", "DAY#<day>"),
     (r"LST#[^#]+#.+", "LST#<channel>#<item>"),
     (r"LST#.+", "LST#<sku>"),
+    (r"POLL#.+", "POLL#<channel>"),
     (r"H#.+", "H#<reservation>"),
     (r"T#.+", "T#<tracking>"),
     (r"TR#.+", "TR#<transfer>"),
     (r"RMA#.+", "RMA#<number>"),
 )
 _SK = (
-    (r"(O|B|T|I|L|H|META|ACTIVE)", r"\1"),
+    (r"(O|B|T|I|L|P|H|META|ACTIVE)", r"\1"),
     (r"R#[^#]+#.+", "R#<reservation>#<location>"),
     (r"F#.*", "F#<work>"),
     (r"S#.*", "S#<shipment>"),
@@ -547,7 +550,11 @@ def _published(skus: Sequence[str]) -> Iterator[Use]:
     def failing(request: Request) -> Response:
         return Response(500, Headers(), b"")
 
+    def empty(request: Request) -> Response:
+        return Response(200, Headers(), b'{"orders": []}')
+
     api = Api("shopify", "https://shop.example", {"location_id": "1"}, answered)
+    quiet = Api("shopify", "https://shop.example", {}, empty)
     item = PushWanted("shop-es", "9")
     yield Use(
         f"PUT {path}",
@@ -581,6 +588,18 @@ def _published(skus: Sequence[str]) -> Iterator[Use]:
         "publisher",
         "Tell a channel of a listing",
         lambda table: push_stock(table, network(), lambda channel: api, queue, told, item, NOW),
+    )
+    for which in ("for the first time", "each quarter of an hour"):
+        yield Use(
+            "publisher",
+            f"Poll a channel, {which}",
+            lambda table: poll_channel(table, quiet, queue, queue, Poll("shop-es"), LATER),
+        )
+    parcel = (ID, f"{WORK}.{PARCEL.package_id}")
+    yield Use(
+        "publisher",
+        "Find a parcel that a channel is to be told of",
+        lambda table: find_parcel(table, network(), *parcel),
     )
     yield Use(
         "publisher",

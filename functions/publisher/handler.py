@@ -25,6 +25,7 @@ from oms.store import process
 from oms.usecases import subscribe
 from oms.usecases.fetch_resource import fetch_resource
 from oms.usecases.notify_subscribers import Outcome, deliver, deliveries
+from oms.usecases.poll_channel import parse_poll, poll_channel, polls
 from oms.usecases.postponing import CHANNEL_WAITS_S, delayed, is_due, postponed
 from oms.usecases.push_parcel import find_parcel, parcels_told_of
 from oms.usecases.push_stock import Pushed, Wanted, announce, push_stock
@@ -105,10 +106,12 @@ def _push_stock(document: Document, now: datetime) -> None:
     node = Node(cast(Any, document))
     channel, item_id = (node.need(Node.text, name) for name in ("channel", "item_id"))
     wanted = Wanted(channel, item_id, node.integer("attempt") or 0, node.time("due_at"))
+    if not _called(channel):
+        return
     pushed = push_stock(process.table(), process.network(), _apis().open, _queue(), document, wanted, now)
     metrics.add(Metric.STOCK_TOLD, pushed is Pushed.TOLD, channel=channel)
     metrics.add(Metric.CHANNELS_UNAVAILABLE, pushed is Pushed.POSTPONED, channel=channel)
-    logger.note(channel=channel, pushed=str(pushed))
+    logger.note(pushed=str(pushed))
 
 
 def _push_parcel(document: Document, now: datetime) -> None:
@@ -119,7 +122,35 @@ def _push_parcel(document: Document, now: datetime) -> None:
         logger.note(told=False)
         return
     channel, kind, parcel = told
+    if not _called(channel):
+        return
     _or_later(lambda: publishing(kind).push_parcel(_apis().open(channel), parcel), channel, document, now)
+
+
+def _poll_channels(document: Document, now: datetime) -> None:
+    messages = polls(process.network())
+    _queue().send(messages)
+    logger.note(channels=len(messages))
+
+
+def _poll(document: Document, now: datetime) -> None:
+    poll = parse_poll(Node(cast(Any, document)))
+    if not _called(poll.channel):
+        return
+    inbound = Queue(clients.sqs(), _settings().inbound_queue_url)
+    try:
+        api = _apis().open(poll.channel)
+        logger.note(orders=poll_channel(process.table(), api, inbound, _queue(), poll, now))
+    except Unavailable:
+        # It is not put off: the next poll begins where this one began.
+        metrics.add(Metric.CHANNELS_UNAVAILABLE, channel=poll.channel)
+
+
+def _called(channel: str) -> bool:
+    """Whether a channel has an API; one without is not told of anything, and that is no failure."""
+    found = _apis().there_for(channel)
+    logger.note(channel=channel, called=found)
+    return found
 
 
 def _or_later(call: Callable[[], None], channel: str, document: Document, now: datetime) -> None:
@@ -147,6 +178,8 @@ _TASKS: Mapping[str, Callable[[Document, datetime], None]] = {
     "announce": _announce_stock,
     "push_stock": _push_stock,
     "push_parcel": _push_parcel,
+    "poll_channels": _poll_channels,
+    "poll": _poll,
 }
 
 

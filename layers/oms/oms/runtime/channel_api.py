@@ -41,6 +41,15 @@ class ChannelApis:
         self._clock = clock
         self._tokens: dict[str, _Token] = {}
 
+    def there_for(self, channel: str) -> bool:
+        """Whether a channel has an API that we may call.
+
+        Raises:
+            BotoCoreError, ClientError, ValueError: its secret could not be read.
+        """
+        secret = self._secrets.get(channel)
+        return secret is not None and bool(secret.api)
+
     def open(self, channel: str) -> Api:
         """The API of a channel.
 

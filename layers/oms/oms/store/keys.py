@@ -37,6 +37,7 @@ META_SK = "META"
 MOVEMENT = "MV#"
 LISTING = "LST#"
 LISTING_SK = "L"
+POLL = "POLL#"
 POINTER = "L#"
 TRANSFER = "TR#"
 TOKEN = "TOK#"
@@ -133,6 +134,11 @@ def listing(channel: str, item_id: str) -> Key:
 def listings(name: str) -> str:
     """GSI2 partition of a sku's listings."""
     return f"{LISTING}{name}"
+
+
+def poll(channel: str) -> Key:
+    """Where the last poll of a channel ended."""
+    return Key(f"{POLL}{channel}", "P")
 
 
 def supply(name: str, supply_id: str) -> Key:
