@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, ModuleType
 
 from infra.lab.substitutes import modules
 
@@ -12,18 +12,19 @@ _TOOL = sys.monitoring.OPTIMIZER_ID  # nobody else uses it
 
 
 def use_cases() -> dict[str, tuple[FunctionType, ...]]:
-    """The public functions of each module of use cases, by the module's name without its package."""
+    """The functions of each module of use cases, methods too, by the module's name without its package."""
     return {
-        module.__name__.removeprefix(_PACKAGE): tuple(
-            value
-            for name, value in vars(module).items()
-            if isinstance(value, FunctionType)
-            and value.__module__ == module.__name__
-            and not name.startswith("_")
-        )
+        module.__name__.removeprefix(_PACKAGE): tuple(_functions(module))
         for module in modules()
         if module.__name__.startswith(_PACKAGE)
     }
+
+
+def _functions(module: ModuleType) -> Iterator[FunctionType]:
+    for value in vars(module).values():
+        for held in vars(value).values() if isinstance(value, type) else (value,):
+            if isinstance(held, FunctionType) and held.__module__ == module.__name__:
+                yield held
 
 
 @contextmanager
@@ -33,6 +34,7 @@ def watched() -> Iterator[set[str]]:
         function.__code__: f"{module}.{function.__name__}"
         for module, functions in use_cases().items()
         for function in functions
+        if not function.__name__.startswith("__")
     }
     entered: set[str] = set()
 

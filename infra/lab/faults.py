@@ -27,6 +27,7 @@ MEANINGS: Mapping[str, str] = {
 
 PROFILES: Mapping[str, Mapping[str, float]] = {
     "calm": {"stale": 0.1, "duplicate": 0.05},
+    "stale": {"stale": 0.9, "duplicate": 0.1},
     "usual": {
         **{"crash before": 0.005, "crash after": 0.008, "lost": 0.008, "twice": 0.01, "throttled": 0.01},
         **{"down": 0.005, "conflict": 0.04, "refused": 0.1, "stale": 0.2, "duplicate": 0.1, "slow": 0.02},
@@ -42,7 +43,7 @@ PROFILES: Mapping[str, Mapping[str, float]] = {
 }
 """How likely each kind is, at each of its opportunities. A run has one profile."""
 
-_WEIGHTS = ("calm", "usual", "usual", "usual", "rough", "rough", "contended", "contended", "contended")
+_WEIGHTS = ("calm", "stale", "stale", "usual", "usual", "rough", "rough", "contended", "contended")
 
 
 @dataclass(slots=True)

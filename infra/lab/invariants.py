@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from infra.lab.cloud import Cloud
 from infra.lab.memory_table import Change
-from infra.lab.world import World
+from infra.lab.world import LOCATIONS, POOLS, World
 from oms.events.derive import Event, events
 from oms.inventory.model import Position
 from oms.orders.model import Order
@@ -165,6 +165,21 @@ def nothing_is_stuck(outcome: Outcome) -> Wrong:
             yield f"order {order.order_id} has nothing to do and stands in the work queue"
 
 
+def nobody_waits_beside_stock(outcome: Outcome) -> Wrong:
+    """No unit waits while a location of its pool, which has not said no to it, has one that is free."""
+    safety = {location.id: location.safety_stock for location in LOCATIONS}
+    members = {pool.id: pool.locations for pool in POOLS}
+    for order in outcome.orders.values():
+        for line in order.lines:
+            name = (order.order_id, line.line_id)
+            if not line.open + line.backordered or outcome.world.rejected[name]:
+                continue
+            for held in outcome.positions:
+                there = held.sku == line.sku and held.location in members[order.pool or ""]
+                if there and held.uncommitted > safety[held.location]:
+                    yield f"line {name} waits and {held.location} has {held.uncommitted} of {held.sku}"
+
+
 def _header(order_id: str) -> Any:
     return keys.header(order_id)
 
@@ -180,6 +195,7 @@ INVARIANTS: tuple[Callable[[Outcome], Wrong], ...] = (
     money_due_is_what_came_back,
     every_event_is_told,
     nothing_is_stuck,
+    nobody_waits_beside_stock,
 )
 """All of them."""
 

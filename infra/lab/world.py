@@ -446,20 +446,15 @@ class World:
         def seen(status: int, document: Any) -> None:
             for work in document["items"] if status == 200 else ():
                 lines = {line["line_id"]: (line["sku"], line["requested"]) for line in work["lines"]}
-                known = Work(work["fulfillment_order"], "st-centre", "", lines)
-                if known.public_id not in self.works:
-                    self.take(known, "api")
-
-        def asked(status: int, document: Any) -> None:
-            for work in document["items"] if status == 200 else ():
-                units = {line["line_id"]: line["recalled"] for line in work["lines"] if line["recalled"]}
-                if work["fulfillment_order"] in self.works:
-                    self.give_up(work["fulfillment_order"], work["v"], units, "api")
+                asked = {line["line_id"]: line["recalled"] for line in work["lines"] if line["recalled"]}
+                self.take(Work(work["fulfillment_order"], "st-centre", "", lines), "api")
+                if asked:
+                    self.give_up(work["fulfillment_order"], work["v"], asked, "api")
 
         query = {"location": "st-centre", "limit": "100"}
         self.api(name, "GET", "/fulfillment-orders", query=query | {"state": "released"}, then=seen)
         query |= {"state": "cancel_requested"}
-        self.api(f"{name} asked", "GET", "/fulfillment-orders", query=query, then=asked)
+        self.api(f"{name} asked", "GET", "/fulfillment-orders", query=query, then=seen)
 
     # ---- stock
 
