@@ -437,6 +437,14 @@ def _cancelled(table: Table, skus: Sequence[str]) -> Iterator[Use]:
         place_order(table, network(), _order(skus, number), NOW)
     early, late = (order_id("shop-es", number) for number in ("5005", "5006"))
     release_order(table, network(), late, NOW)
+    unpaid = _order(skus, "5007", payments=())
+    place_order(table, network(), unpaid, NOW)
+    held = order_id("shop-es", "5007")
+    yield _route(
+        "POST",
+        f"/orders/{held}/holds/payment/release",
+        lambda table: _answered(Rest().call("POST", f"/orders/{held}/holds/payment/release")),
+    )
     yield _post(f"/orders/{early}/cancel", {"reason": "customer"}, key="c-1")
     version = "2026-11-22T09:59:00.000Z"
     said = CancelOrder("shop-es", "shopify", "5006", version, "customer", NOW)

@@ -17,6 +17,7 @@ from oms.inventory.reservations import Cart, CartLine, Reservation
 from oms.inventory.transfers import Transfer
 from oms.orders.cancelling import CancelReason, CancelRequest, cancel
 from oms.orders.commands import PlaceOrder
+from oms.orders.holds import RESOLVES, lift
 from oms.orders.judgement import judge
 from oms.orders.model import Order, Stage
 from oms.orders.placing import IN_TURN, place
@@ -101,6 +102,11 @@ class Story:
             self.cancel(judgement.wish)
         if IN_TURN in self.order.holds:
             self._keep(resume(self.order, self.body, CHANNEL, network(), STOCKS, self.now).order)
+
+    def lift(self) -> None:
+        """A person has looked, and lifts whatever may be."""
+        for hold in RESOLVES:
+            self._keep(lift(self.order, hold, self.now))
 
     def pay(self, kind: PaymentKind, amount: int) -> None:
         """A provider tells of a payment."""
@@ -324,6 +330,7 @@ STEPS: Mapping[str, Callable[[Story], None]] = {
     "edit": lambda story: story.send(_newer(_edited(story.command))),
     "newer_currency": lambda story: story.send(replace(_newer(story.command), currency="USD")),
     "newer_cancelled": lambda story: story.send(replace(_newer(story.command), cancelled=True)),
+    "lift": lambda story: story.lift(),
     "pay": lambda story: story.pay(PaymentKind.SALE, 100),
     "give_back": lambda story: story.give_back(1000),
     "release": lambda story: story.release(),
@@ -383,6 +390,7 @@ def lives() -> tuple[Story, ...]:
             "newer_other",
             "edit",
             "newer_currency",
+            "lift",
             "serve",
             "reopen",
             "release",

@@ -19,6 +19,7 @@ from oms.store.keys import iso
 from oms.store.tokens import Scope
 from oms.usecases.cancel_order import Cancelled, cancel_order
 from oms.usecases.figures import count_cancellation
+from oms.usecases.lift_hold import lift_hold
 
 
 class StatusesDocument(TypedDict):
@@ -231,6 +232,12 @@ def _cancel(call: Call[None, CancelBody]) -> Answer[CancelledDocument]:
     return _cancelled(cancelled)
 
 
+def _lift(call: Call[None, None]) -> Answer[OrderSummary]:
+    name, hold = call.path["order_id"], call.path["hold"]
+    order = lift_hold(process.table(), name, hold, call.now, call.expected)
+    return Answer(_summary(order), order.v)
+
+
 def _cancelled(cancelled: Cancelled) -> Answer[CancelledDocument]:
     order = cancelled.order
     return Answer(
@@ -391,6 +398,18 @@ ROUTES = (
         problems=(Code.NOT_FOUND,),
         description="CloudEvents as the bus has them (`events/event.v1.json`) of the order and of all that "
         "belongs to it, the earliest first.",
+    ),
+    Route(
+        "POST",
+        "/orders/{order_id}/holds/{hold}/release",
+        Scope.ORDERS_WRITE,
+        "Lift a hold of an order",
+        _lift,
+        OrderSummary,
+        problems=(Code.NOT_FOUND, Code.STATE_REFUSED, Code.VERSION_MISMATCH),
+        description="`payment`, `address`, `manual` or `edit`, after a person has looked: with the hold the "
+        "exceptions are resolved that it stands for. The order is released when nothing else holds it.",
+        versioned=True,
     ),
     Route(
         "POST",

@@ -4,7 +4,7 @@ A type is `<entity>.<kind>`: the type of the item that was written, and a kind o
 added to its journal. `oms.events.schema` has the catalogue as JSON Schema.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -16,6 +16,7 @@ from oms.inventory.reservations import Reservation
 from oms.inventory.transfers import Fate, Transfer
 from oms.orders.cancelling import CancelReason
 from oms.orders.commands import LineKind, Method
+from oms.orders.holds import RESOLVES
 from oms.orders.model import Order
 from oms.orders.records import PaymentKind
 from oms.payments.refunds import Refund
@@ -82,6 +83,10 @@ def _list(members: Members) -> Schema:
 
 def _one_of(values: type[StrEnum]) -> Schema:
     return {"enum": [str(value) for value in values]}
+
+
+def _one_of_texts(values: Iterable[str]) -> Schema:
+    return {"enum": list(values)}
 
 
 _TEXT: Schema = {"type": "string"}
@@ -169,6 +174,11 @@ CATALOGUE: Mapping[str, EventType[Any]] = {
     ),
     "order.edit_received": EventType[Order](
         "The channel sent a newer version of which not everything could be applied: a person has to look."
+    ),
+    "order.hold_lifted": EventType[Order](
+        "A person has lifted a hold; the order goes to its locations when no other is left.",
+        {"hold": _one_of_texts(RESOLVES)},
+        data.hold,
     ),
     "order.payment_recorded": EventType[Order](
         "Money was authorized, captured, voided or given back, by the word of the channel or a provider.",

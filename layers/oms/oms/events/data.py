@@ -60,6 +60,11 @@ def placed(order: Order, kept: Kept) -> Data:
     }
 
 
+def hold(order: Order, kept: Kept) -> Data:
+    """Which hold."""
+    return {"hold": kept["hold"]}
+
+
 def money(order: Order, kept: Kept) -> Data:
     """What was paid or given back, and what that comes to."""
     return {name: kept[name] for name in ("kind", "amount", "authorized", "captured", "refunded")}
