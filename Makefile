@@ -18,7 +18,7 @@ COMPILE := $(UV) pip compile --quiet --upgrade --universal --generate-hashes --n
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check format up down logs bench build deploy lock dynamodb-local clean
+.PHONY: help setup demo test check format up down logs bench lab build deploy lock dynamodb-local clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' Makefile
@@ -52,6 +52,9 @@ logs: .venv/.installed ## follow the logs of all functions of the local stack
 
 bench: setup ## measure what has a budget; one JSON line for each figure
 	@$(BIN)/oms bench
+
+lab: .venv/.installed ## simulate 10,000 runs of 20 orders under faults; goes on where it was stopped
+	@$(BIN)/oms lab faults --orders 20 --runs 10000 --processes 2 --state .local/lab.jsonl
 
 build: setup ## build the stack for AWS into .aws-sam/build
 	@$(BIN)/python -m infra.deploy build $(ENV)
