@@ -58,6 +58,8 @@ EXEMPT: Mapping[str, str] = {
     "fetch_resource": "speaks to servers of others, which the lab does not have",
     "replay_events": "an operator's command; what it sends again is what `relay_changes` sent",
     "record_listing": "lists of a channel's articles; no stock and no order depends on them",
+    "poll_channel": "speaks to servers of others, which the lab does not have",
+    "record_money": "not in the lab yet: what channels record of payments; orders here come paid",
     "transfer_stock": "not in the lab yet; `tests/integration/test_transfers.py` has its crashes and races",
 }
 """Modules that no step has to drive, and why."""
@@ -249,6 +251,15 @@ def _cancel(world: World, sent: Sent, document: dict[str, Any], name: str) -> No
         sent.cancelled = True
 
     world.webhook(name, sent.channel, document, taken)
+
+
+@step("lift_hold")
+def agents_lift_holds(world: World, orders: int) -> None:
+    """An agent lifts a hold where there is none: orders here come paid and addressed, so it is refused."""
+    for number, sent in enumerate(list(world.orders.values())[:2]):
+        name = f"lift {number}"
+        path = f"/orders/{sent.order_id}/holds/manual/release"
+        world.act(name, world.chance.between(5, 300, name), partial(world.api, name, "POST", path))
 
 
 @step("receive_stock", "announce_supply", "serve_waiting", "wake_waiting", "record_movements", "follow_stock")

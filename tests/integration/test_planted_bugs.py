@@ -7,8 +7,8 @@ import pytest
 from infra.lab.simulation import Plan, lab, simulate
 from tests.planted import BUGS, Bug, planted
 
-ORDERS = 8
-SEEDS = range(1, 13)
+ORDERS = 12
+SEEDS = range(1, 11)
 
 
 @pytest.fixture(scope="module", autouse=True)

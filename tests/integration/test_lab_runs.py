@@ -1,0 +1,112 @@
+"""The lab itself: a run is the same whenever it is made, and a failing one is made small and replays."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from infra.cli.main import main
+from infra.lab.faults import MEANINGS, PROFILES
+from infra.lab.scheduler import Scheduler
+from infra.lab.shrink import shrink
+from infra.lab.simulation import Plan, Run, lab, plan_of, simulate
+from tests.planted import BUGS, planted
+
+FORGETFUL = next(bug for bug in BUGS if bug.name == "a failed record is confirmed")
+
+
+@pytest.fixture
+def in_the_lab() -> Iterator[None]:
+    with lab():
+        yield
+
+
+@pytest.mark.usefixtures("in_the_lab")
+@pytest.mark.parametrize("seed", [3, 4])
+def test_the_same_plan_makes_the_same_history(seed: int) -> None:
+    first, second = (simulate(Plan(seed, 3), history=True) for _ in range(2))
+    assert first.history == second.history
+    assert len(first.history) > 100
+
+
+@pytest.mark.usefixtures("in_the_lab")
+def test_other_seeds_make_other_histories() -> None:
+    one, other = (simulate(Plan(seed, 3), history=True) for seed in (3, 4))
+    assert one.history != other.history
+
+
+@pytest.mark.usefixtures("in_the_lab")
+def test_a_plan_without_faults_has_none() -> None:
+    assert simulate(Plan(3, 3)).faults
+    assert simulate(Plan(3, 3, faults=frozenset())).faults == []
+
+
+@pytest.mark.usefixtures("in_the_lab")
+def test_a_failing_history_is_made_small_and_fails_still() -> None:
+    plan = Plan(3, 4)
+
+    def lost(run: Run) -> bool:
+        return any("was taken and is not there" in sentence for sentence in run.wrong)
+
+    with planted(FORGETFUL):
+        whole = simulate(plan)
+        assert lost(whole), "the seed has to show the bug"
+        small = shrink(plan, lost)
+        assert lost(simulate(small))
+    assert small.acts is not None
+    assert small.faults is not None
+    assert len(small.acts) < len(whole.acts) / 4
+    assert len(small.faults) <= 5
+    assert plan_of(json.loads(json.dumps(small.document()))) == small
+
+
+def test_the_command_tells_of_failing_runs_and_goes_on_where_it_was(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = tmp_path / "state.jsonl"
+    command = ["lab", "faults", "--orders", "2", "--seed", "5", "--runs", "2", "--state", str(state)]
+    assert main(command) == 0
+    assert main(command) == 0
+    summaries = [json.loads(line) for line in capsys.readouterr().err.splitlines() if line.startswith("{")]
+    assert [summary["made_now"] for summary in summaries] == [2, 0]
+    assert len(state.read_text().splitlines()) == 2
+
+
+def test_a_plan_is_replayed_line_by_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "plan.json"
+    file.write_text(json.dumps({"plan": Plan(5, 2).document()}))
+    assert main(["lab", "replay", str(file)]) == 0
+    assert len(capsys.readouterr().out.splitlines()) > 50
+
+
+def test_every_profile_names_kinds_of_faults() -> None:
+    assert all(rates.keys() <= MEANINGS.keys() for rates in PROFILES.values())
+
+
+def test_workers_take_turns_by_their_delays_alone() -> None:
+    scheduler, seen = Scheduler(), []
+
+    def work(name: str, pause: float) -> None:
+        for step in range(3):
+            seen.append((name, step, scheduler.now))
+            scheduler.wait(pause)
+
+    scheduler.spawn(0, lambda: work("slow", 3), None)
+    scheduler.spawn(0, lambda: work("quick", 1), None)
+    scheduler.run()
+    scheduler.stop()
+    expected = [("slow", 0, 0), ("quick", 0, 0), ("quick", 1, 1), ("quick", 2, 2), ("slow", 1, 3)]
+    assert seen == [*expected, ("slow", 2, 6)]
+
+
+def test_a_failure_of_a_worker_ends_the_simulation() -> None:
+    scheduler = Scheduler()
+
+    def fail() -> None:
+        raise LookupError("nobody expected this")
+
+    scheduler.spawn(0, fail, None)
+    with pytest.raises(LookupError):
+        scheduler.run()
+    scheduler.stop()
