@@ -112,7 +112,7 @@ def test_a_fault_that_passes_is_not_even_noticed(fault: Fault | Says, shop: Shop
 )
 def test_a_channel_that_is_down_is_asked_again_later(faults: list[Fault | Says], shop: Shop) -> None:
     wanted = shop.notify()
-    shop.server.faults = faults
+    shop.server.faults = [*faults]
     assert shop.run(publisher, wanted) == []
     (again,) = shop.take("publish")
     assert again["DelaySeconds"] >= 5 and shop.take("inbound") == []

@@ -123,8 +123,8 @@ def shop(table: Table, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
 
     class Clock(datetime):
         @classmethod
-        def now(cls, tz: Any = None) -> datetime:
-            return NOW.astimezone(tz or UTC)
+        def now(cls, tz: Any = None) -> "Clock":
+            return cls.fromtimestamp(NOW.timestamp(), tz or UTC)
 
     monkeypatch.setattr(publisher, "datetime", Clock)
     with serving() as server:
@@ -300,7 +300,7 @@ def test_a_list_in_the_order_of_changes_goes_on_from_the_last_one(
     kind: str, name: str, form: str, wrapped: str | None
 ) -> None:
     times = [SINCE + timedelta(seconds=number) for number in range(PAGE + 3)]
-    orders = [{"id": number, name: f"{at:{form}}"} for number, at in enumerate(times)]
+    orders: list[dict[str, Any]] = [{"id": number, name: f"{at:{form}}"} for number, at in enumerate(times)]
 
     def send(request: Request) -> Response:
         later = [order for order in orders if order["id"] >= (PAGE - 1 if sent else 0)]

@@ -116,7 +116,7 @@ def test_a_parcel_whose_telling_was_lost_or_repeated_is_known_to_its_channel_onc
 ) -> None:
     event = warehouse.ship("p1", NUMBER, l1=2, l2=1)
     for position in range(4):
-        warehouse.server.faults = [None] * position + [Fault.LOST]
+        warehouse.server.faults = [*[None] * position, Fault.LOST]
         warehouse.tell(event)
         warehouse.server.faults = []
         assert warehouse.publish(*warehouse.queued()) == []

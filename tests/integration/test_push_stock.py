@@ -140,8 +140,8 @@ def world(request: pytest.FixtureRequest, table: Table, monkeypatch: pytest.Monk
 
         class Clock(datetime):
             @classmethod
-            def now(cls, tz: Any = None) -> datetime:
-                return made.now.astimezone(tz or UTC)
+            def now(cls, tz: Any = None) -> "Clock":
+                return cls.fromtimestamp(made.now.timestamp(), tz or UTC)
 
         monkeypatch.setattr(publisher, "datetime", Clock)
         client = publisher._client()

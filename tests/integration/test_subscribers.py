@@ -125,8 +125,8 @@ def verified(request: Request, secret: str, at: datetime, monkeypatch: pytest.Mo
 
     class Clock(datetime):
         @classmethod
-        def now(cls, tz: Any = None) -> datetime:
-            return at.astimezone(tz)
+        def now(cls, tz: Any = None) -> "Clock":
+            return cls.fromtimestamp(at.timestamp(), tz)
 
     monkeypatch.setattr("standardwebhooks.webhooks.datetime", Clock)
     return Webhook(secret).verify(request.body, dict(request.headers))

@@ -49,8 +49,8 @@ def server() -> Iterator[FakeServer]:
         yield fake
 
 
-def get(fake: FakeServer, path: str = "/orders?id=1", **changes: bool) -> Request:
-    return Request("GET", fake.url + path, {"X-Token": "t"}, **changes)
+def get(fake: FakeServer, path: str = "/orders?id=1", *, repeatable: bool = True) -> Request:
+    return Request("GET", fake.url + path, {"X-Token": "t"}, repeatable=repeatable)
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,16 @@ def test_the_runtime_stays_within_its_budget_of_modules(modules: set[str]) -> No
     assert len(modules) <= BUDGET
 
 
+PUBLISHER_BUDGET = 510
+"""Modules of `publisher`; urllib3 is among botocore's own."""
+
+
+def test_what_calls_other_servers_loads_no_other_library_for_it() -> None:
+    there = loaded("import functions.publisher.handler")
+    assert not there & {"pydantic", "boto3", "requests", "httpx", "aiohttp", "asyncio"}
+    assert len(there - loaded("pass")) <= PUBLISHER_BUDGET
+
+
 STREAM_READERS = ("outbox", "availability")
 READER_BUDGET = 490
 """Modules of a reader of the stream, which every change of the table may start."""
