@@ -119,9 +119,9 @@ class Story:
 
     def give_back(self, amount: int) -> None:
         """The channel gives money back."""
+        name = f"{self.now:%H%M}"
         back = RefundRecorded(
-            *("shop-es", "shopify", "5001", f"{self.now:%H%M}", "EUR", amount),
-            *((), 0, 0, 0, 0, 0, None, self.now),
+            "shop-es", "shopify", "5001", name, "EUR", amount, (), 0, 0, 0, 0, 0, None, self.now
         )
         self._money(with_refund(self.order, self._refunds, back, self.now))
 

@@ -325,4 +325,4 @@ def test_an_address_that_was_missing_ends_the_hold() -> None:
     known = Known(without)
     assert known.order.holds == ("address",)
     known.send(FIRST)
-    assert (known.order.holds, known.order.exceptions) == ((), ())
+    assert known.order.holds + known.order.exceptions == ()

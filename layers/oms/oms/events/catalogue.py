@@ -305,9 +305,7 @@ CATALOGUE: Mapping[str, EventType[Any]] = {
         {**_OCCURRED, "location": _TEXT, "lines": _list({**_RETURN_LINE, "outcome": _one_of(Outcome)})},
         data.disposed,
     ),
-    "refund.settled": EventType[Refund](
-        "Money has been given back.", {"amount": _AMOUNT}, data.settled
-    ),
+    "refund.settled": EventType[Refund]("Money has been given back.", {"amount": _AMOUNT}, data.settled),
     "refund.due": EventType[Refund](
         "Money is to be given back.",
         {

@@ -57,8 +57,9 @@ def advance(fulfillment_order: FulfillmentOrder, kind: FactKind, now: datetime) 
     stage = fulfillment_order.stage
     if stage not in PROGRESS or PROGRESS.index(stage) >= PROGRESS.index(target):
         return fulfillment_order
-    moved = {"before" if fulfillment_order.recalls else "state": target}
-    return replace(fulfillment_order, **moved).written(now, str(kind))
+    asked = bool(fulfillment_order.recalls)
+    moved = replace(fulfillment_order, before=target) if asked else replace(fulfillment_order, state=target)
+    return moved.written(now, str(kind))
 
 
 def skus_shipped(fulfillment_order: FulfillmentOrder, fact: FulfillmentFact) -> set[str]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from typing import cast
 
 from oms.inventory.model import Stock
 from oms.orders.commands import Line, LineKind, PlaceOrder
@@ -154,10 +155,12 @@ def _cancelled_by_channel(order: Order, group: _Group) -> int:
     ids = {line.line_id for line in group.lines}
     since = later = 0
     for entry in order.journal:
-        since += sum(units for name, units in entry.data.get("cancelled", {}).items() if name in ids)
+        cancelled = cast(Mapping[str, int], entry.data.get("cancelled", {}))
+        since += sum(units for name, units in cancelled.items() if name in ids)
         wish = entry.data.get("wish", {})
         if wish != "all":
-            later += sum(units for name, units in wish.items() if name in ids)
+            wished = cast(Mapping[str, int], wish)
+            later += sum(units for name, units in wished.items() if name in ids)
     return group.total("cancelled") - since + later
 
 

@@ -14,6 +14,7 @@ from oms.payments.recording import Recorded, with_payment, with_refund
 from oms.payments.refunds import Refund
 from oms.problems import Code, Problem
 from oms.store import keys
+from oms.store.attributes import Item
 from oms.store.orders import encode_order
 from oms.store.queries import known_order
 from oms.store.returns import encode_refund, read_refunds
@@ -59,8 +60,8 @@ def _record(table: Table, name: str, record: PaymentRecorded | RefundRecorded, n
     if isinstance(record, PaymentRecorded):
         recorded = with_payment(order, _payments(table, name), refunds.values(), record, now)
         document = json.dumps(to_document(record), separators=(",", ":")).encode()
-        item = {"t": "payment", "sv": 1, "doc": zlib.compress(document, 9)}
-        payment = [put(keys.payment(name, record.payment_id), dict(item))]
+        item: Item = {"t": "payment", "sv": 1, "doc": zlib.compress(document, 9)}
+        payment = [put(keys.payment(name, record.payment_id), item)]
     else:
         recorded = with_refund(order, refunds, record, now)
     if recorded is None:
