@@ -40,7 +40,10 @@ _WAIT_S = 1
 _AGE_WITHIN = timedelta(minutes=15)
 _BATCH = 10
 
-_SHOWN = ("type", "message_id", "order_id", "fulfillment_order", "reference", "location", "stage", "shard")
+_SHOWN = (
+    *("type", "message_id", "order_id", "fulfillment_order", "reference", "location", "stage", "shard"),
+    *("task", "channel", "resource", "resource_id", "item_id", "sku", "shipment", "subscriber", "attempt"),
+)
 """Members of our own messages that are ids and codes: what may be shown of one."""
 
 _SHOWN_OF_BATCH = ("batchSize", "approximateArrivalOfFirstRecord", "approximateArrivalOfLastRecord")

@@ -74,6 +74,7 @@ VALUES: Mapping[str, str] = {
     "channel_secret_prefix": "channels/",
     "inbound_max_bytes": "1000000",
     "stream_failures": "raise",
+    "reach": "any",
 }
 SECRETS = {
     f"channels/{CHANNEL.id}": json.dumps({"kind": "shopify", "secrets": ["sample-client-secret"]}),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from infra.cli import dlq
 from infra.cli.main import main
 from infra.cli.target import Target
 from oms.channels.envelope import seal
@@ -226,6 +227,20 @@ def test_a_delivery_is_shown_by_its_orders(stack: Target, capsys: pytest.Capture
     (shown,) = printed(capsys)
     assert (shown["topic"], shown["commands"]) == ("orders/create", ["place_order"])
     assert shown["order_ids"] == [json.loads(release["body"])["order_id"]]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"task": "fetch", "channel": "tills-es", "resource": "order", "resource_id": "CAISEM", "attempt": 3},
+        {"task": "push_stock", "channel": "shop-es", "item_id": "39072856"},
+        {"task": "push_parcel", "order_id": "XI5CSKZB5W7S34XQJERWEU743F", "shipment": "2-1.p1"},
+        {"task": "deliver", "subscriber": "erp"},
+        {"task": "announce", "sku": "A"},
+    ],
+)
+def test_what_was_to_leave_for_another_server_is_shown_by_its_task(document: dict[str, Any]) -> None:
+    assert dlq._ids(json.dumps(document | {"event": {"data": {"total": 1}}})) == document
 
 
 def test_deliveries_of_the_hot_lane_are_shown_each_by_its_order(
