@@ -7,6 +7,7 @@ import pytest
 from oms.problems import Code, Problem
 from oms.sourcing.instance import Instance, Line, Location, Offer, Pick, fixed_cost, price, unit_cost
 from oms.sourcing.solver import solve
+from oms.sourcing.solver.alone import alone
 from tests.unit.sourcing.instances import KINDS, Kind, draw
 
 
@@ -212,3 +213,38 @@ def test_freight_is_rounded_up_for_each_unit(handling: int, rate: int, grams: in
 
 def test_distance_is_rounded_down_for_each_parcel() -> None:
     assert fixed_cost(430, 19, 99) == 431
+
+
+PAIR = (Line("mug", 2, 3000), Line("pot", 1, 3000))
+BEST = location("a", (0, 2, 100), (1, 1, 100), fixed=300)
+
+
+@pytest.mark.parametrize(
+    ("case", "cost"),
+    [
+        (instance(BEST, location("b", (0, 9, 100), (1, 9, 200), fixed=400), lines=PAIR), 600),
+        (instance(BEST, location("b", (0, 9, 100), (1, 9, 100), fixed=300), lines=PAIR, limit=1), 600),
+        (instance(BEST, location("b", (0, 9, 90), (1, 9, 400), fixed=300), lines=PAIR), None),
+        (instance(BEST, location("b", (0, 9, 900), fixed=299), lines=PAIR), None),
+        (instance(location("a", (0, 2, 100), (1, 0, 100), fixed=300), lines=PAIR), None),
+        (instance(location("a", (0, 2, 100), (1, 1, 100), fixed=300, capacity=2), lines=PAIR), None),
+        (instance(BEST, lines=PAIR, limit=0), None),
+        (instance(lines=PAIR), None),
+    ],
+    ids=[
+        "cheapest in everything",
+        "as cheap as another",
+        "a unit is cheaper elsewhere",
+        "a parcel is cheaper elsewhere",
+        "no stock of a line",
+        "no room for all",
+        "no location allowed",
+        "no location",
+    ],
+)
+def test_one_location_settles_what_it_is_the_cheapest_in(case: Instance, cost: int | None) -> None:
+    solution = alone(case)
+    assert (solution.cost if solution else None) == cost
+    if solution:
+        assert solution.plan == (Pick("a", "mug", 2), Pick("a", "pot", 1))
+        assert price(case, solution.plan).total == cost

@@ -4,6 +4,7 @@ The problem is capacitated facility location with limited stock, which branch an
 solves well (Christofides, Beasley, Extensions to a Lagrangean relaxation approach for the capacitated
 warehouse location problem, 1983). In the order in which they work:
 
+    alone       one location that is the cheapest in everything: no search
     model       the instance by numbers, without dominated locations
     incumbent   the best plan so far; greedy start, local search
     assignment  the exact plan for a given set of locations
@@ -18,6 +19,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from oms.sourcing.instance import Instance, Pick, Solution
+from oms.sourcing.solver.alone import alone
 from oms.sourcing.solver.clock import Deadline, OutOfTime
 from oms.sourcing.solver.model import BACKORDER, compile_model
 from oms.sourcing.solver.search import Search
@@ -39,6 +41,9 @@ def solve(
         The best plan found, its cost, a lower bound, and whether the plan is proven to be a cheapest one. The
         same instance without a budget always gets the same plan.
     """
+    settled = alone(instance)
+    if settled is not None:
+        return settled
     deadline = Deadline(seconds, clock)
     model = compile_model(instance)
     search = Search(model, deadline)
