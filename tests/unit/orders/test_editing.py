@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from oms.events.derive import events_of_journal
@@ -173,6 +173,13 @@ def test_what_a_channel_has_taken_away_already_is_not_taken_away_again() -> None
     assert known.units()[0] == ("A", 3, 1, 2)
 
 
+def test_more_units_of_which_some_are_cancelled_at_once() -> None:
+    known = Known()
+    known.send(sent(line("A", 5, cancelled=4), line("B", 1, number=2)))
+    assert [(kept.ordered, kept.cancelled) for kept in known.order.lines] == [(3, 2), (1, 0), (2, 2)]
+    assert known.order.holds == ()
+
+
 def test_what_we_have_cancelled_the_channel_may_report_back() -> None:
     known = Known()
     known.cancel(CancelRequest(CancelReason.CUSTOMER, {"1": 1}))
@@ -290,6 +297,13 @@ def version(lines: list[tuple[str, int, int, int]]) -> PlaceOrder:
 
 
 @given(versions=st.lists(LINES, min_size=2, max_size=5))
+@example(
+    versions=[
+        [("C", 1, 0, 1)],
+        [("B", 1, 0, 1), ("A", 1, 0, 1), ("C", 2, 2, 1)],
+        [("B", 1, 0, 1), ("A", 1, 0, 1), ("C", 2, 1, 1)],
+    ]
+)
 def test_whatever_its_versions_an_order_owes_what_the_last_one_says(
     versions: list[list[tuple[str, int, int, int]]],
 ) -> None:

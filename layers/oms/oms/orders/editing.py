@@ -103,13 +103,14 @@ def edit(
     """
     groups = _groups(order, body)
     left = [*_unlike(order, groups, command)]
-    fewer = fewer_units(order, body, command)
     changed = _repriced(groups, command)
     edited = order.with_lines(changed)
     groups = _groups(edited, body)
     extra = (_more(groups.get(line.channel_line_id), line) for line in command.lines)
     more = replace(command, lines=tuple(line for line in extra if line), cancelled=False)
     edited, added = _with_new_lines(edited, groups, more, stocks, now)
+    shown = replace(body, lines=(*body.lines, *added))
+    fewer = fewer_units(edited, shown, command)
     fresh = enter(command, stocks, now)
     edited = replace(
         edited,
@@ -118,11 +119,11 @@ def edit(
         charges=fresh.charges,
     )
     edited = replace(edited, total=kept_total(fresh) + edited.total - kept_total(_without(edited, fewer)))
-    addressed, unmoved = _addressed(edited, body, command)
+    addressed, unmoved = _addressed(edited, shown, command)
     left += unmoved
     return Edit(
         _held(edited, fresh, left, now),
-        replace(addressed, lines=(*body.lines, *added)),
+        addressed,
         fewer,
         tuple(line.line_id for line in added),
         tuple(sorted(changed)),

@@ -92,11 +92,12 @@ def judge(
     if command.test:
         return Judgement(Verdict.REFRESHED, taken.written(now, str(Verdict.REFRESHED)))
     assert body is not None, "a newer version is judged with the body"
-    wish = _taken_back(order, body, command)
+    wish = _wish(order, command, fewer_units(order, body, command))
     if command.cancelled or (verdict is Verdict.REFRESHED and not is_unlike(order, body, command)):
         refreshed = _held_for_money(order, taken, wish, content.hex(), now)
         return Judgement(Verdict.REFRESHED, refreshed.written(now, str(Verdict.REFRESHED)), wish)
     edited = edit(taken, body, command, stocks, now)
+    wish = _wish(order, command, edited.fewer)
     verdict, kinds = Verdict.EDIT_RECEIVED, ["edited"]
     result = _held_for_money(order, edited.order, wish, content.hex(), now)
     if edited.left:
@@ -124,14 +125,13 @@ def _paid(order: Order, command: PlaceOrder) -> Order:
     return replace(order, authorized=authorized, captured=captured, refunded=refunded, holds=holds)
 
 
-def _taken_back(order: Order, body: OrderBody, command: PlaceOrder) -> CancelRequest | None:
+def _wish(order: Order, command: PlaceOrder, units: Mapping[str, int]) -> CancelRequest | None:
     """What a newer version cancels that no version before it has; None when that is nothing."""
     if any(entry.data.get("wish") == "all" for entry in order.journal):
         return None
     wish = CancelRequest(CancelReason.OTHER, channel=command.channel_version)
     if command.cancelled:
         return wish
-    units = fewer_units(order, body, command)
     return replace(wish, units=units) if units else None
 
 
