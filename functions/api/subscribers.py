@@ -13,6 +13,7 @@ from oms.events.publish import Queue
 from oms.events.subscribers import Subscriber
 from oms.problems import Code, Problem
 from oms.runtime import clients, settings
+from oms.runtime.http import Client
 from oms.runtime.secrets import Keys
 from oms.store import process
 from oms.store.tokens import Scope
@@ -88,9 +89,6 @@ def _show(call: Call[None, None]) -> Answer[SubscriberDocument]:
 
 
 def _subscribe(call: Call[None, SubscriberBody]) -> Answer[SubscriberDocument]:
-    # It brings urllib3's connections along, which no other route needs.
-    from oms.runtime.http import Client  # noqa: PLC0415
-
     configured = settings.read(settings.Api)
     wanted = Subscriber(call.path["id"], call.body.url, call.body.events, call.body.active)
     reachable = Client(configured.reach).require_reachable
