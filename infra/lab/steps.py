@@ -234,6 +234,7 @@ def shops_cancel(world: World, orders: int) -> None:
     for number, sent in enumerate(list(world.orders.values())):
         name = f"cancel {number}"
         if world.chance.happens(0.15, name):
+            sent.doomed = True
             pause = world.chance.choice((-0.4, 0.03, 1, 20, 60, 150), "cancelled after", name)
             at = max(0.5, number // BURST * _PAUSE_S + pause)
             document = {
@@ -276,7 +277,8 @@ def goods_come_in(world: World, orders: int) -> None:
             plan = {"location": location, "due": world.time(at + 3600), "expected": units}
             says = world.chance.between(0, 700, "announced at", name)
             world.act(f"{name} announced", says, partial(_ask, world, f"{name} announced", "PUT", path, plan))
-        world.act(name, at, partial(_come_in, world, name, (sku, location), units, supply))
+        come_in = partial(_come_in, world, name, (sku, location), units, supply)
+        world.act(name, at, partial(world.move, [(sku, location)], come_in))
 
 
 def _place(world: World, name: str) -> tuple[str, str]:
@@ -308,7 +310,8 @@ def staff_correct(world: World, orders: int) -> None:
     for number in range(2):
         name = f"found {number}"
         place = _place(world, name)
-        world.act(name, world.chance.between(20, 500, name), partial(_find, world, name, place))
+        find = partial(world.move, [place], partial(_find, world, name, place))
+        world.act(name, world.chance.between(20, 500, name), find)
         name = f"aside {number}"
         sku, location = _place(world, name)
         path = f"/stock/{sku}/{location}/block"
@@ -348,7 +351,9 @@ def customers_send_back(world: World, orders: int) -> None:
     """Of a third of all parcels something comes back, announced or not; the messages overtake each other."""
 
     def arrived(work: Work, lines: Mapping[str, int], name: str) -> None:
-        if world.chance.happens(0.35, "returns", name):
+        # What is under way of a cancelled order is called back as a whole: nobody else can announce it.
+        doomed = world.orders[work.order_id].doomed
+        if not doomed and world.chance.happens(0.35, "returns", name):
             world.act(
                 f"return {name}",
                 world.now + world.chance.delay(60, "asks", name),
@@ -400,8 +405,10 @@ def send_back(world: World, work: Work, lines: Mapping[str, int], name: str) -> 
     if announced:
         say("requested", {}, {"line_id": line_id, "units": units})
     comes_in = world.now + chance.delay(60, "comes in", name)
-    world.scheduler.at(comes_in, come_in)
-    world.scheduler.at(comes_in + chance.delay(60, "disposed", name), dispose)
+    place = [(sku, location)]
+    world.scheduler.at(comes_in, partial(world.move, place, come_in))
+    disposed = comes_in + 60 + chance.delay(60, "disposed", name)
+    world.scheduler.at(disposed, partial(world.move, place, dispose))
 
 
 @step("park_command")
