@@ -312,10 +312,11 @@ def staff_correct(world: World, orders: int) -> None:
         place = _place(world, name)
         find = partial(world.move, [place], partial(_find, world, name, place))
         world.act(name, world.chance.between(20, 500, name), find)
+    for number in range(6):
         name = f"aside {number}"
-        sku, location = _place(world, name)
-        path = f"/stock/{sku}/{location}/block"
-        body = {"units": 1, "reason": "quality_control"}
+        _, location = _place(world, name)
+        path = f"/stock/{SKUS[0]}/{location}/block"
+        body = {"units": 1 + number % 2, "reason": "quality_control"}
         # Refused where nothing is there.
         world.act(name, world.chance.between(20, 500, name), partial(world.api, name, "POST", path, body))
 

@@ -8,7 +8,7 @@ from infra.lab.coverage import use_cases, watched
 from infra.lab.simulation import Plan, lab, simulate
 from infra.lab.steps import EXEMPT, STEPS
 
-SEEDS = range(1, 6)
+SEEDS = range(1, 9)
 ORDERS = 12
 
 
