@@ -141,14 +141,15 @@ def test_an_order_repeated_within_the_batch_is_placed_once_and_judged_each_time(
         Verdict.PLACED,
         Verdict.DUPLICATE,
         Verdict.CONFLICT,
-        Verdict.EDIT_RECEIVED,
+        Verdict.EDITED,
         Verdict.STALE,
     ]
-    assert shelves(table, "A") == {"wh-madrid": (9, 2, 7)}
+    assert shelves(table, "A") == {"wh-madrid": (9, 3, 6)}
     assert [kind for entry in order_of(table, name_of(order)).journal for kind in entry.kinds] == [
         "placed",
         "conflict",
-        "edit_received",
+        "edited",
+        "sourced",
     ]
 
 
