@@ -260,6 +260,7 @@ def test_an_order_is_printed_as_one_line_of_canonical_json(
         "replaces": None,
         "notes": None,
         "balanced": True,
+        "reservation": None,
     }
     assert list(printed)[:4] == ["command", "channel", "adapter", "channel_order_id"]
 

@@ -60,4 +60,4 @@ def test_figures_are_tables_on_demand(
 
 
 def test_every_module_beside_the_benchmarks_is_one() -> None:
-    assert {"init", "reserve"} <= set(bench.benchmarks())
+    assert {"cold_start", "reserve"} <= set(bench.benchmarks())
