@@ -52,11 +52,12 @@ def _serve(message: Node) -> None:
     sku, after = message.need(Node.text, "sku"), message.child("after")
     table, network = process.table(), process.network()
     end = page_end(after) if after else None
-    served = serve_waiting(table, network, sku, datetime.now(UTC), after=end)
+    described = message.flag("described")
+    served = serve_waiting(table, network, sku, datetime.now(UTC), after=end, described=described)
     metrics.add(Metric.UNITS_SERVED, served.units)
     if served.after:
         url = settings.read(settings.Sourcing).sourcing_queue_url
-        Queue(clients.sqs(), url).send([serve(sku, served.after)])
+        Queue(clients.sqs(), url).send([serve(sku, served.after, described=described)])
 
 
 def _resolve(message: Node) -> None:

@@ -187,7 +187,7 @@ def test_a_store_that_fails_fails_the_first_record_that_needs_it(
     described, received = shop.records()
     through(Instead(shop.table.client, call, refuse))
     assert run([described, received]) == [number(received)]
-    assert shop.asked == [("serve", "B")]
+    assert shop.asked == [("serve", "B", True)]
 
 
 def test_throttled_movements_are_put_again(shop: Shop, through: Callable[[object], None]) -> None:
@@ -227,7 +227,7 @@ def test_a_queue_that_refuses_fails_the_record_and_the_movements_stay(shop: Shop
     assert len(shop.history("A")) == 5
     shop.receiver.down = False
     assert run(batch) == []
-    assert shop.asked == [("serve", "A")]
+    assert shop.asked == [("serve", "A", True)]
 
 
 @pytest.mark.parametrize("when", ["crash_before", "crash_after", "lose_response"])
@@ -336,7 +336,7 @@ def test_a_sku_that_becomes_known_is_served_and_a_new_title_is_not(shop: Shop) -
     assert run([renamed]) == []
     assert shop.asked == []
     assert run([first, *rescaled]) == []
-    assert shop.asked == [("serve", "A"), ("serve", "B")]
+    assert shop.asked == [("serve", "A", True), ("serve", "B", True)]
 
 
 @pytest.fixture

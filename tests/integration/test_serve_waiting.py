@@ -2,16 +2,19 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from botocore.exceptions import ReadTimeoutError
 
 from functions.sourcing import handler as sourcing
 from oms.inventory.model import Delta, Sku
 from oms.inventory.network import Channel, Network
-from oms.orders.claims import awaited
+from oms.orders.cancelling import CancelReason, CancelRequest
+from oms.orders.claims import sought
 from oms.orders.commands import Delivery, Line, Method
 from oms.orders.identity import order_id
 from oms.orders.model import Order
@@ -23,8 +26,9 @@ from oms.store.stock import encode_sku
 from oms.store.table import Table
 from oms.store.writes import Why, limit, move, put
 from oms.usecases import serve_waiting as usecase
+from oms.usecases.cancel_order import cancel_order
 from oms.usecases.check_ledger import check_ledger
-from oms.usecases.place_order import place_order
+from oms.usecases.place_order import Result, place_order
 from oms.usecases.place_orders import place_orders
 from oms.usecases.release_order import release_order
 from oms.usecases.serve_waiting import Served, serve_waiting
@@ -74,10 +78,8 @@ def assert_agreed(table: Table, *names: str) -> None:
     """Positions, demands and rows say what the orders say."""
     checked = check_ledger(table, segments=1)
     assert (checked.findings, checked.unsettled) == ((), ())
-    claims = {
-        (name, sku): units for name in names for (sku, _), units in awaited(order_of(table, name)).items()
-    }
-    assert rows(table, *names) == claims
+    wanted = {(name, sku): units for name in names for sku, units in sought(order_of(table, name)).items()}
+    assert rows(table, *names) == wanted
 
 
 class Between:
@@ -275,6 +277,97 @@ def test_a_sku_that_becomes_known_heals_the_orders_that_wait_for_it(table: Table
     assert_agreed(table, name)
 
 
+def test_orders_ask_for_a_sku_that_becomes_known_the_oldest_first(table: Table) -> None:
+    young = send(table, "young", line("G", 2), placed_at=NOW)
+    old = send(table, "old", line("G", 2), placed_at=NOW - timedelta(days=1))
+    assert rows(table, old, young) == {(old, "G"): 2, (young, "G"): 2}
+    fill(table, "G", wh_madrid=3)
+    assert serve_waiting(table, shops(), "G", LATER) == Served(0, 0)
+    assert serve_waiting(table, shops(), "G", LATER, described=True) == Served(2, 3)
+    assert allocated(table, old, young) == [2, 1]
+    assert rows(table, old, young) == {(young, "G"): 1}
+    assert [known.code for known in order_of(table, old).exceptions] == []
+    assert_agreed(table, old, young)
+    assert serve_waiting(table, shops(), "G", LATER, described=True) == Served(0, 0)
+    assert order_of(table, old).v == 2
+
+
+def test_a_sku_that_becomes_known_without_stock_is_waited_for_from_then_on(table: Table) -> None:
+    name = send(table, "1", line("G", 2))
+    fill(table, "G")
+    assert serve_waiting(table, shops(), "G", LATER, described=True) == Served(0, 0)
+    (waiting,) = order_of(table, name).lines
+    assert (waiting.open, waiting.pending) == (2, False)
+    assert_agreed(table, name)
+    receive(table, 2, sku="G")
+    assert serve_waiting(table, shops(), "G", LATER) == Served(1, 2)
+    assert_agreed(table, name)
+
+
+def test_cancelled_units_of_a_sku_that_nobody_knows_are_not_looked_for(table: Table) -> None:
+    name = send(table, "1", line("G", 2))
+    cancel_order(table, shops(), name, CancelRequest(CancelReason.CUSTOMER), LATER)
+    assert rows(table, name) == {}
+    assert_agreed(table, name)
+
+
+def test_a_sku_that_becomes_known_while_an_order_is_placed_is_not_missed(table: Table) -> None:
+    known = between(table, before_1=lambda: fill(table, "G", wh_madrid=1))
+    order = place_order(known, shops(), command(line("G")), NOW).order
+    assert allocated(table, order.order_id) == [1]
+    assert_agreed(table, order.order_id)
+
+
+def test_a_sku_that_becomes_known_while_a_group_is_placed_is_not_missed(table: Table) -> None:
+    known = between(table, before_1=lambda: fill(table, "G", wh_madrid=3))
+    commands = [command(line("G", 2), channel_order_id=name) for name in "ab"]
+    outcomes = [outcome for _, outcome in place_orders(known, shops(), commands, NOW)]
+    names = [outcome.order.order_id for outcome in outcomes if isinstance(outcome, Result)]
+    assert sorted(allocated(table, *names)) == [1, 2]
+    assert_agreed(table, *names)
+
+
+def test_an_order_of_many_skus_that_nobody_knows_is_found_by_the_first_of_them(table: Table) -> None:
+    fill(table, "A", wh_madrid=1)
+    lines = [line(f"G{number}", number=number) for number in range(100, 220)]
+    name = send(table, "1", *lines, line("A", number=99))
+    assert rows(table, name) == {(name, f"G{number}"): 1 for number in range(100, 110)}
+    assert allocated(table, name) == [1]
+    for number in range(100, 112):
+        fill(table, f"G{number}", wh_madrid=1)
+    assert serve_waiting(table, shops(), "G100", LATER, described=True) == Served(1, 1)
+    assert allocated(table, name) == [13]
+    assert_agreed(table, name)
+
+
+@pytest.mark.parametrize("when", ["crash_before", "crash_after", "lose_response"])
+def test_a_crash_at_any_call_leaves_the_rest_of_what_became_known_to_the_next_delivery(
+    table: Table, when: str
+) -> None:
+    counted, names = Faults(), [send(table, name, line("G", 2)) for name in "xy"]
+    fill(table, "G", wh_madrid=3)
+    serve_waiting(Table(counted.wrap(table.client), table.name), shops(), "G", LATER, described=True)
+    for number in range(1, len(counted.calls) + 1):
+        sku = f"G{number}"
+        new = [send(table, f"{number}-{name}", line(sku, 2)) for name in "ab"]
+        names += new
+        fill(table, sku, wh_madrid=3)
+        faults = Faults(**{when: number})  # type: ignore[arg-type]
+        with suppress(Crash, ReadTimeoutError):
+            serve_waiting(Table(faults.wrap(table.client), table.name), shops(), sku, LATER, described=True)
+        assert_agreed(table, *new)
+        serve_waiting(table, shops(), sku, LATER, described=True)
+        assert sorted(allocated(table, *new)) == [1, 2]
+    assert_agreed(table, *names)
+
+
+def test_a_row_for_each_sku_that_nobody_knows_is_all_that_it_costs_to_find_an_order(table: Table) -> None:
+    meter = Meter(table.client)
+    place_order(Table(meter.client("place"), table.name), shops(), command(line("G", 2)), NOW)
+    assert meter.bill.only(type="backorder", part="table").writes == 2
+    assert meter.bill.writes <= 7 + 3
+
+
 def test_the_units_of_serving_an_order_stay_within_their_budget(table: Table) -> None:
     fill(table, "A")
     send(table, "1", line("A", 2))
@@ -315,6 +408,7 @@ def deliver(*messages: object) -> list[str]:
         ({"type": "serve"}, "sku"),
         ({"type": "serve", "sku": "A", "after": {"PK": "O#1"}}, "after.SK"),
         ({"type": "serve", "sku": "A", "after": "O#1"}, "after"),
+        ({"type": "serve", "sku": "A", "described": "perhaps"}, "described"),
         ({"type": "source"}, "order_id"),
         ({"type": "source", "order_id": "NOBODY"}, "order_id"),
         ({"type": "polish"}, "type"),
@@ -349,6 +443,23 @@ def test_a_message_heals_an_order_once_its_sku_is_known(table: Table) -> None:
     fill(table, "G", wh_madrid=1)
     assert deliver({"type": "source", "order_id": name}, {"type": "source", "order_id": name}) == []
     assert (order_of(table, name).v, allocated(table, name)) == (2, [1])
+
+
+def test_the_message_that_a_sku_is_described_may_come_twice(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = Queue(monkeypatch)
+    monkeypatch.setattr(usecase, "PAGE", 1)
+    names = [send(table, name, line("G")) for name in "ab"]
+    fill(table, "G", wh_madrid=1)
+    described = {"type": "serve", "sku": "G", "described": True}
+    assert deliver(described) == []
+    (rest,) = queue.sent
+    assert rest["described"] is True
+    assert deliver(rest, rest, described) == []
+    assert sorted(allocated(table, *names)) == [0, 1]
+    assert [one.pending for name in names for one in order_of(table, name).lines] == [False, False]
+    assert_agreed(table, *names)
 
 
 def test_an_order_of_a_channel_that_is_gone_does_not_stop_the_others(table: Table) -> None:

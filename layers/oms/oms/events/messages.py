@@ -68,9 +68,13 @@ def source(order_id: str) -> Message:
     return Message({"type": "source", "order_id": order_id}, order_id)
 
 
-def serve(sku: str, after: Item | None = None) -> Message:
-    """Asks `sourcing` to give units of a sku that wait a source; from where a page ended, if one has."""
-    return Message({"type": "serve", "sku": sku} | ({"after": after} if after else {}), correlated(sku))
+def serve(sku: str, after: Item | None = None, *, described: bool = False) -> Message:
+    """Asks `sourcing` to give units of a sku that wait a source; from where a page ended, if one has.
+
+    `described`: the catalogue says something else of it than when they began to wait.
+    """
+    more = ({"described": True} if described else {}) | ({"after": after} if after else {})
+    return Message({"type": "serve", "sku": sku} | more, correlated(sku))
 
 
 def shortage(sku: str, location: str) -> Message:

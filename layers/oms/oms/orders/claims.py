@@ -7,6 +7,12 @@ from oms.inventory.model import Delta, Deltas, DemandChange, Reserved
 from oms.orders.model import Order
 from oms.sourcing.deliveries import Decisions
 
+UNKNOWN = ("sku_unknown", "quantity_unknown", "kit_unknown")
+"""Exceptions that keep a line pending until the catalogue knows what is meant."""
+
+_MOST_UNKNOWN = 10
+"""Skus that nobody knows by which one order is found; each of them takes room in its transactions."""
+
 
 def promised(order: Order) -> Counter[tuple[str, str]]:
     """Units of the order's entries that positions count as allocated, by sku and location.
@@ -30,6 +36,32 @@ def awaited(order: Order) -> Counter[tuple[str, str]]:
         if units and line.sku is not None and order.pool is not None and not line.pending:
             claims[line.sku, order.pool] += units
     return claims
+
+
+def unknown(order: Order) -> tuple[str, ...]:
+    """Skus of pending lines that wait for the catalogue, the first ten: the clock looks after any others."""
+    skus = dict.fromkeys(
+        line.sku
+        for line in order.lines
+        if line.pending
+        and line.sku is not None
+        and any(known.ref == line.line_id and known.code in UNKNOWN for known in order.exceptions)
+    )
+    return tuple(skus)[:_MOST_UNKNOWN]
+
+
+def sought(order: Order) -> Counter[str]:
+    """Units by the skus under which the order stands in the queue: those that wait, and those nobody knows.
+
+    Of the latter there may be 0 when it is the quantity that nobody knows.
+    """
+    units: Counter[str] = Counter(dict.fromkeys(unknown(order), 0))
+    for line in order.lines:
+        if line.pending and line.sku in units:
+            units[line.sku] += line.open
+    for (sku, _), waiting in awaited(order).items():
+        units[sku] += waiting
+    return units
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from oms.inventory.availability import seen_at
 from oms.inventory.model import Delta, Deltas, DemandChange, Position, Reserved, Sku, Stock, add
 from oms.inventory.network import Channel, Network
 from oms.inventory.reservations import Reservation, ending
-from oms.orders.claims import Reclaimed, promised
+from oms.orders.claims import UNKNOWN, Reclaimed, promised, unknown
 from oms.orders.commands import (
     Address,
     Delivery,
@@ -44,8 +44,8 @@ IN_TURN = "sourcing"
 _WAITING = ("#demand", "#backorder")
 """What is written for a sku beside positions when units of it wait."""
 
-_UNKNOWN = ("sku_unknown", "quantity_unknown", "kit_unknown")
-"""Exceptions that keep a line pending until the catalogue knows what is meant."""
+_FOUND = ("#removed", "#put")
+"""Rows that are written at most for a sku that nobody knows: another's may take the place of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,11 +189,11 @@ def source(
         now: UTC.
         cart: id of the reservation that becomes this order: all that it holds is taken or given back.
     """
-    share = ROOM
+    room = share = ROOM - len(_FOUND) * len(unknown(order))
     while True:
         sourced = _source(order, body, channel, network, stocks, now, cart, share)
         written = len(sourced.deltas) + len(sourced.ended) + len(_WAITING) * len(sourced.demands)
-        if written <= ROOM or share <= len(_WAITING) + 1:
+        if written <= room or share <= len(_WAITING) + 1:
             return sourced
         share //= 2
 
@@ -395,7 +395,7 @@ def _made_known(order: Order, body: OrderBody, stocks: Mapping[str, Stock], now:
     for line in order.lines:
         stock = stocks.get(line.sku) if line.sku else None
         codes = {known.code for known in order.exceptions if known.ref == line.line_id}
-        if not line.pending or stock is None or stock.sku is None or not codes.intersection(_UNKNOWN):
+        if not line.pending or stock is None or stock.sku is None or not codes.intersection(UNKNOWN):
             continue
         sku, quantity = stock.sku, quantities[line.line_id]
         scale = 1 if line.per_bundle else sku.scale
@@ -405,7 +405,7 @@ def _made_known(order: Order, body: OrderBody, stocks: Mapping[str, Stock], now:
         made, code = (line, "kit_unknown") if sku.kit else (made, _unknown(made, quantity, sku))
         if code in codes:
             continue
-        for resolved in _UNKNOWN:
+        for resolved in UNKNOWN:
             order = order.without_exception(resolved, line.line_id)
         if code:
             order = order.with_exception(code, line.line_id, now)
@@ -416,7 +416,7 @@ def _made_known(order: Order, body: OrderBody, stocks: Mapping[str, Stock], now:
 def _in_turn(order: Order, line: OrderLine) -> bool:
     """Whether a pending line waits for nothing but room in a transaction."""
     return bool(line.pending and (line.open or _taken(line))) and not any(
-        known.ref == line.line_id and known.code in _UNKNOWN for known in order.exceptions
+        known.ref == line.line_id and known.code in UNKNOWN for known in order.exceptions
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from oms.inventory.model import Deltas, DemandChange, Reserved, add
 from oms.inventory.network import Network
-from oms.orders.claims import Reclaimed, awaited
+from oms.orders.claims import Reclaimed, sought
 from oms.orders.model import Order
 from oms.orders.placing import Placement
 from oms.store import keys
@@ -42,22 +42,20 @@ def reclaim_writes(before: Order, change: Reclaimed, network: Network, why: Why)
 
 def waiting_writes(before: Order | None, after: Order) -> list[Write]:
     """The rows by which an order is found under each sku that it waits for, where they have changed.
+    It waits for stock, or for the catalogue to know the sku.
+
 
     They carry no conditions: whoever writes them writes the order's header too, and that one's holds.
     """
-    old, new = (_waiting(order) if order else {} for order in (before, after))
+    old, new = (sought(order) if order else Counter[str]() for order in (before, after))
     return [
         *(
             put(keys.backorder(after.order_id, sku), backorder_item(after, sku, units, after.placed_at))
             for sku, units in new.items()
-            if old.get(sku) != units
+            if sku not in old or old[sku] != units
         ),
         *(remove(keys.backorder(after.order_id, sku)) for sku in old if sku not in new),
     ]
-
-
-def _waiting(order: Order) -> dict[str, int]:
-    return {sku: units for (sku, _), units in awaited(order).items()}
 
 
 def stock_writes(changes: Iterable[Placement | Reclaimed], network: Network, why: Why) -> list[Write]:

@@ -7,6 +7,7 @@ from datetime import datetime
 from oms.inventory.model import Stock
 from oms.inventory.network import Network
 from oms.inventory.reservations import Reservation
+from oms.orders.claims import unknown
 from oms.orders.commands import PlaceOrder
 from oms.orders.identity import order_id
 from oms.orders.judgement import Verdict
@@ -138,7 +139,7 @@ def _finish(
     if IN_TURN in order.holds:
         order = source_order(table, network, order.order_id, now)
     left = left_by(placement, stocks)
-    waits = {change.sku: left[change.sku] for change in placement.demands}
+    waits = {sku: left[sku] for sku in (*(change.sku for change in placement.demands), *unknown(order))}
     if serve_missed(table, network, waits, [order.order_id], now):
         order = known_order(table, order.order_id)
     return refuse_short(table, network, order, now)

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from oms.inventory.model import Stock
 from oms.inventory.network import Channel, Network
 from oms.inventory.reservations import Reservation
+from oms.orders.claims import unknown
 from oms.orders.commands import PlaceOrder
 from oms.orders.identity import order_id
 from oms.orders.judgement import Verdict
@@ -225,9 +226,15 @@ class _Lane:
     def _finish(self, group: Sequence[_Member]) -> list[Order]:
         """What remains to be done once orders are there; whoever comes after a crash does it later."""
         orders = [member.placement.order for member in group]
-        waits = {change.sku for member in group for change in member.placement.demands}
-        seen = {sku: self._stocks[sku] for sku in waits}
-        waiting = [member.candidate.order_id for member in group if member.placement.demands]
+        awaited = {
+            member.candidate.order_id: {
+                *(change.sku for change in member.placement.demands),
+                *unknown(member.placement.order),
+            }
+            for member in group
+        }
+        seen = {sku: self._stocks[sku] for sku in set[str]().union(*awaited.values())}
+        waiting = [name for name, skus in awaited.items() if skus]
         large = [order for order in orders if IN_TURN in order.holds]
         for order in large:
             source_order(self._table, self._network, order.order_id, self._now)

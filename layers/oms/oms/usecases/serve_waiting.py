@@ -13,6 +13,8 @@ from functools import partial
 from oms.inventory.availability import can_serve, seen_at
 from oms.inventory.model import Stock
 from oms.inventory.network import Network
+from oms.orders.claims import unknown
+from oms.orders.model import Order, OrderBody
 from oms.orders.placing import left_by
 from oms.orders.resourcing import serve
 from oms.store import keys
@@ -24,6 +26,7 @@ from oms.store.stock import read_stock
 from oms.store.table import Table
 from oms.store.writes import Why
 from oms.usecases.races import settle
+from oms.usecases.source_order import source_order
 
 PAGE = 100
 """Orders looked at in one go: a call ends within its function's timeout, however many wait."""
@@ -46,6 +49,7 @@ def serve_waiting(
     *,
     after: Item | None = None,
     also: Iterable[str] = (),
+    described: bool = False,
 ) -> Served:
     """Give units of a sku that wait whatever is free of it; each order in a transaction of its own.
 
@@ -58,21 +62,25 @@ def serve_waiting(
         now: UTC.
         after: where the page before this one ended; None for the oldest promise.
         also: ids of orders that wait too and that the index may not show yet, behind all others.
+        described: whether the catalogue says something else of the sku than before. Then every order is
+            looked at, however little is there: lines that waited for the catalogue ask for their stock.
 
     Raises:
         Busy: an order or its stock stayed contended; hand the message back to its queue.
     """
     server = _Server(table, network, sku, now)
     orders = units = 0
-    if not server.able:
+    if not (described or server.able):
         return Served(0, 0)
     waiting, end = table.keys_in_index("GSI1", keys.backorders(sku), after=after, limit=PAGE)
     names = dict.fromkeys([*(key.pk.removeprefix(keys.ORDER) for key in waiting), *also])
     for order_id in names:
-        given = settle(partial(server.serve, order_id), f"serving order {order_id}")
+        given = server.source(order_id) if described else 0
+        if server.able:
+            given += settle(partial(server.serve, order_id), f"serving order {order_id}")
         orders += bool(given)
         units += given
-        if not server.able:
+        if not (described or server.able):
             return Served(orders, units)
     return Served(orders, units, end)
 
@@ -80,7 +88,7 @@ def serve_waiting(
 def serve_missed(
     table: Table, network: Network, seen: Mapping[str, Stock], orders: Iterable[str], now: datetime
 ) -> bool:
-    """Serve orders that have begun to wait, if stock has come while they were being placed.
+    """Serve orders that have begun to wait, if what they wait for has come while they were being placed.
 
     Args:
         table: the store.
@@ -90,13 +98,14 @@ def serve_missed(
         now: UTC.
 
     Returns:
-        Whether stock had come.
+        Whether stock had come, or the catalogue had changed.
     """
     stocks = read_stock(table, seen, consistent=True)
-    risen = [sku for sku, stock in stocks.items() if _risen(seen[sku], stock)]
-    for sku in risen:
-        serve_waiting(table, network, sku, now, also=orders)
-    return bool(risen)
+    described = {sku for sku, stock in stocks.items() if stock.sku != seen[sku].sku}
+    missed = [sku for sku, stock in stocks.items() if sku in described or _risen(seen[sku], stock)]
+    for sku in missed:
+        serve_waiting(table, network, sku, now, also=orders, described=sku in described)
+    return bool(missed)
 
 
 class _Server:
@@ -114,14 +123,30 @@ class _Server:
         """Whether there is anything to give, and anybody to take it."""
         return can_serve(seen_at(self._stock, self._now), self._network)
 
+    def source(self, order_id: str) -> int:
+        """Ask for the stock of an order's lines that nobody knew before; how many units they were given.
+
+        Raises:
+            Busy: the stock stayed contended.
+        """
+        found = self._order(order_id)
+        if found is None or self._sku not in unknown(found[0]):
+            return 0
+        before = found[0]
+        after = source_order(self._table, self._network, order_id, self._now)
+        if after.v == before.v:
+            return 0
+        self._stock = self._read()
+        return _allocated(after, self._sku) - _allocated(before, self._sku)
+
     def serve(self, order_id: str) -> int:
         """Serve an order; how many units it was given.
 
         Raises:
             Cancelled: somebody else wrote the order or took the stock; which is known anew now.
         """
-        found = order_with_body(self._table, order_id)
-        if found is None or found[0].channel not in self._network.channels:
+        found = self._order(order_id)
+        if found is None:
             return 0
         order, body = found
         change = serve(order, body, self._sku, self._network, self._stock, self._now)
@@ -136,6 +161,11 @@ class _Server:
         self._stock = left_by(change, {self._sku: self._stock})[self._sku]
         return -sum(demand.waiting for demand in change.demands)
 
+    def _order(self, order_id: str) -> tuple[Order, OrderBody] | None:
+        """An order that is there and whose channel is still configured."""
+        found = order_with_body(self._table, order_id)
+        return found if found and found[0].channel in self._network.channels else None
+
     def _read(self) -> Stock:
         return read_stock(self._table, [self._sku], consistent=True)[self._sku]
 
@@ -144,3 +174,7 @@ def _risen(seen: Stock, stock: Stock) -> bool:
     """Whether there is more at any position than was seen there."""
     before = {position.location: position.uncommitted for position in seen.positions}
     return any(position.uncommitted > before.get(position.location, 0) for position in stock.positions)
+
+
+def _allocated(order: Order, sku: str) -> int:
+    return sum(line.allocated for line in order.lines if line.sku == sku)

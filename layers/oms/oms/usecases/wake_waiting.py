@@ -25,11 +25,11 @@ class Woken:
 
 @dataclass(slots=True)
 class _Noticed:
-    """What changes ask for, each with the position of the first that does: skus to serve whatever else
-    stands there, skus to serve if that is possible now, and positions that are short.
+    """What changes ask for, each with the position of the first that does: skus to serve because they are
+    described anew, skus to serve if that is possible now, and positions that are short.
     """
 
-    serve: dict[str, int] = field(default_factory=dict)
+    described: dict[str, int] = field(default_factory=dict)
     perhaps: dict[str, int] = field(default_factory=dict)
     short: dict[tuple[str, str], int] = field(default_factory=dict)
 
@@ -54,14 +54,14 @@ def wake_waiting(table: Table, network: Network, sourcing: Queue, changes: Seque
         except Exception as error:  # whatever is wrong with it, those before it are followed
             failure = Failure(position, error)
             break
-    perhaps = noticed.perhaps.keys() - noticed.serve.keys()
+    perhaps = noticed.perhaps.keys() - noticed.described.keys()
     try:
         able = _servable(table, network, perhaps)
     except Exception as error:
         able = set()
         failure = Failure(min(noticed.perhaps[sku] for sku in perhaps), error)
     wanted: list[tuple[int, Message]] = [
-        *((position, serve(sku)) for sku, position in noticed.serve.items()),
+        *((position, serve(sku, described=True)) for sku, position in noticed.described.items()),
         *((noticed.perhaps[sku], serve(sku)) for sku in able),
         *((position, shortage(*place)) for place, position in noticed.short.items()),
     ]
@@ -86,7 +86,7 @@ def _notice(noticed: _Noticed, position: int, change: Change) -> None:
         case "sku":
             described = decode_sku(new)
             if old is None or _deciding(decode_sku(old)) != _deciding(described):
-                noticed.serve.setdefault(described.sku, position)
+                noticed.described.setdefault(described.sku, position)
 
 
 def _notice_position(noticed: _Noticed, position: int, old: Item | None, new: Item) -> None:
