@@ -8,7 +8,8 @@ from annotated_types import Ge, Le, MaxLen
 from functions.api.fields import Closed, Doc, Moment, SomeUnits, Text, Time, Units, time, utc
 from functions.api.routing import Answer, Call, Route
 from oms.inventory.codes import CodeKind, SkuCode
-from oms.inventory.model import Capability, Component, Sku
+from oms.inventory.model import Capability, Component, SafetyStock, Sku
+from oms.orders.commands import Method
 from oms.problems import Code, Problem
 from oms.store import keys, process
 from oms.store.catalogue import skus_of_code
@@ -32,6 +33,14 @@ class ComponentDocument(TypedDict):
     weight: int
 
 
+class SafetyStockDocument(TypedDict):
+    """Units that new orders leave where they are."""
+
+    units: int
+    location: Annotated[str | None, Doc("Null for every location.")]
+    method: Annotated[Method | None, Doc("Null for every delivery method.")]
+
+
 class SkuDocument(TypedDict):
     """A catalogue entry."""
 
@@ -46,6 +55,7 @@ class SkuDocument(TypedDict):
     codes: list[CodeDocument]
     kit: Annotated[list[ComponentDocument], Doc("What it consists of; empty when it is no kit.")]
     first_release_at: Time | None
+    safety_stock: list[SafetyStockDocument]
     v: int
 
 
@@ -82,6 +92,15 @@ class ComponentBody(Closed):
 
 
 @dataclass(frozen=True, slots=True)
+class SafetyStockBody(Closed):
+    """Units that new orders leave where they are."""
+
+    units: Units
+    location: Annotated[Text | None, Doc("Where; without it at every location.")] = None
+    method: Annotated[Method | None, Doc("For orders delivered so; without it for all.")] = None
+
+
+@dataclass(frozen=True, slots=True)
 class SkuBody(Closed):
     """A catalogue entry as its owner writes it."""
 
@@ -109,6 +128,15 @@ class SkuBody(Closed):
     first_release_at: Annotated[
         Moment | None, Doc("Until then it is sold as a pre-order alone, and nothing of it is promised.")
     ] = None
+    safety_stock: Annotated[
+        tuple[SafetyStockBody, ...],
+        MaxLen(100),
+        Doc(
+            "What new orders leave of it. The most specific entry counts: one for the location before one "
+            "for all of them, then one for the delivery method before one for any. Only where none fits, the "
+            "location's own safety stock does."
+        ),
+    ] = ()
 
     def entry(self, sku: str) -> Sku:
         """This as the entry of a sku."""
@@ -116,6 +144,7 @@ class SkuBody(Closed):
         said["codes"] = tuple(SkuCode(code.kind, code.value) for code in self.codes)
         said["kit"] = tuple(Component(**asdict(component)) for component in self.kit)
         said["first_release_at"] = utc(self.first_release_at) if self.first_release_at else None
+        said["safety_stock"] = tuple(SafetyStock(**asdict(rule)) for rule in self.safety_stock)
         return Sku(sku, **said)
 
 
@@ -136,6 +165,10 @@ def sku_document(sku: Sku) -> SkuDocument:
             for component in sku.kit
         ],
         "first_release_at": time(sku.first_release_at),
+        "safety_stock": [
+            {"units": rule.units, "location": rule.location, "method": rule.method}
+            for rule in sku.safety_stock
+        ],
         "v": sku.v,
     }
 

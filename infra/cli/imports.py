@@ -160,6 +160,13 @@ def _codes(text: str) -> list[dict[str, str]]:
     return [{"kind": kind.strip(), "value": value.strip()} for kind, _, value in pairs]
 
 
+def _safety_stock(text: str) -> list[dict[str, str]]:
+    """`2|1@store|0@store@pickup`, units, where and for which delivery method, as JSON has it."""
+    names = ("units", "location", "method")
+    rules = (zip(names, one.split("@", 2), strict=False) for one in text.split("|"))
+    return [{name: value.strip() for name, value in rule if value.strip()} for rule in rules]
+
+
 def _kit(text: str) -> list[dict[str, str]]:
     """`MUG=2@950|SPOON=1`, units and what a unit counts for, as JSON has it."""
     components = []
@@ -175,7 +182,13 @@ KINDS: Mapping[str, Kind[Any, Any]] = {
     "skus": Kind(
         "catalogue entries: sku, title, unit, scale, weight_g, tracked, requires, ships_with, codes, kit",
         SkuRow,
-        {"tracked": str.lower, "codes": _codes, "kit": _kit, "requires": lambda text: text.split("|")},
+        {
+            "tracked": str.lower,
+            "codes": _codes,
+            "kit": _kit,
+            "requires": lambda text: text.split("|"),
+            "safety_stock": _safety_stock,
+        },
         complete=lambda into, row: row,
         known=lambda into, rows: read_skus(into.table, (row.sku for row in rows)),
         write=_describe,

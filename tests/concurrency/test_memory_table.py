@@ -272,7 +272,7 @@ OUR_WRITES: list[list[Write]] = [
     [wait(DemandChange("A", "pool", 2, 1, 2))],
     [wait(DemandChange("A", "pool", 1))],
     [move("A", "wh", Delta(on_hand=5), WHY)],
-    [move("A", "wh", Delta(allocated=2), WHY, safety_stock=1)],
+    [move("A", "wh", Delta(allocated=2, safety=1), WHY)],
     [move("A", "wh", Delta(on_hand=-1, allocated=-1), WHY, seen=POSITION)],
     [move("A", "wh", Delta(on_hand=2, blocked={Block.RETURNS: 2}), WHY)],
     [move("A", "wh", Delta(blocked={Block.RETURNS: -1}), WHY)],

@@ -47,6 +47,12 @@ def part(sku: str, per_bundle: int = 1, weight: int = 0) -> dict[str, Any]:
         ({"kit": [part("MUG"), part("MUG")]}, "kit[1].sku"),
         ({"kit": [part("NEW")]}, "kit[0].sku"),
         ({"kit": [part("SET")]}, "kit[0].sku"),
+        ({"safety_stock": [{"units": -1}]}, "safety_stock[0].units"),
+        ({"safety_stock": [{"units": 1, "method": "pigeon"}]}, "safety_stock[0].method"),
+        (
+            {"safety_stock": [{"units": 1, "location": "st"}, {"units": 2, "location": "st"}]},
+            "safety_stock[1]",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_by_its_field(table: Table, said: Any, field: str) -> None:
@@ -54,6 +60,16 @@ def test_what_cannot_be_is_refused_by_its_field(table: Table, said: Any, field: 
     described("SET", kit=[part("MUG", 2)])
     assert refused("NEW", **said) == (422, "field_invalid", field)
     assert table.get(keys.sku_meta("NEW")) is None
+
+
+def test_safety_stock_is_kept_by_location_and_method(table: Table) -> None:
+    rules = [
+        {"units": 2, "location": None, "method": None},
+        {"units": 0, "location": "st-gracia", "method": "pickup"},
+    ]
+    described("MUG", safety_stock=[{"units": 2}, rules[1]])
+    assert Rest().get("/skus/MUG").document["safety_stock"] == rules
+    assert described("MUG", safety_stock=rules)["v"] == 1
 
 
 def test_a_component_cannot_become_a_kit_and_no_cycle_can_be_made(table: Table) -> None:

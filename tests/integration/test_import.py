@@ -12,7 +12,8 @@ import pytest
 from infra.cli import imports
 from infra.cli.main import main
 from oms.inventory.codes import CodeKind, SkuCode
-from oms.inventory.model import Capability, Component, Delta, Sku
+from oms.inventory.model import Capability, Component, Delta, SafetyStock, Sku
+from oms.orders.commands import Method
 from oms.store import keys
 from oms.store.errors import Busy
 from oms.store.stock import decode_sku, read_places, read_supplies
@@ -135,22 +136,24 @@ def test_bad_positions_are_told_by_line_and_the_others_are_counted(stack: Stack)
 
 def test_bad_skus_are_told_by_line_and_the_others_are_described(stack: Stack) -> None:
     rows = [
-        "sku,title,scale,tracked,codes,kit",
-        "A,Mug,0,,,",
-        "B,Cup,1,,ean=4006381333932,",
-        "C,Set,1,,,GHOST=1",
-        "D,Set,1,,,MUG",
-        "E,Spoon,1,,isbn=1,",
-        "F,Fork,,FALSE,,",
+        "sku,title,scale,tracked,codes,kit,safety_stock",
+        "A,Mug,0,,,,",
+        "B,Cup,1,,ean=4006381333932,,",
+        "C,Set,1,,,GHOST=1,",
+        "D,Set,1,,,MUG,",
+        "E,Spoon,1,,isbn=1,,",
+        "F,Fork,,FALSE,,,",
+        "G,Jug,,,,,1|@store",
     ]
     status, counted, refused = stack.load("skus", "\n".join(rows))
-    assert (status, counted) == (1, tally(written=1, refused=5))
+    assert (status, counted) == (1, tally(written=1, refused=6))
     assert sorted(fields(refused)) == [
         (2, "field_invalid", "scale"),
         (3, "field_invalid", "codes[0].value"),
         (4, "field_invalid", "kit[0].sku"),
         (5, "field_invalid", "kit[0].sku"),
         (6, "field_invalid", "codes[0].kind"),
+        (8, "field_missing", "safety_stock[1].units"),
     ]
     assert stack.sku("F").tracked is False
 
@@ -231,11 +234,11 @@ def test_a_file_may_have_the_channels_ids_of_locations(stack: Stack) -> None:
 
 CSV = "\n".join(
     (
-        "sku;title;unit;scale;weight_g;tracked;requires;ships_with;codes;kit",
-        'SET;"Set; ""two""";;;;;;;vendor=V 1;MUG=2@950|SPOON=1',
-        "MUG;Mug;;;350;TRUE;;;ean=4006381333931|upc=036000291452;",
-        "SPOON;Spoon;;;;;hazmat|oversize;cutlery;;",
-        "TEA;Tea;g;1000;;;;;;",
+        "sku;title;unit;scale;weight_g;tracked;requires;ships_with;codes;kit;safety_stock",
+        'SET;"Set; ""two""";;;;;;;vendor=V 1;MUG=2@950|SPOON=1;',
+        "MUG;Mug;;;350;TRUE;;;ean=4006381333931|upc=036000291452;;2|1@st-gracia|0@st-gracia@pickup|3@@ship",
+        "SPOON;Spoon;;;;;hazmat|oversize;cutlery;;;",
+        "TEA;Tea;g;1000;;;;;;;",
     )
 )
 JSONL = "\n".join(
@@ -252,6 +255,12 @@ JSONL = "\n".join(
             "title": "Mug",
             "weight_g": 350,
             "codes": [{"kind": "ean", "value": "4006381333931"}, {"kind": "upc", "value": "036000291452"}],
+            "safety_stock": [
+                {"units": 2},
+                {"units": 1, "location": "st-gracia"},
+                {"units": 0, "location": "st-gracia", "method": "pickup"},
+                {"units": 3, "method": "ship"},
+            ],
         },
         {"sku": "SPOON", "title": "Spoon", "requires": ["hazmat", "oversize"], "ships_with": "cutlery"},
         {"sku": "TEA", "title": "Tea", "unit": "g", "scale": 1000},
@@ -270,6 +279,12 @@ def test_skus_of_either_form_say_the_same_and_kits_may_stand_before_their_compon
     assert made.codes == (SkuCode(CodeKind.VENDOR, "V 1"),)
     assert made.kit == (Component("MUG", 2, 950), Component("SPOON", 1))
     assert (stack.sku("MUG").weight_g, len(stack.sku("MUG").codes)) == (350, 2)
+    assert stack.sku("MUG").safety_stock == (
+        SafetyStock(2),
+        SafetyStock(1, "st-gracia"),
+        SafetyStock(0, "st-gracia", Method.PICKUP),
+        SafetyStock(3, method=Method.SHIP),
+    )
     spoon = stack.sku("SPOON")
     assert (spoon.requires, spoon.ships_with) == ((Capability.HAZMAT, Capability.OVERSIZE), "cutlery")
     assert (stack.sku("TEA").unit, stack.sku("TEA").scale) == ("g", 1000)

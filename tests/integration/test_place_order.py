@@ -2,14 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from oms.inventory.model import Delta
+from oms.inventory.model import Delta, SafetyStock, Sku
+from oms.inventory.reservations import Cart, CartLine
 from oms.orders import placing
-from oms.orders.commands import FulfilledBy, PlaceOrder
+from oms.orders.commands import FulfilledBy, Method, PlaceOrder
 from oms.orders.identity import order_id
 from oms.orders.judgement import Verdict
 from oms.orders.placing import IN_TURN
@@ -20,9 +22,11 @@ from oms.store.errors import Busy
 from oms.store.table import Table
 from oms.store.writes import Why, limit, move
 from oms.usecases import place_order as usecase
+from oms.usecases.describe_sku import describe_sku
 from oms.usecases.place_order import place_order
 from oms.usecases.release_order import release_order
-from tests.builders import NOW, command, line, network
+from oms.usecases.reserve_cart import Wish, reserve_cart
+from tests.builders import CHANNEL, NOW, command, line, network
 from tests.conflicts import Crash, Faults
 from tests.shelves import assert_balanced, fill, order_of, position, shelves
 
@@ -201,6 +205,19 @@ def test_safety_stock_is_not_taken_even_under_a_race(table: Table) -> None:
     rival = against(table, before_1=steal(table, "A", "wh-madrid", 1))
     (one,) = place_order(rival, careful, command(line("A", 2)), NOW).order.lines
     assert (one.allocated, one.open) == (1, 1)
+    assert position(table, "A", "wh-madrid").uncommitted == 3
+
+
+def test_what_a_sku_says_of_its_safety_stock_holds_for_carts_and_under_a_race(table: Table) -> None:
+    fill(table, "A", wh_madrid=5)
+    describe_sku(table, Sku("A", safety_stock=(SafetyStock(3, "wh-madrid", Method.SHIP), SafetyStock(1))))
+    rival = against(table, before_1=steal(table, "A", "wh-madrid", 1))
+    (one,) = place_order(rival, network(), command(line("A", 2)), NOW).order.lines
+    assert (one.allocated, one.open) == (1, 1)
+    wish = Wish(Cart(CHANNEL.id, (CartLine("A", 1),)), NOW + timedelta(minutes=15))
+    with pytest.raises(Problem) as refused:
+        reserve_cart(table, network(), "cart", wish, NOW)
+    assert refused.value.code is Code.STOCK_SHORT
     assert position(table, "A", "wh-madrid").uncommitted == 3
 
 

@@ -101,7 +101,7 @@ def test_units_that_have_lost_their_source_are_not_cancelled_when_the_order_come
     order = alone(table, configured, sent)
     (entry,) = order.lines[0].entries
     lost = reopen(order, {entry.alloc_id: 1}, NOW, "shortage")
-    table.commit(*reclaim_writes(order, lost, configured, Why("shortage", "test", "test", NOW)))
+    table.commit(*reclaim_writes(order, lost, Why("shortage", "test", "test", NOW)))
     again = alone(table, configured, sent)
     assert (again.lines[0].open, again.lines[0].cancelled) == (1, 0)
     assert shelves(table, "A") == {"wh-madrid": (1, 0, 1)}

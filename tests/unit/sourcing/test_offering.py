@@ -15,14 +15,18 @@ from oms.inventory.model import (
     Demand,
     Position,
     Reserved,
+    SafetyStock,
     Sku,
     Stock,
     Supply,
     SupplyKind,
 )
 from oms.inventory.network import Location
+from oms.inventory.reservations import Cart, CartLine, Reservation
+from oms.inventory.safety import safety_stock
 from oms.orders.commands import Address, Delivery, Method
 from oms.orders.placing import place
+from oms.orders.reserving import reserve
 from oms.sourcing.offering import Asker, offer
 from tests.builders import CHANNEL, LYON, MADRID, NOW, STORE, command, line, network, stock
 
@@ -181,14 +185,27 @@ POSITION = st.tuples(st.integers(-3, 9), st.integers(0, 4), st.integers(-1, 1), 
 """Uncommitted, held by a cart, until when that is from now on, and of how many different buyers."""
 
 
+RULE = st.builds(
+    SafetyStock,
+    st.integers(0, 4),
+    st.sampled_from([None, "wh-madrid", "wh-lyon", "st-gracia"]),
+    st.sampled_from([None, Method.SHIP, Method.PICKUP]),
+)
+
+
 @given(
     held=st.fixed_dictionaries(dict.fromkeys(("wh-madrid", "wh-lyon", "st-gracia"), POSITION)),
     waiting=st.integers(0, 6),
     store=st.sampled_from([None, "st-gracia"]),
     safety=st.integers(0, 3),
+    rules=st.lists(RULE, max_size=4, unique_by=lambda rule: (rule.location, rule.method)),
 )
-def test_an_order_gets_exactly_what_was_offered_and_not_one_more(
-    held: Mapping[str, tuple[int, int, int, int]], waiting: int, store: str | None, safety: int
+def test_an_order_and_a_cart_get_exactly_what_was_offered_and_not_one_more(
+    held: Mapping[str, tuple[int, int, int, int]],
+    waiting: int,
+    store: str | None,
+    safety: int,
+    rules: list[SafetyStock],
 ) -> None:
     positions, rows = [], []
     for name, (uncommitted, units, minutes, buyer) in held.items():
@@ -197,11 +214,20 @@ def test_an_order_gets_exactly_what_was_offered_and_not_one_more(
         )
         if units:
             rows.append(Reserved("A", name, f"cart-{buyer}", units, NOW + timedelta(minutes=minutes)))
-    known = Stock(Sku("A"), tuple(positions), (Demand("A", "iberia", waiting),), (), tuple(rows))
+    entry = Sku("A", safety_stock=tuple(rules))
+    known = Stock(entry, tuple(positions), (Demand("A", "iberia", waiting),), (), tuple(rows))
     places = network(replace(MADRID, safety_stock=safety), LYON, STORE)
     answer = offer({"A": known}, "A", Asker(CHANNEL, store=store), places, NOW)
     method = Method.PICKUP if store else Method.SHIP
     deliveries = (Delivery("d1", method, ship_to=None if store else SPAIN, location=store),)
     sent = command(line("A", 50), deliveries=deliveries)
-    (one,) = place(sent, CHANNEL, places, {"A": known}, NOW).order.lines
+    placed = place(sent, CHANNEL, places, {"A": known}, NOW)
+    (one,) = placed.order.lines
     assert one.allocated == answer.ats == answer.in_stock
+    cart = Cart(CHANNEL.id, (CartLine("A", 50),), method, store, None if store else SPAIN)
+    new = Reservation("new", cart, NOW)
+    made = reserve(new, cart, NOW + DAY, CHANNEL, places, {"A": known}, NOW)
+    assert sum(made.reservation.held.values()) == answer.ats
+    for (_, name), delta in placed.deltas.items():
+        kept = safety_stock(entry, places.locations[name], method)
+        assert (delta.safety, made.deltas["A", name].safety) == (kept, kept)

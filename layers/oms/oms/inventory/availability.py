@@ -7,6 +7,7 @@ from datetime import datetime
 
 from oms.inventory.model import Position, Stock, Supply
 from oms.inventory.network import Network
+from oms.inventory.safety import least_safety_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +123,12 @@ def takeable(stock: Stock, locations: Collection[str], safety: Mapping[str, int]
 
 
 def can_serve(stock: Stock, network: Network) -> bool:
-    """Whether units of a sku wait in a pool that has some free for them."""
+    """Whether units of a sku wait in a pool that has some free for them, however they are delivered."""
     if stock.sku is None:
         return False
     for demand in stock.demands:
         sellable = network.sellable(demand.pool)
-        safety = {location.id: location.safety_stock for location in sellable.values()}
+        safety = least_safety_at(stock.sku, sellable.values())
         if demand.waiting > 0 and (not stock.sku.tracked or all_free(stock, sellable, safety)):
             return True
     return False

@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from oms.inventory.codes import SkuCode
+from oms.orders.commands import Method
 
 
 class Block(StrEnum):
@@ -53,6 +54,15 @@ class Component:
 
 
 @dataclass(frozen=True, slots=True)
+class SafetyStock:
+    """Units of a sku that new orders leave at each location, or at one; all orders, or those of a method."""
+
+    units: int
+    location: str | None = None
+    method: Method | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Sku:
     """What is known of a sku. `scale` is the smallest units in one ordered unit (1000 for kg sold in g).
 
@@ -60,7 +70,7 @@ class Sku:
     A location must have every capability in `requires` to be its source; skus with the same `ships_with` go
     from one location or wait together. Until `hot_until` its orders go through the hot lane: one transaction
     for each would meet too many others. Before `first_release_at` it is sold as a pre-order alone: its units
-    wait, whatever is there.
+    wait, whatever is there. `safety_stock` outranks what its locations keep of every sku.
     """
 
     sku: str
@@ -76,6 +86,7 @@ class Sku:
     codes: tuple[SkuCode, ...] = ()
     kit: tuple[Component, ...] = ()
     first_release_at: datetime | None = None
+    safety_stock: tuple[SafetyStock, ...] = ()
 
     def is_hot(self, now: datetime) -> bool:
         """Whether its orders go through the hot lane at `now` (UTC)."""
@@ -249,19 +260,28 @@ class Stock:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """A change of one position, always written as one vector: several lines at one position add up to one."""
+    """A change of one position, always written as one vector: several lines at one position add up to one.
+
+    What it promises must leave `safety` units uncommitted.
+    """
 
     on_hand: int = 0
     allocated: int = 0
     reserved: int = 0
     blocked: Mapping[Block, int] = field(default_factory=dict)
+    safety: int = 0
 
     @property
     def uncommitted(self) -> int:
         """What follows for the stored uncommitted units."""
         return self.on_hand - sum(self.blocked.values()) - self.allocated - self.reserved
 
+    @property
+    def _promises(self) -> bool:
+        return self.allocated > 0 or self.reserved > 0
+
     def __add__(self, other: "Delta") -> "Delta":
+        """Both changes at once; of their promises the one that may go further says how far."""
         reasons = {*self.blocked, *other.blocked}
         blocked = {reason: self.blocked.get(reason, 0) + other.blocked.get(reason, 0) for reason in reasons}
         return Delta(
@@ -269,6 +289,7 @@ class Delta:
             self.allocated + other.allocated,
             self.reserved + other.reserved,
             blocked,
+            min((change.safety for change in (self, other) if change._promises), default=0),
         )
 
 

@@ -94,7 +94,7 @@ class Reservation(Journaled):
 def ending(
     stocks: Mapping[str, Stock],
     taken: Mapping[Place, int],
-    safety: Mapping[str, int],
+    safety: Mapping[Place, int],
     now: datetime,
     reservation: str | None = None,
 ) -> tuple[Reserved, ...]:
@@ -103,7 +103,7 @@ def ending(
     Args:
         stocks: as stored, expired rows and all.
         taken: units by sku and location; what an own row there holds is among them.
-        safety: units that must stay uncommitted, by location.
+        safety: units that must stay uncommitted, by sku and location.
         now: UTC.
         reservation: the cart's own.
     """
@@ -112,7 +112,7 @@ def ending(
     for (sku, location), units in taken.items():
         position = next(held for held in stocks[sku].positions if held.location == location)
         kept = sum(row.units for row in own if (row.sku, row.location) == (sku, location))
-        left = safety.get(location, 0) if units > kept else 0
+        left = safety.get((sku, location), 0) if units > kept else 0
         short = units - kept + left - position.uncommitted
         expired = (
             row

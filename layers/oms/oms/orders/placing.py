@@ -8,7 +8,8 @@ from decimal import Decimal
 from oms.inventory.availability import seen_at
 from oms.inventory.model import Delta, Deltas, DemandChange, Position, Reserved, Sku, Stock, add
 from oms.inventory.network import Channel, Network
-from oms.inventory.reservations import Reservation, ending
+from oms.inventory.reservations import Place, Reservation, ending
+from oms.inventory.safety import safety_stock
 from oms.orders.claims import UNKNOWN, Reclaimed, promised, unknown
 from oms.orders.commands import (
     Address,
@@ -225,7 +226,7 @@ def _source(
     order, deltas = _sell_at_till(order, names, till, now)
     taken = promised(order)
     taken.subtract(before)
-    ended = take(deltas, +taken, stocks, network, now, cart)
+    ended = take(deltas, +taken, order, stocks, network, now, cart)
     holds = tuple(hold for hold in order.holds if hold != IN_TURN)
     if any(_in_turn(order, line) for line in order.lines):
         holds = (*holds, IN_TURN)
@@ -234,20 +235,35 @@ def _source(
 
 def take(
     deltas: Deltas,
-    taken: Mapping[tuple[str, str], int],
+    taken: Mapping[Place, int],
+    order: Order,
     stocks: Mapping[str, Stock],
     network: Network,
     now: datetime,
     cart: str | None = None,
 ) -> tuple[Reserved, ...]:
-    """Add units taken from positions to `deltas`, with the rows of reservations that this ends, and those."""
+    """Add units that an order takes to `deltas`, with the rows of reservations that this ends, and those."""
+    safety = _safety(order, stocks, network)
     for (sku, location), count in taken.items():
-        add(deltas, sku, location, Delta(allocated=count))
-    safety = {location.id: location.safety_stock for location in network.locations.values()}
+        add(deltas, sku, location, Delta(allocated=count, safety=safety.get((sku, location), 0)))
     ended = ending(stocks, taken, safety, now, cart)
     for row in ended:
         add(deltas, row.sku, row.location, Delta(reserved=-row.units))
     return ended
+
+
+def _safety(order: Order, stocks: Mapping[str, Stock], network: Network) -> dict[Place, int]:
+    """Units that an order leaves where it takes some; of two methods, what the one leaves that takes more."""
+    least: dict[Place, int] = {}
+    for line in order.lines:
+        sku = stocks[line.sku].sku if line.sku in stocks else None
+        delivery = order.delivery(line.delivery_id)
+        method = delivery.method if delivery else Method.SHIP
+        for entry in line.entries if sku else ():
+            if location := network.locations.get(entry.location):
+                units, place = safety_stock(sku, location, method), (line.sku or "", entry.location)
+                least[place] = min(units, least.get(place, units))
+    return least
 
 
 def next_lines(order: Order) -> list[OrderLine]:

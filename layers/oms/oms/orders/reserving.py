@@ -8,6 +8,7 @@ from math import ceil
 from oms.inventory.model import Delta, Deltas, Reserved, Stock, add
 from oms.inventory.network import Channel, Network
 from oms.inventory.reservations import Cart, Place, Reservation, ReservationState, ending
+from oms.inventory.safety import safety_stock
 from oms.orders.claims import promised
 from oms.orders.commands import Customer, Delivery, FulfilledBy, Line, LineKind, PlaceOrder
 from oms.orders.placing import place
@@ -77,13 +78,17 @@ def reserve(
     kind = "extended" if extended else "changed" if seen.holds_at(now) else "held"
     reservation = reservation.written(now, kind, data=_kept(reservation))
     after = {(row.sku, row.location): row for row in reservation.rows()}
-    safety = {location.id: location.safety_stock for location in network.locations.values()}
+    safety = {
+        (sku, location): safety_stock(stocks[sku].sku, network.locations[location], cart.method)
+        for sku, location in held
+        if location in network.locations
+    }
     others = [row for row in ending(stocks, held, safety, now, seen.id) if row.reservation != seen.id]
     moved = [row for at, row in before.items() if held.get(at) != row.units]
     deltas: Deltas = {}
     for at, row in after.items():
         if at not in before or before[at].units != row.units:
-            add(deltas, *at, Delta(reserved=row.units))
+            add(deltas, *at, Delta(reserved=row.units, safety=safety.get(at, 0)))
     for row in (*others, *moved):
         add(deltas, row.sku, row.location, Delta(reserved=-row.units))
     return Hold(

@@ -84,7 +84,7 @@ def serve(
         change = give(order.with_lines({each.line_id: lines[each.line_id] for each in some}), some, now)
         deltas: Deltas = {}
         taken = {place: delta.allocated for place, delta in change.deltas.items()}
-        ended = take(deltas, taken, {sku: stock}, network, now)
+        ended = take(deltas, taken, change.order, {sku: stock}, network, now)
         if len(deltas) + len(ended) < ROOM or share == 1:
             return replace(change, deltas=deltas, ended=ended)
         share //= 2

@@ -55,11 +55,11 @@ class Shelf:
         return wanted if self._units.get(sku, _NOTHING) is None else min(wanted, self._totals.get(sku, 0))
 
     def take(self, location: str, sku: str, units: int) -> None:
-        """Remove units that `at` has offered."""
+        """Remove units; all that there are, when another method was offered more."""
         there = self._units.get(sku)
         if there is not None:
-            there[location] -= units
-            self._totals[sku] -= units
+            there[location] = max(0, there[location] - units)
+            self._totals[sku] = max(0, self._totals[sku] - units)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import cast
 from oms.inventory.availability import all_free, offered, takeable
 from oms.inventory.model import Sku, Stock
 from oms.inventory.network import Location, Network
+from oms.inventory.safety import safety_at
 from oms.orders.commands import Delivery, Method
 from oms.orders.model import Order, OrderBody, OrderLine
 from oms.sourcing.candidates import Question, Wanted, needs
@@ -47,12 +48,15 @@ def decide(
             wait for.
         seconds: processor time for each delivery; None for as long as it takes.
     """
-    shelf = shelf_of(stocks, network, order.pool or "", served=served)
-    members = network.members(order.pool or "")
-    return {
-        delivery_id: choose(question, members, network.profile, shelf, seconds=seconds)
-        for delivery_id, question in questions(order, body, units, network, stocks, at).items()
-    }
+    pool = order.pool or ""
+    members = network.members(pool)
+    decisions: Decisions = {}
+    for delivery_id, question in questions(order, body, units, network, stocks, at).items():
+        shelf = shelf_of(stocks, network, pool, question.method, served=served)
+        for taken in assignments_of(decisions):
+            shelf.take(taken.location, taken.sku, taken.units)
+        decisions[delivery_id] = choose(question, members, network.profile, shelf, seconds=seconds)
+    return decisions
 
 
 def assignments_of(decisions: Decisions) -> list[Assignment]:
@@ -60,22 +64,25 @@ def assignments_of(decisions: Decisions) -> list[Assignment]:
     return [assignment for decision in decisions.values() for assignment in decision.assignments]
 
 
-def shelf_of(stocks: Mapping[str, Stock], network: Network, pool: str, *, served: bool = False) -> Shelf:
+def shelf_of(
+    stocks: Mapping[str, Stock], network: Network, pool: str, method: Method, *, served: bool = False
+) -> Shelf:
     """What may be taken of a pool: all that is free for units that have waited, else what those leave.
 
     Args:
         stocks: by sku; those that the catalogue does not know are left out.
         network: the pool's locations, with their safety stock.
         pool: the pool.
+        method: how it shall reach the customer; safety stock may depend on it.
         served: whether it is for units that have waited.
     """
     sellable = network.sellable(pool)
-    safety = {location.id: location.safety_stock for location in sellable.values()}
     known = {sku: stock for sku, stock in stocks.items() if stock.sku is not None}
+    safety = {sku: safety_at(stock.sku, sellable.values(), method) for sku, stock in known.items()}
     most = all_free if served else takeable
     return Shelf(
-        {sku: _by_location(stock, safety) for sku, stock in known.items()},
-        {sku: most(stock, _capable(sellable, stock), safety) for sku, stock in known.items()},
+        {sku: _by_location(stock, safety[sku]) for sku, stock in known.items()},
+        {sku: most(stock, _capable(sellable, stock), safety[sku]) for sku, stock in known.items()},
     )
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from oms.inventory.availability import Availability, availability, of_kit, seen_at
 from oms.inventory.model import Sku, Stock
 from oms.inventory.network import Channel, Network
+from oms.inventory.safety import safety_at
 from oms.orders.commands import Address, Method
 from oms.sourcing.candidates import Question, Wanted
 from oms.sourcing.choose import able
@@ -17,13 +18,18 @@ class Asker:
     """Who asks what he could buy: on a channel, with his cart, for an address or for a store to pick up at.
 
     `store` is our location. With neither, every location of the channel's pool counts that can do what the
-    sku requires.
+    sku requires, with the safety stock of what is shipped.
     """
 
     channel: Channel
     reservation: str | None = None
     ship_to: Address | None = None
     store: str | None = None
+
+    @property
+    def method(self) -> Method:
+        """How it shall reach him."""
+        return Method.PICKUP if self.store else Method.SHIP
 
 
 def offer(
@@ -46,7 +52,7 @@ def offer(
     pool, required = asker.channel.pool, stock.sku.requires if stock.sku else ()
     members = [member for member in network.members(pool) if member.active]
     locations = [member.id for member in members if set(required) <= set(member.can)]
-    safety = {member.id: member.safety_stock for member in members}
+    safety = safety_at(stock.sku, members, asker.method)
     sources = _sources(stock.sku, asker, network, now)
     return availability(seen, pool, locations, safety, asker.channel.buffer, sources)
 
@@ -57,7 +63,7 @@ def _sources(sku: Sku | None, asker: Asker, network: Network, now: datetime) -> 
         return None
     question = Question(
         channel=asker.channel.id,
-        method=Method.PICKUP if asker.store else Method.SHIP,
+        method=asker.method,
         lines=(Wanted("1", sku.sku, 1, sku.weight_g, sku.requires),),
         at=now,
         ship_to=asker.ship_to,

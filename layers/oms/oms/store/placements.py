@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterable
 
 from oms.inventory.model import Deltas, DemandChange, Reserved, add
-from oms.inventory.network import Network
 from oms.orders.claims import Reclaimed, sought
 from oms.orders.model import Order
 from oms.orders.placing import Placement
@@ -30,13 +29,13 @@ def order_writes(placement: Placement) -> list[Write]:
     ]
 
 
-def reclaim_writes(before: Order, change: Reclaimed, network: Network, why: Why) -> list[Write]:
+def reclaim_writes(before: Order, change: Reclaimed, why: Why) -> list[Write]:
     """An order's header over the one it was made from, what it waits for, and the stock that this changes."""
     order = change.order
     return [
         replace(keys.header(order.order_id), encode_order(order), before.v),
         *waiting_writes(before, order),
-        *stock_writes([change], network, why),
+        *stock_writes([change], why),
     ]
 
 
@@ -58,7 +57,7 @@ def waiting_writes(before: Order | None, after: Order) -> list[Write]:
     ]
 
 
-def stock_writes(changes: Iterable[Placement | Reclaimed], network: Network, why: Why) -> list[Write]:
+def stock_writes(changes: Iterable[Placement | Reclaimed], why: Why) -> list[Write]:
     """One update of every position and every demand, summed over the changes, in their order.
 
     Rows of reservations that end with them are removed.
@@ -74,24 +73,19 @@ def stock_writes(changes: Iterable[Placement | Reclaimed], network: Network, why
             key = (change.sku, change.pool)
             demands[key] = demands[key] + change if key in demands else change
     return [
-        *position_writes(deltas, rows, network, why),
+        *position_writes(deltas, rows, why),
         *(end(row) for row in rows),
         *(wait(change) for change in demands.values()),
     ]
 
 
-def position_writes(deltas: Deltas, ended: Iterable[Reserved], network: Network, why: Why) -> list[Write]:
+def position_writes(deltas: Deltas, ended: Iterable[Reserved], why: Why) -> list[Write]:
     """One update of every position; rows of expired reservations that end with it have their units back."""
     expired = Counter[tuple[str, str]]()
     for row in ended:
         if row.expires_at <= why.at:
             expired[row.sku, row.location] += row.units
     return [
-        move(sku, name, delta, why, safety_stock=_safety_stock(network, name), ended=expired[sku, name])
+        move(sku, name, delta, why, ended=expired[sku, name])
         for (sku, name), delta in sorted(deltas.items())
     ]
-
-
-def _safety_stock(network: Network, name: str) -> int:
-    location = network.locations.get(name)
-    return location.safety_stock if location else 0

@@ -6,7 +6,19 @@ from datetime import timedelta
 from typing import Any, cast
 
 from oms.inventory.codes import CodeKind, SkuCode
-from oms.inventory.model import Block, Capability, Component, Demand, Position, Sku, Stock, Supply, SupplyKind
+from oms.inventory.model import (
+    Block,
+    Capability,
+    Component,
+    Demand,
+    Position,
+    SafetyStock,
+    Sku,
+    Stock,
+    Supply,
+    SupplyKind,
+)
+from oms.orders.commands import Method
 from oms.orders.identity import shard
 from oms.orders.kits import components
 from oms.orders.work import WorkStage
@@ -90,6 +102,10 @@ def encode_sku(sku: Sku) -> Item:
         "ships_with": sku.ships_with,
         "codes": [[str(code.kind), code.value] for code in sku.codes] or None,
         "kit": [[held.sku, held.per_bundle, held.weight] for held in sku.kit] or None,
+        "safety_stock": [
+            [rule.units, rule.location or "", str(rule.method or "")] for rule in sku.safety_stock
+        ]
+        or None,
     }
     if sku.first_release_at:
         optional["first_release_at"] = millis(sku.first_release_at)
@@ -111,6 +127,10 @@ def decode_sku(item: Item) -> Sku:
         codes=tuple(SkuCode(CodeKind(kind), value) for kind, value in stored.get("codes", ())),
         kit=tuple(Component(*held) for held in stored.get("kit", ())),
         first_release_at=moment(stored["first_release_at"]) if "first_release_at" in stored else None,
+        safety_stock=tuple(
+            SafetyStock(units, location or None, Method(method) if method else None)
+            for units, location, method in stored.get("safety_stock", ())
+        ),
     )
 
 

@@ -70,7 +70,6 @@ def move(
     delta: Delta,
     why: Why,
     *,
-    safety_stock: int = 0,
     ended: int = 0,
     seen: Position | None = None,
     exact: bool = False,
@@ -78,7 +77,7 @@ def move(
 ) -> Write:
     """Add a vector of deltas to a position.
 
-    Units newly promised must be uncommitted (beyond the safety stock), units given back or consumed must have
+    Units newly promised must be uncommitted (beyond its safety stock), units given back or consumed must have
     been promised, unblocked ones blocked: otherwise the write fails. One that promises nothing and takes
     nothing back, a receipt, creates the position when there is none.
 
@@ -87,7 +86,6 @@ def move(
         location: where.
         delta: the change, summed over everything that the transaction does at this position.
         why: reason, reference and actor of the movement.
-        safety_stock: units that a promise must leave uncommitted.
         ended: units of expired reservations that the change gives back, on top of which it promises others.
         seen: the position that the change was computed from, when it depends on the time of its last count:
             a count in between makes the write fail.
@@ -99,7 +97,7 @@ def move(
     promised = delta.allocated + delta.reserved
     minimum = {name: -units for name, units in changes.items() if units < 0 and name != "on_hand"}
     if promised + ended > 0:
-        minimum["uncommitted"] = promised + safety_stock
+        minimum["uncommitted"] = promised + delta.safety
     elif delta.allocated > 0:  # a cart's own units: safe from nothing but a shelf that has become too short
         minimum["uncommitted"] = promised
     if fact:

@@ -29,6 +29,9 @@ def announce_stock(
     The queue `ats` gathers the changes of a sku. A position that has lost its last free unit, or has its
     first one, does not wait for it: by then somebody would have bought what is not there.
 
+    Crossings are judged by the safety stock of the locations: what a sku's entry says of it is not on the
+    position, and such a crossing is told by the queue that gathers, some seconds later.
+
     Args:
         network: safety stock of the locations.
         ats: the queue that gathers.

@@ -152,7 +152,7 @@ def cancellation(
         writes.append(replace(key, encode_fulfillment_order(asked), works[work_id].v))
     if final.v != stored.v:
         why = Why("order_cancelled", name, "orders", now)
-        writes += reclaim_writes(stored, reclaimed(stored, final), network, why)
+        writes += reclaim_writes(stored, reclaimed(stored, final), why)
     opened = tuple(known.code for known in final.exceptions if known not in stored.exceptions)
     result = Cancelled(
         final,

@@ -30,11 +30,18 @@ def describe_sku(table: Table, sku: Sku, expected: int | None = None) -> Sku:
         The entry as it stands, with its version.
 
     Raises:
-        Problem: `version_mismatch`, or `field_invalid` for a code that is none or a kit that cannot be.
+        Problem: `version_mismatch`, or `field_invalid` for a code that is none, a kit that cannot be, or a
+            second number of safety stock for the same.
         Busy: somebody else kept writing; try again.
     """
     for number, code in enumerate(sku.codes):
         check_code(code, f"codes[{number}].value")
+    for number, rule in enumerate(sku.safety_stock):
+        if any(
+            (rule.location, rule.method) == (said.location, said.method) for said in sku.safety_stock[:number]
+        ):
+            wrong = "says for the same location and method what an entry before says"
+            raise Problem(Code.FIELD_INVALID, wrong, f"safety_stock[{number}]")
     if sku.kit:
         _check_kit(table, sku)
     return settle(lambda: _describe(table, sku, expected), f"sku {sku.sku}")

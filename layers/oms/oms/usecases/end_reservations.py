@@ -40,7 +40,7 @@ def release_cart(
         Problem: `not_found`, `version_mismatch`, or `state_refused` for one that has become an order.
         Busy: its positions stayed contended; try again.
     """
-    attempt = partial(_release, table, network, name, now, expected)
+    attempt = partial(_release, table, name, now, expected)
     return settle(attempt, f"release of reservation {name}")
 
 
@@ -53,7 +53,7 @@ def expire_reservation(table: Table, network: Network, name: str, now: datetime)
     Raises:
         Busy: its positions stayed contended; hand the message back to its queue.
     """
-    return settle(partial(_expire, table, network, name, now), f"expiry of reservation {name}")
+    return settle(partial(_expire, table, name, now), f"expiry of reservation {name}")
 
 
 def make_room(table: Table, network: Network, placement: Placement, now: datetime) -> bool:
@@ -69,15 +69,15 @@ def make_room(table: Table, network: Network, placement: Placement, now: datetim
     for together in batched(expired, _TOGETHER, strict=False):
         why = Why("reservation_expired", together[0].reservation, "placing", now)
         with suppress(Cancelled):  # somebody else has ended one of them
-            table.commit(*ending_writes(together, network, why))
+            table.commit(*ending_writes(together, why))
     if not expired and placement.reservation:
         release_cart(table, network, placement.reservation.id, now)
     return bool(expired or placement.reservation)
 
 
-def ending_writes(rows: Sequence[Reserved], network: Network, why: Why) -> list[Write]:
+def ending_writes(rows: Sequence[Reserved], why: Why) -> list[Write]:
     """End rows, and give their units back to the positions in the same transaction."""
-    return [*position_writes(given_back(rows), rows, network, why), *(end(row) for row in rows)]
+    return [*position_writes(given_back(rows), rows, why), *(end(row) for row in rows)]
 
 
 def given_back(rows: Iterable[Reserved]) -> Deltas:
@@ -88,7 +88,7 @@ def given_back(rows: Iterable[Reserved]) -> Deltas:
     return deltas
 
 
-def _release(table: Table, network: Network, name: str, now: datetime, expected: int | None) -> Reservation:
+def _release(table: Table, name: str, now: datetime, expected: int | None) -> Reservation:
     seen = read_reservation(table, name)
     if seen is None:
         raise Problem(Code.NOT_FOUND, f"reservation {name} is not there", "reservation")
@@ -98,20 +98,20 @@ def _release(table: Table, network: Network, name: str, now: datetime, expected:
     if seen.state is ReservationState.CONFIRMED:
         detail = f"reservation {name} has become order {seen.order_id}"
         raise Problem(Code.STATE_REFUSED, detail, state=str(seen.state))
-    return _end(table, network, seen, seen.released(now))
+    return _end(table, seen, seen.released(now))
 
 
-def _expire(table: Table, network: Network, name: str, now: datetime) -> bool:
+def _expire(table: Table, name: str, now: datetime) -> bool:
     seen = read_reservation(table, name)
     if seen is None or seen.state is not ReservationState.HELD or seen.holds_at(now):
         return False
-    _end(table, network, seen, seen.expired(now))
+    _end(table, seen, seen.expired(now))
     return True
 
 
-def _end(table: Table, network: Network, seen: Reservation, ended: Reservation) -> Reservation:
+def _end(table: Table, seen: Reservation, ended: Reservation) -> Reservation:
     """Write a reservation as ended, with the rows of it that are still there."""
     why = Why(f"reservation_{ended.state}", seen.id, "reservations", ended.journal[-1].at)
     header = replace(keys.reservation(seen.id), encode_reservation(ended), seen.v)
-    table.commit(header, *ending_writes(read_rows(table, seen), network, why))
+    table.commit(header, *ending_writes(read_rows(table, seen), why))
     return ended

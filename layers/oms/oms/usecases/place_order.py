@@ -92,7 +92,7 @@ def place_order(
         why = Why("order_placed", order.order_id, "intake", now)
         own = order_writes(placement)
         check_size(own)
-        writes = [*own, *stock_writes([placement], network, why)]
+        writes = [*own, *stock_writes([placement], why)]
         if len(writes) > MOST_WRITES:
             make_room(table, network, placement, now)
             cart, stocks = _read(table, command, consistent=True)

@@ -189,7 +189,7 @@ class _Lane:
         placements = [member.placement for member in group]
         name = placements[0].order.order_id
         ref = name if len(group) == 1 else f"{name}+{len(group) - 1}"
-        stock = stock_writes(placements, self._network, Why("order_placed", ref, "hot_lane", self._now))
+        stock = stock_writes(placements, Why("order_placed", ref, "hot_lane", self._now))
         writes = [*(write for member in group for write in member.writes), *stock]
         if len(writes) > MOST_WRITES:
             make_room(self._table, self._network, placements[0], self._now)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 
 from oms.inventory.availability import seen_at
 from oms.inventory.model import Capability, Delta, Stock
@@ -93,7 +94,8 @@ def preview(
     question = counter.question(basket.delivery)
     decision = counter.decide(question)
     plan = Plan(decision.used, decision.cost.total, sum(decision.missing.values()))
-    others = alternatives(question, counter.members, counter.profile, counter.shelf, plan, asked)
+    shelf = partial(counter.shelf, question.method)
+    others = alternatives(question, counter.members, counter.profile, shelf, plan, asked)
     return Preview(decision, counter.promise(question, decision), tuple(others))
 
 
@@ -122,7 +124,8 @@ def compare(
     """
     counter = _Counter(table, network, basket, at, profile)
     question = counter.question(basket.delivery)
-    return alternatives(question, counter.members, profile, counter.shelf, plan, asked)
+    shelf = partial(counter.shelf, question.method)
+    return alternatives(question, counter.members, profile, shelf, plan, asked)
 
 
 def basket_of(
@@ -260,11 +263,11 @@ class _Counter:
         value = sum(line.value for line in self._basket.lines)
         return ask(self._basket.channel, self._lines, delivery, self._network, self._now, value)
 
-    def shelf(self) -> Shelf:
-        return shelf_of(self._stocks, self._network, self._pool)
+    def shelf(self, method: Method) -> Shelf:
+        return shelf_of(self._stocks, self._network, self._pool, method)
 
     def decide(self, question: Question) -> Decision:
-        return choose(question, self.members, self.profile, self.shelf())
+        return choose(question, self.members, self.profile, self.shelf(question.method))
 
     def promise(self, question: Question, decision: Decision) -> Promise:
         locations = {location.id: location for location in self.members}

@@ -129,7 +129,7 @@ def _reject(table: Table, network: Network, fact: FulfillmentFact, act: Act, now
     why = Why("rejected", work.public_id, "fulfillment", now)
     after = rejected.fulfillment_order
     table.commit(
-        *reclaim_writes(order, rejected.change, network, why),
+        *reclaim_writes(order, rejected.change, why),
         replace_item(
             keys.fulfillment_order(order.order_id, work.id), encode_fulfillment_order(after), work.v
         ),

@@ -93,19 +93,19 @@ def _reserve(
         if not wish.partial:
             detail = f"of sku {cart.lines[number].sku} {units} units too few can be reserved"
             raise Problem(Code.STOCK_SHORT, detail, f"lines[{number}].units")
-    writes = _writes(seen, made, network, now)
+    writes = _writes(seen, made, now)
     if len(writes) > MOST_WRITES:
         raise Problem(Code.UNSUPPORTED, f"a reservation that needs {len(writes)} writes at once", "lines")
     table.commit(*writes)
     return made.reservation
 
 
-def _writes(seen: Reservation, made: Hold, network: Network, now: datetime) -> list[Write]:
+def _writes(seen: Reservation, made: Hold, now: datetime) -> list[Write]:
     key, header = keys.reservation(seen.id), encode_reservation(made.reservation)
     why = Why("reserved", seen.id, "reservations", now)
     return [
         replace(key, header, seen.v) if seen.v else create(key, header),
-        *position_writes(made.deltas, made.ended, network, why),
+        *position_writes(made.deltas, made.ended, why),
         *(hold(row, before) for row, before in made.rows),
         *(end(row) for row in made.gone),
     ]

@@ -154,7 +154,7 @@ class _Server:
             return 0
         why = Why("order_served", order_id, "sourcing", self._now)
         try:
-            self._table.commit(*reclaim_writes(order, change, self._network, why))
+            self._table.commit(*reclaim_writes(order, change, why))
         except Cancelled:
             self._stock = self._read()
             raise

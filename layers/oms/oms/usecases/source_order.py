@@ -56,7 +56,7 @@ def _source(table: Table, network: Network, order_id: str, now: datetime) -> tup
     change = resume(order, body, channel, network, stocks, now)
     if change.order is not order:
         why = Why("order_sourced", order_id, "sourcing", now)
-        table.commit(*reclaim_writes(order, change, network, why))
+        table.commit(*reclaim_writes(order, change, why))
     return order, change.order
 
 
