@@ -41,8 +41,8 @@ def reclaim_writes(before: Order, change: Reclaimed, why: Why) -> list[Write]:
 
 def waiting_writes(before: Order | None, after: Order) -> list[Write]:
     """The rows by which an order is found under each sku that it waits for, where they have changed.
-    It waits for stock, or for the catalogue to know the sku.
 
+    It waits for stock, or for the catalogue to know the sku.
 
     They carry no conditions: whoever writes them writes the order's header too, and that one's holds.
     """
@@ -86,6 +86,5 @@ def position_writes(deltas: Deltas, ended: Iterable[Reserved], why: Why) -> list
         if row.expires_at <= why.at:
             expired[row.sku, row.location] += row.units
     return [
-        move(sku, name, delta, why, ended=expired[sku, name])
-        for (sku, name), delta in sorted(deltas.items())
+        move(sku, name, delta, why, ended=expired[sku, name]) for (sku, name), delta in sorted(deltas.items())
     ]
