@@ -445,6 +445,10 @@ def _cancelled(table: Table, skus: Sequence[str]) -> Iterator[Use]:
         f"/orders/{held}/holds/payment/release",
         lambda table: _answered(Rest().call("POST", f"/orders/{held}/holds/payment/release")),
     )
+    more = move(skus[0], "wh-lyon", Delta(on_hand=9), Why("receipt", "po-8", "wms", NOW))
+    table.commit(more)
+    elsewhere = {"from_location": "wh-madrid", "to_location": "wh-lyon"}
+    yield _post(f"/orders/{early}/lines/1/move", elsewhere, key="c-0")
     yield _post(f"/orders/{early}/cancel", {"reason": "customer"}, key="c-1")
     version = "2026-11-22T09:59:00.000Z"
     said = CancelOrder("shop-es", "shopify", "5006", version, "customer", NOW)

@@ -20,6 +20,7 @@ from oms.orders.commands import PlaceOrder
 from oms.orders.holds import RESOLVES, lift
 from oms.orders.judgement import judge
 from oms.orders.model import Order, Stage
+from oms.orders.moving import MoveRequest, move
 from oms.orders.placing import IN_TURN, place
 from oms.orders.records import Outcome as Ending
 from oms.orders.records import PaymentKind, PaymentRecorded, RefundRecorded
@@ -144,6 +145,14 @@ class Story:
         """One unit of each line that is allocated loses its source."""
         entries = {entry.alloc_id: 1 for one in self.order.lines for entry in one.entries}
         self._keep(reopen(self.order, entries, self.now, "shortage").order)
+
+    def move_units(self) -> None:
+        """A person lets the first line come from Lyon."""
+        allocated = [entry for entry in self.order.lines[0].entries if entry.stage is Stage.ALLOCATED]
+        if allocated and allocated[0].location != "wh-lyon":
+            wish = MoveRequest("1", allocated[0].location, "wh-lyon")
+            plenty = stock(str(self.order.lines[0].sku), {allocated[0].location: 0, "wh-lyon": 100})
+            self._keep(move(self.order, wish, network(), {"A": plenty}, self.now).order)
 
     def cancel(self, wish: CancelRequest) -> None:
         """Somebody wants units cancelled; locations are asked for those that they have to ship."""
@@ -335,6 +344,7 @@ STEPS: Mapping[str, Callable[[Story], None]] = {
     "give_back": lambda story: story.give_back(1000),
     "release": lambda story: story.release(),
     "serve": lambda story: story.serve("st-gracia"),
+    "move": lambda story: story.move_units(),
     "reopen": lambda story: story.reopen(),
     "cancel": lambda story: story.cancel(CancelRequest(CancelReason.STAFF)),
     "cancel_one": lambda story: story.cancel(CancelRequest(CancelReason.CUSTOMER, {"1": 1})),
@@ -392,6 +402,7 @@ def lives() -> tuple[Story, ...]:
             "newer_currency",
             "lift",
             "serve",
+            "move",
             "reopen",
             "release",
             "ship",

@@ -13,6 +13,7 @@ from oms.orders import status
 from oms.orders.cancelling import CancelReason, CancelRequest
 from oms.orders.commands import Address, Customer, FulfilledBy, LineKind, Method
 from oms.orders.model import EXCEPTIONS, BodyLine, Entry, Order, OrderBody, OrderDelivery, OrderLine, Stage
+from oms.orders.moving import MoveRequest
 from oms.problems import Code, Problem
 from oms.store import process, queries
 from oms.store.keys import iso
@@ -20,6 +21,7 @@ from oms.store.tokens import Scope
 from oms.usecases.cancel_order import Cancelled, cancel_order
 from oms.usecases.figures import count_cancellation
 from oms.usecases.lift_hold import lift_hold
+from oms.usecases.move_allocation import move_allocation
 
 
 class StatusesDocument(TypedDict):
@@ -160,6 +162,15 @@ class CancelBody(Closed):
 
 
 @dataclass(frozen=True, slots=True)
+class MoveBody(Closed):
+    """Units that shall come from another location."""
+
+    from_location: Annotated[Text, Doc("Where they are allocated.")]
+    to_location: Annotated[Text, Doc("An active location of the order's pool.")]
+    units: Annotated[SomeUnits | None, Doc("Without it all that are there and not released.")] = None
+
+
+@dataclass(frozen=True, slots=True)
 class OrdersQuery(Closed):
     """Either a day, or a channel's customer."""
 
@@ -235,6 +246,17 @@ def _cancel(call: Call[None, CancelBody]) -> Answer[CancelledDocument]:
 def _lift(call: Call[None, None]) -> Answer[OrderSummary]:
     name, hold = call.path["order_id"], call.path["hold"]
     order = lift_hold(process.table(), name, hold, call.now, call.expected)
+    return Answer(_summary(order), order.v)
+
+
+def _move(call: Call[None, MoveBody]) -> Answer[OrderSummary]:
+    said = call.body
+    wish = MoveRequest(call.path["line_id"], said.from_location, said.to_location, said.units)
+    table, network, keep = process.table(), process.network(), call.keeping(_moved)
+    return _moved(move_allocation(table, network, call.path["order_id"], wish, call.now, call.expected, keep))
+
+
+def _moved(order: Order) -> Answer[OrderSummary]:
     return Answer(_summary(order), order.v)
 
 
@@ -410,6 +432,21 @@ ROUTES = (
         description="`payment`, `address`, `manual` or `edit`, after a person has looked: with the hold the "
         "exceptions are resolved that it stands for. The order is released when nothing else holds it.",
         versioned=True,
+    ),
+    Route(
+        "POST",
+        "/orders/{order_id}/lines/{line_id}/move",
+        Scope.ORDERS_WRITE,
+        "Let units of a line come from another location",
+        _move,
+        OrderSummary,
+        body=MoveBody,
+        problems=(Code.NOT_FOUND, Code.STATE_REFUSED, Code.STOCK_SHORT, Code.VERSION_MISMATCH),
+        description="A person decides otherwise than sourcing did. Only units that are not released: what is "
+        "with its location can be cancelled there or rejected by it. The new location needs the units free, "
+        "beyond its safety stock; both positions and the order change together, or nothing does.",
+        versioned=True,
+        keyed=True,
     ),
     Route(
         "POST",

@@ -263,6 +263,21 @@ def agents_lift_holds(world: World, orders: int) -> None:
         world.act(name, world.chance.between(5, 300, name), partial(world.api, name, "POST", path))
 
 
+@step("move_allocation")
+def agents_move_units(world: World, orders: int) -> None:
+    """An agent lets units come from elsewhere; refused where none is allocated, or none free."""
+    for number, sent in enumerate(list(world.orders.values())):
+        name = f"move {number}"
+        origin, to = world.chance.choice(
+            (("wh-north", "wh-south"), ("wh-south", "wh-north"), ("st-centre", "wh-north")), "way", name
+        )
+        path = f"/orders/{sent.order_id}/lines/1/move"
+        body = {"from_location": origin, "to_location": to}
+        if world.chance.happens(0.3, name):
+            at = number // BURST * _PAUSE_S + world.chance.choice((2, 5, 30), "moved after", name)
+            world.act(name, at, partial(world.api, name, "POST", path, body))
+
+
 @step("receive_stock", "announce_supply", "serve_waiting", "wake_waiting", "record_movements", "follow_stock")
 def goods_come_in(world: World, orders: int) -> None:
     """Goods come in, some of them announced; what waits for them is served."""

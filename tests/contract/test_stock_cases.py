@@ -21,8 +21,10 @@ from oms.inventory.network import Network
 from oms.orders.commands import PlaceOrder
 from oms.orders.judgement import Judgement, Verdict, judge
 from oms.orders.model import Order
+from oms.orders.moving import MoveRequest, move
 from oms.orders.placing import Placement, place
 from oms.orders.resourcing import serve
+from oms.problems import Code, Problem
 from tests.builders import CHANNEL, MADRID, NOW, command, line, network
 
 CASES = Path(__file__).parents[3] / "shared" / "cases" / "cases.json"
@@ -33,11 +35,6 @@ ON_THE_TABLE = {
     "B09": "tests/concurrency/test_rush.py",
 }
 """Cases that only the table can answer, and where it does."""
-
-NOT_BUILT = {
-    "B16": "moving an allocation to another location",
-}
-"""Cases that nothing answers yet, and what is missing for it."""
 
 OURS: dict[str, Callable[[], None]] = {}
 
@@ -291,6 +288,19 @@ def ahead(cap: int | None, waiting: int = 0, on_hand: int = 0) -> Stock:
     return replace(stock, sku=sku, demands=(demand,))
 
 
+@case("B16")
+def _another_location_must_have_what_is_moved_to_it() -> None:
+    order, everywhere = ordered(kept(10), 5).order, kept(10, 2, allocated=5)
+    (left,) = order.lines[0].entries
+    assert (left.location, left.units) == ("n0", 5)
+    with pytest.raises(Problem) as refused:
+        move(order, MoveRequest("1", "n0", "n1"), places(everywhere), {"A": everywhere}, NOW)
+    assert refused.value.code is Code.STOCK_SHORT
+    made = move(order, MoveRequest("1", "n0", "n1", 2), places(everywhere), {"A": everywhere}, NOW)
+    assert [(entry.location, entry.units) for entry in made.order.lines[0].entries] == [("n0", 3), ("n1", 2)]
+    assert made.deltas == {("A", "n0"): Delta(allocated=-2), ("A", "n1"): Delta(allocated=2)}
+
+
 @case("G01")
 def _a_cap_of_what_is_sold_before_the_release() -> None:
     assert ask(ahead(10), 10) == (0, 10, 0)
@@ -353,5 +363,5 @@ def test_every_shared_case_is_answered_or_listed() -> None:
     if not CASES.exists():
         pytest.skip("the shared cases are not here")
     shared = {one["id"] for one in json.loads(CASES.read_text()) if one["area"][0] in "ABG"}
-    listed = [*OURS, *ON_THE_TABLE, *NOT_BUILT]
+    listed = [*OURS, *ON_THE_TABLE]
     assert sorted(listed) == sorted(shared)

@@ -211,6 +211,11 @@ CATALOGUE: Mapping[str, EventType[Any]] = {
         {"reason": _TEXT, "lines": _list(_ALLOCATED)},
         data.reopened,
     ),
+    "order.moved": EventType[Order](
+        "A person has decided that units come from another location.",
+        {"from": _TEXT, "lines": _list(_ALLOCATED)},
+        data.moved,
+    ),
     "order.position_short": EventType[Order](
         "A location has fewer units than it was asked for; a person has to decide.",
         {"sku": _TEXT, "location": _TEXT},

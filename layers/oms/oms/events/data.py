@@ -85,6 +85,11 @@ def reopened(order: Order, kept: Kept) -> Data:
     return {"reason": kept["reason"], "lines": _at_locations(kept["taken"])}
 
 
+def moved(order: Order, kept: Kept) -> Data:
+    """Units by line and the location that they come from now, and where they were."""
+    return {"from": kept["from"], "lines": _at_locations(kept["moved"])}
+
+
 def position_short(order: Order, kept: Kept) -> Data:
     """The position."""
     sku, _, location = kept["position"].rpartition("@")
