@@ -20,7 +20,16 @@ from oms.events.derive import events
 from oms.fulfillment.events import FactKind, FulfillmentFact, Package, PackedUnits
 from oms.fulfillment.model import FulfillmentState
 from oms.orders.cancelling import CancelReason, CancelRequest
-from oms.orders.commands import CancelOrder, PlaceOrder
+from oms.orders.commands import (
+    CancelOrder,
+    Delivery,
+    FulfilledBy,
+    LineKind,
+    Method,
+    Payment,
+    PaymentState,
+    PlaceOrder,
+)
 from oms.orders.identity import order_id
 from oms.orders.judgement import Verdict
 from oms.orders.status import OrderStatus, order_status
@@ -403,13 +412,81 @@ def test_a_cancellation_that_comes_first_waits_for_its_order(
     assert queries.order_with_body(table, ID) is None
     assert placing(table, FIRST).verdict is Verdict.PLACED
     order = order_of(table, ID)
-    assert (order_status(order), order.v) == (OrderStatus.CANCELLED, 1)
+    assert (order_status(order), order.v) == (OrderStatus.CANCELLED, 2)
     assert placing(table, FIRST).verdict is Verdict.DUPLICATE
     assert by_channel(table).order == order
     assert_balanced(table, [ID], "AB")
     header = table.get(keys.header(ID))
     assert header is not None
-    assert [event.type for event in events(None, header)] == ["order.placed"]
+    assert [event.type for event in events(None, header)] == ["order.placed", "order.cancelled"]
+
+
+PAID = (Payment("card", 4000, PaymentState.CAPTURED),)
+ENDINGS: dict[str, dict[str, Any]] = {
+    "nothing was paid": {},
+    "all was captured": {"payments": PAID},
+    "some was given back before": {"payments": (*PAID, Payment("card", 999, PaymentState.REFUNDED))},
+    "it was only authorized": {"payments": (Payment("card", 4000, PaymentState.AUTHORIZED),)},
+    "goods that need no shipping are kept": {
+        "lines": (line("A", 2), line("G", 1, number=2, kind=LineKind.GIFT_CARD)),
+        "payments": PAID,
+    },
+    "some has left": {"lines": (line("A", 2, shipped=1), line("B", 1, number=2)), "payments": PAID},
+    "the channel ships some": {
+        "lines": (line("A", 2), line("B", 1, number=2, fulfilled_by=FulfilledBy.CHANNEL)),
+        "payments": PAID,
+    },
+    "nobody knows its sku": {"lines": (line("X", 1),), "payments": PAID},
+    "it is a test": {"test": True, "payments": PAID},
+    "its totals do not balance, and it has no address": {
+        "balanced": False,
+        "deliveries": (Delivery("d1", Method.SHIP),),
+        "payments": PAID,
+    },
+}
+
+
+def what_is_left(table: Table) -> tuple[object, ...]:
+    """What an order has come to, whenever it was written: status, counters, holds, exceptions, money owed."""
+    order = order_of(table, ID)
+    lines = [replace(one, pending=False) for one in order.lines]
+    refunds = [replace(refund, journal=()) for refund in read_refunds(table, ID).values()]
+    codes = {(known.code, known.ref) for known in order.exceptions}
+    return order_status(order), lines, order.holds, codes, refunds, order.refunded, order.closed_at is None
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_an_order_ends_the_same_whichever_comes_first_it_or_its_cancellation(
+    ending: str, placing: Callable[[Table, PlaceOrder], Result], table: Table
+) -> None:
+    sent = replace(FIRST, **ENDINGS[ending])
+    cancel_by_channel(table, network(), said(), LATER)
+    placing(table, sent)
+    by_channel(table)
+    early = what_is_left(table)
+    assert_balanced(table, [ID], "AB")
+    late: tuple[Callable[[Table], object], ...] = (lambda on: placing(on, sent), by_channel)
+    # What has left is an exception under the version that cancels: here under its own.
+    at_once: tuple[Callable[[Table], object], ...] = (lambda on: placing(on, replace(sent, cancelled=True)),)
+    for name, steps in {"late": late, "at-once": at_once}.items():
+        other = Table(table.client, create_table(table.client, name, stream=False))
+        fill(other, "A", wh_madrid=2)
+        fill(other, "B", st_gracia=1)
+        for step in steps:
+            step(other)
+        left = what_is_left(other)
+        if name == "late":
+            assert left == early
+        assert left[:3] + left[4:] == early[:3] + early[4:]
+
+
+def test_what_was_captured_of_an_order_that_comes_after_its_cancellation_is_owed(
+    table: Table, placing: Callable[[Table, PlaceOrder], Result]
+) -> None:
+    cancel_by_channel(table, network(), said(), LATER)
+    for _ in range(2):
+        placing(table, replace(FIRST, payments=PAID))
+    assert [refund.amount for refund in read_refunds(table, ID).values()] == [4000]
 
 
 def test_a_cancellation_from_before_the_version_that_comes_is_forgotten(

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from oms.fulfillment.model import FulfillmentOrder
-from oms.orders.commands import FulfilledBy, LineKind
+from oms.orders.commands import CancelOrder, FulfilledBy, LineKind
 from oms.orders.model import Entry, Order, OrderLine, Stage
 from oms.orders.status import OrderStatus, fulfillment_status, is_complete, order_status
 from oms.payments.refunds import Refund, cancellation_refund
@@ -22,7 +22,7 @@ _UNSOURCED = ("open", "backordered")
 _MOOT_WITHOUT_UNITS = ("stock_short", "sku_unknown")
 """Exceptions of a line that nothing is left of to resolve when none of its units is open."""
 
-_MOOT_WHEN_CANCELLED = ("quantity_unknown", "address_missing")
+_MOOT_WHEN_CANCELLED = ("quantity_unknown", "address_missing", "totals_unbalanced")
 """Exceptions that nothing is left of to resolve when the whole order is cancelled."""
 
 
@@ -84,6 +84,13 @@ class _Taking:
         self.left -= taken
         self.found += taken
         return taken
+
+
+def by_channel(command: CancelOrder) -> CancelRequest:
+    """What the cancellation of a channel asks for; reasons that are not ours are `other`."""
+    reason = (command.reason or "").lower()
+    why = CancelReason(reason) if reason in tuple(CancelReason) else CancelReason.OTHER
+    return CancelRequest(why, channel=command.channel_version)
 
 
 def cancel(

@@ -10,6 +10,7 @@ from oms.inventory.model import Delta, Deltas, DemandChange, Position, Reserved,
 from oms.inventory.network import Channel, Network
 from oms.inventory.reservations import Place, Reservation, ending
 from oms.inventory.safety import safety_stock
+from oms.orders.cancelling import CancelReason, CancelRequest, cancel
 from oms.orders.claims import UNKNOWN, Reclaimed, promised, unknown
 from oms.orders.commands import (
     Address,
@@ -32,6 +33,7 @@ from oms.orders.model import (
     OrderLine,
     Stage,
 )
+from oms.payments.refunds import Refund
 from oms.sourcing.choose import Assignment
 from oms.sourcing.deliveries import assignments_of, decide
 from oms.sourcing.record import record
@@ -55,7 +57,7 @@ class Placement:
 
     `ended` are the rows of reservations whose units it takes or gives back: expired ones that it needs, and
     those of `reservation`, the cart that has become this order. `absorbed` counts the commands in the stub
-    that the order takes the place of.
+    that the order takes the place of. `refund` is due when the order comes cancelled, and paid.
     """
 
     order: Order
@@ -65,21 +67,21 @@ class Placement:
     ended: tuple[Reserved, ...] = ()
     reservation: Reservation | None = None
     absorbed: int = 0
+    refund: Refund | None = None
 
 
 def enter(command: PlaceOrder, stocks: Mapping[str, Stock], now: datetime) -> Order:
     """The order as the channel states it, with every unit that we must source `open`.
 
     Units that the channel ships itself stand in an entry at `@channel` or `@vendor`; units taken at a till
-    and goods that need no shipping enter as shipped and delivered; a test order and a cancelled one enter
-    cancelled, so that neither reserves anything.
+    and goods that need no shipping enter as shipped and delivered; a test order enters cancelled, so that it
+    reserves nothing, and so does what a cancelled order would have had taken at a till.
 
     Args:
         command: what the channel says.
         stocks: by sku; a sku that is missing or has no catalogue entry is unknown.
         now: time of exceptions, UTC.
     """
-    void = command.cancelled or command.test
     authorized, captured, refunded = paid_amounts(command)
     order = Order(
         order_id=order_id(command.channel, command.channel_order_id),
@@ -101,7 +103,7 @@ def enter(command: PlaceOrder, stocks: Mapping[str, Stock], now: datetime) -> Or
         refunded=refunded,
         customer_key=f"{command.channel}#{command.customer.id}" if command.customer.id else None,
         test=command.test,
-        holds=() if void else _holds(command, authorized + captured - refunded),
+        holds=() if command.test else _holds(command, authorized + captured - refunded),
     )
     expanded = _expanded(command, stocks)
     ids = {line.channel_line_id: str(number) for number, line in enumerate(expanded.lines, 1)}
@@ -110,6 +112,7 @@ def enter(command: PlaceOrder, stocks: Mapping[str, Stock], now: datetime) -> Or
         stock = stocks.get(line.sku) if line.sku else None
         parent = ids.get(line.parent_line_id) if line.parent_line_id else None
         per_bundle = expanded.per_bundle.get(line.channel_line_id, 0)
+        void = command.test or (command.cancelled and line.fulfilled_by is FulfilledBy.TAKEN)
         entered = _line(line, str(number), parent, stock, per_bundle, void=void)
         lines.append(entered)
         code = _unknown(entered, line.quantity, stock.sku if stock else None)
@@ -117,7 +120,7 @@ def enter(command: PlaceOrder, stocks: Mapping[str, Stock], now: datetime) -> Or
             order = order.with_exception(code, entered.line_id, now)
     if "address" in order.holds:
         order = order.with_exception("address_missing", order.order_id, now)
-    if not command.balanced and not void:
+    if not command.balanced and not command.test:
         order = order.with_exception("totals_unbalanced", order.order_id, now)
     return replace(order, lines=tuple(lines))
 
@@ -129,6 +132,7 @@ def place(
     stocks: Mapping[str, Stock],
     now: datetime,
     reservation: Reservation | None = None,
+    recalled: CancelRequest | None = None,
 ) -> Placement:
     """Enter an order and give its units sources: allocated where stock is free, else backordered, else open.
 
@@ -143,15 +147,25 @@ def place(
             as stored.
         now: time of the decision, UTC.
         reservation: the one that the command names.
+        recalled: what its channel has said of it before it came: it is placed, and cancelled at once, so that
+            it ends as if that had come after it. An order that comes cancelled is its own recall.
 
     Returns:
-        The order at version 1, its body, and the changes of positions and demand that belong to it.
+        The order at its first version, or the second when it is cancelled, its body, and the changes of
+        positions and demand that belong to it.
     """
     cart = reservation if reservation and usable(reservation, command, now) else None
     entered = replace(enter(command, stocks, now), pool=channel.pool)
     body = body_of(command, entered, _expanded(command, stocks).lines)
+    refund = None
+    if command.cancelled:
+        recalled = recalled or CancelRequest(CancelReason.OTHER, channel=command.channel_version)
+    if recalled:
+        entered, refund = _recalled(entered.written(now, "placed", data=_outcome(entered)), recalled, now)
     sourced = source(entered, body, channel, network, stocks, now, cart.id if cart else None)
-    order = sourced.order.written(now, "placed", data=_outcome(sourced.order))
+    order = sourced.order
+    if not recalled:
+        order = order.written(now, "placed", data=_outcome(order))
     return Placement(
         replace(order, due_at=now + timedelta(minutes=channel.grace_minutes)),
         replace(body, sourcing=tuple(record(sourced.decisions))),
@@ -159,7 +173,15 @@ def place(
         sourced.demands,
         sourced.ended,
         cart.confirmed(order.order_id, now) if cart else None,
+        refund=refund,
     )
+
+
+def _recalled(placed: Order, wish: CancelRequest, now: datetime) -> tuple[Order, Refund | None]:
+    """An order cancelled before any stock was asked for, and the refund of what was paid for it."""
+    gone = cancel(placed, {}, (), wish, now)
+    asked = {line.line_id: replace(line, pending=False) for line in gone.order.lines if line.cancelled}
+    return gone.order.with_lines(asked), gone.refund
 
 
 def usable(reservation: Reservation, command: PlaceOrder, now: datetime) -> bool:

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, replace
 
+from oms.orders.cancelling import CancelRequest, by_channel
 from oms.orders.commands import CancelOrder, PlaceOrder
-from oms.orders.placing import Placement
 
 type Early = CancelOrder
 """What may come before its order."""
@@ -21,21 +21,11 @@ class Stub:
         return self if command in self.commands else replace(self, commands=(*self.commands, command))
 
 
-def as_stubbed(command: PlaceOrder, stub: Stub) -> PlaceOrder:
-    """The order as it is to be placed: cancelled when its channel has cancelled it since that version."""
-    cancelled = any(
-        isinstance(early, CancelOrder) and early.channel_version >= command.channel_version
+def recalled(command: PlaceOrder, stub: Stub) -> CancelRequest | None:
+    """What the channel has cancelled of an order since that version, before it came; the latest says it."""
+    cancelled = [
+        early
         for early in stub.commands
-    )
-    return replace(command, cancelled=True) if cancelled else command
-
-
-def absorbing(placement: Placement, stub: Stub) -> Placement:
-    """The placement of an order over its stub; the journal keeps what the channel had said before."""
-    versions = [early.channel_version for early in stub.commands if isinstance(early, CancelOrder)]
-    order = placement.order
-    if versions and max(versions) >= order.channel_version:
-        *earlier, last = order.journal
-        last = replace(last, data={**last.data, "channel": max(versions), "wish": "all"})
-        order = replace(order, journal=(*earlier, last))
-    return replace(placement, order=order, absorbed=len(stub.commands))
+        if isinstance(early, CancelOrder) and early.channel_version >= command.channel_version
+    ]
+    return by_channel(max(cancelled, key=lambda early: early.channel_version)) if cancelled else None

@@ -10,6 +10,7 @@ from oms.orders.placing import Placement
 from oms.store import keys
 from oms.store.orders import backorder_item, encode_body, encode_order
 from oms.store.reservations import encode_reservation, end
+from oms.store.returns import encode_refund
 from oms.store.stubs import absorb
 from oms.store.writes import Why, Write, create, move, put, remove, replace, wait
 
@@ -19,12 +20,13 @@ def order_writes(placement: Placement) -> list[Write]:
 
     With them the reservation that has become this order, over the version that was seen.
     """
-    order, cart = placement.order, placement.reservation
+    order, cart, refund = placement.order, placement.reservation, placement.refund
     header, item = keys.header(order.order_id), encode_order(order)
     return [
         absorb(header, item, placement.absorbed) if placement.absorbed else create(header, item),
         create(keys.body(order.order_id), encode_body(order, placement.body)),
         *waiting_writes(None, order),
+        *([create(keys.refund(order.order_id, refund.id), encode_refund(refund))] if refund else ()),
         *([replace(keys.reservation(cart.id), encode_reservation(cart), cart.v - 1)] if cart else ()),
     ]
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from oms.fulfillment.recall import recall
 from oms.inventory.network import Network
-from oms.orders.cancelling import CancelReason, CancelRequest, cancel
+from oms.orders.cancelling import CancelRequest, by_channel, cancel
 from oms.orders.claims import reclaimed
 from oms.orders.commands import CancelOrder
 from oms.orders.identity import order_id
@@ -94,9 +94,7 @@ def cancel_by_channel(
         Busy: the order kept changing; hand the command back to its queue.
     """
     name = order_id(command.channel, command.channel_order_id)
-    reason = (command.reason or "").lower()
-    why = CancelReason(reason) if reason in tuple(CancelReason) else CancelReason.OTHER
-    wish = CancelRequest(why, channel=command.channel_version)
+    wish = by_channel(command)
 
     def attempt() -> Cancelled | None:
         order = order_or_parked(table, name, command, now)

@@ -1,7 +1,7 @@
 """Place an order: read stock, choose sources, and commit order and allocations in one transaction."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from oms.inventory.model import Stock
@@ -13,7 +13,7 @@ from oms.orders.identity import order_id
 from oms.orders.judgement import Verdict
 from oms.orders.model import Order
 from oms.orders.placing import IN_TURN, Placement, left_by, place
-from oms.orders.stubs import Stub, absorbing, as_stubbed
+from oms.orders.stubs import Stub, recalled
 from oms.problems import Code, Problem
 from oms.store import keys
 from oms.store.attributes import encode
@@ -81,13 +81,14 @@ def place_order(
     _check_heat(heat, stocks, now)
     stub: Stub | None = None
     for attempt in range(_TRIES):
-        placement = place(command, channel, network, stocks, now, cart)
+        wish = recalled(command, stub) if stub else None
+        placement = place(command, channel, network, stocks, now, cart, wish)
         if placement.demands and not consistent:
             # Only a consistent read may decide that units have to wait.
             consistent = True
             cart, stocks = _read(table, command, consistent=True)
-            placement = place(command, channel, network, stocks, now, cart)
-        placement = absorbing(placement, stub) if stub else placement
+            placement = place(command, channel, network, stocks, now, cart, wish)
+        placement = replace(placement, absorbed=len(stub.commands)) if stub else placement
         order = placement.order
         why = Why("order_placed", order.order_id, "intake", now)
         own = order_writes(placement)
@@ -104,7 +105,6 @@ def place_order(
             if existing:
                 return judge_again(table, network, existing[order.order_id], command, now)
             stub = known_stubs(cancelled.reasons).get(order.order_id, stub)
-            command = as_stubbed(command, stub) if stub else command
             consistent = attempt >= _QUICK_TRIES or bool(placement.ended or placement.reservation)
             if consistent:
                 cart, stocks = _read(table, command, consistent=True)
