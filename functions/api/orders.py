@@ -91,6 +91,9 @@ class LineDocument(TypedDict):
     ordered: int
     open: int
     backordered: int
+    expected_at: Annotated[
+        Time | None, Doc("When supply was to cover the units that wait, as told when they began to.")
+    ]
     allocated: int
     in_fulfillment: int
     shipped: int
@@ -353,6 +356,7 @@ def _line(order: Order, line: OrderLine, shown: BodyLine) -> LineDocument:
         "ordered": line.ordered,
         "open": line.open,
         "backordered": line.backordered,
+        "expected_at": iso(line.expected_at) if line.expected_at and line.open + line.backordered else None,
         "allocated": line.allocated,
         "in_fulfillment": line.in_fulfillment,
         "shipped": line.shipped,

@@ -82,6 +82,37 @@ def seen_at(stock: Stock, now: datetime, reservation: str | None = None) -> Stoc
     return replace(stock, positions=tuple(positions), supplies=supplies, reserved=(), own=own)
 
 
+def covered_at(
+    stock: Stock, locations: Collection[str], safety: Mapping[str, int], units: int, now: datetime
+) -> datetime | None:
+    """When there will be so many units more than wait already, as supply is announced; None: nobody knows.
+
+    Units that start to wait stand behind all others: what comes first is for those. Before a sku's first
+    release nothing of it comes, and at that moment what is on the shelves by now. Of supply that is late
+    nobody knows when it comes.
+
+    Args:
+        stock: as stored, without the units.
+        locations: from where they can come.
+        safety: safety stock by location, units.
+        units: how many, none of which can be had now.
+        now: UTC.
+    """
+    first = stock.sku.first_release_at if stock.sku else None
+    moment = max(now, first or now)
+    then = seen_at(stock, moment)
+    spare = all_free(then, locations, safety) - waiting(then)
+    if moment > now and (spare >= units or not (then.sku and then.sku.tracked)):
+        return moment
+    # What is free now and wanted by nobody else is nothing that these units can use.
+    missing = units - (spare if moment > now else min(0, spare))
+    for supply in sorted(then.supplies, key=lambda supply: supply.due):
+        missing -= supply.promisable if supply.location in locations else 0
+        if missing <= 0:
+            return supply.due if supply.due > now else None
+    return None
+
+
 def _due_from(moment: datetime, stock: Stock) -> tuple[Supply, ...]:
     """A stock's supply, none of it due before a moment."""
     return tuple(replace(supply, due=max(supply.due, moment)) for supply in stock.supplies)

@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from oms.inventory.availability import seen_at
+from oms.inventory.availability import covered_at, seen_at
 from oms.inventory.model import Delta, Deltas, DemandChange, Position, Reserved, Sku, Stock, add
 from oms.inventory.network import Channel, Network
 from oms.inventory.reservations import Place, Reservation, ending
-from oms.inventory.safety import safety_stock
+from oms.inventory.safety import safety_at, safety_stock
 from oms.orders.cancelling import CancelReason, CancelRequest, cancel
 from oms.orders.claims import UNKNOWN, Reclaimed, promised, unknown
 from oms.orders.commands import (
@@ -35,7 +35,7 @@ from oms.orders.model import (
 )
 from oms.payments.refunds import Refund
 from oms.sourcing.choose import Assignment
-from oms.sourcing.deliveries import assignments_of, decide
+from oms.sourcing.deliveries import assignments_of, capable, decide
 from oms.sourcing.record import record
 
 ROOM = 97
@@ -244,11 +244,12 @@ def _source(
     order = order.with_lines({line.line_id: replace(line, pending=False) for line in due})
     order = _allocate(order, assignments)
     names = {line.line_id for line in due}
-    order, demands = _wait(order, names, channel.pool, seen, now)
     order, deltas = _sell_at_till(order, names, till, now)
     taken = promised(order)
     taken.subtract(before)
     ended = take(deltas, +taken, order, stocks, network, now, cart)
+    left = left_by(Reclaimed(order, deltas, (), ended), stocks)
+    order, demands = _wait(order, names, channel.pool, network, left, now)
     holds = tuple(hold for hold in order.holds if hold != IN_TURN)
     if any(_in_turn(order, line) for line in order.lines):
         holds = (*holds, IN_TURN)
@@ -516,29 +517,55 @@ def _allocate(order: Order, assignments: Sequence[Assignment]) -> Order:
 
 
 def _wait(
-    order: Order, names: Collection[str], pool: str, stocks: Mapping[str, Stock], now: datetime
+    order: Order,
+    names: Collection[str],
+    pool: str,
+    network: Network,
+    stocks: Mapping[str, Stock],
+    now: datetime,
 ) -> tuple[Order, tuple[DemandChange, ...]]:
     """Backorder open units of lines up to each sku's limit; what is beyond stays open, with an exception.
 
-    What waits before a sku's first release counts as backordered too: it is a pre-order.
+    What waits before a sku's first release counts as backordered too: it is a pre-order. All that waits is
+    expected when the supply that is announced covers it, behind what waits already.
     """
     changes: dict[str, DemandChange] = {}
     changed: dict[str, OrderLine] = {}
     for line in order.lines:
         if line.line_id not in names or not line.open or line.sku is None:
             continue
-        demand = stocks[line.sku].demand(pool)
-        limit, ahead = demand.backorder_limit, not stocks[line.sku].is_released(now)
+        stock = stocks[line.sku]
+        demand = stock.demand(pool)
+        ahead = not stock.is_released(now)
+        limit = demand.preorder_limit if ahead else demand.backorder_limit
         change = changes.get(line.sku, DemandChange(line.sku, pool, 0, 0, limit, preorder=ahead))
         room = line.open if limit is None else max(0, limit - demand.waiting - change.waiting)
         backordered = min(line.open, room)
-        changed[line.line_id] = replace(line, open=line.open - backordered, backordered=backordered)
+        locations, safety = _sources(order, line, pool, network, stock)
+        changed[line.line_id] = replace(
+            line,
+            open=line.open - backordered,
+            backordered=backordered,
+            expected_at=covered_at(stock, locations, safety, change.waiting + line.open, now),
+        )
         changes[line.sku] = replace(
             change, waiting=change.waiting + line.open, backordered=change.backordered + backordered
         )
         if line.open > backordered:
             order = order.with_exception("stock_short", line.line_id, now)
     return order.with_lines(changed), tuple(changes.values())
+
+
+def _sources(
+    order: Order, line: OrderLine, pool: str, network: Network, stock: Stock
+) -> tuple[list[str], dict[str, int]]:
+    """From where waiting units of a line can come, with the safety stock there."""
+    sellable = network.sellable(pool)
+    delivery = order.delivery(line.delivery_id)
+    method = delivery.method if delivery else Method.SHIP
+    at = delivery.location if delivery and method is Method.PICKUP else None
+    locations = [name for name in capable(sellable, stock) if at in (None, name)]
+    return locations, safety_at(stock.sku, sellable.values(), method)
 
 
 def _sell_at_till(

@@ -40,7 +40,9 @@ def reopen(order: Order, units: Mapping[str, int], now: datetime, reason: str) -
             if fewer < entry.units:
                 entries.append(replace(entry, units=entry.units - fewer))
         if back:
-            changed[line.line_id] = replace(line, open=line.open + back, entries=tuple(entries))
+            changed[line.line_id] = replace(
+                line, open=line.open + back, entries=tuple(entries), expected_at=None
+            )
     if not changed:
         return Reclaimed(order, {}, ())
     reopened = order.with_lines(changed)

@@ -82,7 +82,7 @@ def shelf_of(
     most = all_free if served else takeable
     return Shelf(
         {sku: _by_location(stock, safety[sku]) for sku, stock in known.items()},
-        {sku: most(stock, _capable(sellable, stock), safety[sku]) for sku, stock in known.items()},
+        {sku: most(stock, capable(sellable, stock), safety[sku]) for sku, stock in known.items()},
     )
 
 
@@ -176,7 +176,7 @@ def rejections(order: Order) -> dict[str, frozenset[str]]:
     return {line_id: frozenset(locations) for line_id, locations in said.items()}
 
 
-def _capable(sellable: Mapping[str, Location], stock: Stock) -> list[str]:
+def capable(sellable: Mapping[str, Location], stock: Stock) -> list[str]:
     """The locations that can do what a sku requires."""
     required = set(stock.sku.requires if stock.sku else ())
     return [name for name, location in sellable.items() if required <= set(location.can)]
