@@ -253,6 +253,12 @@ class Story:
         noted = self.order.with_exception("position_short", "A@wh-madrid", self.now)
         self._keep(noted.written(self.now, "position_short", data={"position": "A@wh-madrid"}))
 
+    def find(self) -> None:
+        """The location has found its units."""
+        settled = self.order.without_exception("position_short", "A@wh-madrid")
+        if settled is not self.order:
+            self._keep(settled.written(self.now, "position_found", data={"position": "A@wh-madrid"}))
+
     @property
     def _known(self) -> Known:
         return Known(self.order, self._returns, self._refunds)
@@ -371,6 +377,7 @@ STEPS: Mapping[str, Callable[[Story], None]] = {
     "receive_transfer": lambda story: story.receive_transfer(),
     "close_transfer": lambda story: story.move(lambda known: transfers.close(known, story.now)),
     "fall_short": lambda story: story.fall_short(),
+    "find": lambda story: story.find(),
     "stop_transfer": lambda story: story.move(
         lambda known: transfers.cancel(known, transfers.Fate.PUT_BACK, story.now)
     ),
@@ -393,7 +400,7 @@ def lives() -> tuple[Story, ...]:
         Story("AB").tell("release", "cancel_one", "give_up", "reject", "reject", "cancel"),
         Story().reserve("confirmed").reserve("released").reserve("expired"),
         Story().tell(*_MOVED, "send_transfer", "receive_transfer", "close_transfer"),
-        Story().tell(*_MOVED, "stop_transfer", "fall_short"),
+        Story().tell(*_MOVED, "stop_transfer", "fall_short", "find"),
         Story("ABC").tell(
             "repeat_other",
             "newer",

@@ -8,7 +8,7 @@ from typing import Any
 from oms.channels.payload import Node, loads
 from oms.events.messages import serve
 from oms.events.publish import Queue
-from oms.inventory.shortage import CODE
+from oms.orders.model import POSITION_SHORT
 from oms.runtime import batch, clients, logger, metrics, settings
 from oms.runtime.metrics import Metric
 from oms.store import process
@@ -65,7 +65,7 @@ def _resolve(message: Node) -> None:
     resolved = resolve_shortage(process.table(), sku, location, datetime.now(UTC))
     logger.note(**asdict(resolved))
     if resolved.exceptions:
-        metrics.add(Metric.EXCEPTIONS_OPENED, resolved.exceptions, code=CODE)
+        metrics.add(Metric.EXCEPTIONS_OPENED, resolved.exceptions, code=POSITION_SHORT)
 
 
 _WORK: Mapping[Work, Callable[[Node], None]] = {

@@ -387,7 +387,7 @@ def test_an_order_that_began_to_wait_while_stock_came_is_served(shop: Shop) -> N
         assert shop.asked == [("serve", "A")] * 2
 
 
-def test_a_position_short_of_what_it_promised_is_told_and_one_that_recovers_is_not(shop: Shop) -> None:
+def test_a_position_short_of_what_it_promised_is_told_and_one_that_recovers_only_in_full(shop: Shop) -> None:
     fill(shop.table, "A", wh_madrid=5)
     shop.order("1", ("A", 4))
     run(shop.records())
@@ -400,6 +400,9 @@ def test_a_position_short_of_what_it_promised_is_told_and_one_that_recovers_is_n
     shop.count("A", 3, hours=3)
     assert run(shop.records()) == []
     assert shop.asked == []
+    shop.count("A", 4, hours=4)
+    assert run(shop.records()) == []
+    assert shop.asked == [("shortage", "A", "wh-madrid")]
 
 
 def test_a_sku_of_any_letters_can_be_told(shop: Shop) -> None:

@@ -89,6 +89,7 @@ def in_one_shard(count: int) -> list[Order]:
     [
         ("{}", "stage"),
         ('{"stage": "evaporate", "shard": "03", "after": {}}', "stage"),
+        ('{"stage": "held", "shard": "03", "after": {}}', "stage"),
         ('{"stage": "release", "shard": "16", "after": {}}', "shard"),
         ('{"stage": "release", "shard": "3", "after": {}}', "shard"),
         ('{"stage": "release", "shard": "03"}', "after"),

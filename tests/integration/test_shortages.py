@@ -7,13 +7,15 @@ from datetime import timedelta
 import pytest
 
 from functions.sourcing.handler import handler
-from oms.fulfillment.events import FactKind, FulfillmentFact
+from oms.fulfillment.events import FactKind, FulfillmentFact, Package, PackedUnits
 from oms.fulfillment.model import FulfillmentOrder
+from oms.inventory.model import Delta
 from oms.orders.identity import order_id
 from oms.orders.model import Order
+from oms.orders.work import WorkStage, work_stage
 from oms.store.meter import Meter
 from oms.store.table import Table
-from oms.store.writes import Write
+from oms.store.writes import Why, Write, move
 from oms.usecases.check_ledger import check_ledger
 from oms.usecases.count_stock import Count, count_stock
 from oms.usecases.place_order import place_order
@@ -139,9 +141,45 @@ def test_the_least_advanced_work_gives_way_first(
     assert [number for number, codes in enumerate(exceptions(shop), 1) if codes] == [asked]
 
 
-def test_what_nobody_can_give_up_is_told(shop: Table) -> None:
+def test_what_a_held_order_has_gives_way_too(shop: Table) -> None:
     held = place(shop, 4, payments=())
     assert order_of(shop, held).holds == ("payment",)
+    count(shop, 6)
+    assert resolve(shop) == Resolved(reopened=2)
+    assert (opened(shop), order_of(shop, held).lines[0].open) == ([0, 0, 0], 2)
+    assert work_stage(order_of(shop, held)) == (WorkStage.OPEN, LATER)
+    proved(shop)
+
+
+def test_the_exception_is_resolved_by_units_that_are_found(shop: Table) -> None:
+    release(shop, 3)
+    release(shop, 2)
+    count(shop, 1)
+    resolve(shop)
+    assert exceptions(shop)[1:] == [["position_short"], ["position_short"]]
+    found = Count("A", "wh-madrid", 4, LATER + timedelta(minutes=1), "count", "test")
+    count_stock(shop, network(), found, LATER + timedelta(minutes=1))
+    assert resolve(shop) == Resolved(settled=2)
+    assert exceptions(shop)[1:] == [[], []]
+    assert order(shop, 2).journal[-1].kinds == ("position_found",)
+    assert resolve(shop) == Resolved()
+
+
+@pytest.mark.parametrize(("units", "left"), [(1, ["position_short"]), (2, [])])
+def test_the_exception_is_resolved_when_all_units_have_left(shop: Table, units: int, left: list[str]) -> None:
+    work = release(shop, 2)
+    count(shop, 1)
+    resolve(shop)
+    assert exceptions(shop)[1] == ["position_short"]
+    name = order_id("shop-es", "2")
+    package = Package("p1", "correos", "PQ-1", 300, (PackedUnits("1", units),))
+    fact = FulfillmentFact("m-1", FactKind.SHIPPED, LATER, name, work.id, (package,))
+    record_fulfillment(shop, fact, LATER)
+    assert exceptions(shop)[1] == left
+
+
+def test_what_nobody_can_give_up_is_told(shop: Table) -> None:
+    shop.commit(move("A", "wh-madrid", Delta(allocated=2), Why("transfer", "t-1", "test", NOW)))
     count(shop, 0)
     assert resolve(shop) == Resolved(reopened=6, left=2)
     assert position(shop, "A", "wh-madrid").uncommitted == -2

@@ -204,7 +204,7 @@ def test_an_unpaid_order_keeps_its_stock_and_is_held(
     assert sources(placement) == {"1": [("wh-madrid", 1)]}
     assert ("payment" in placement.order.holds) is held
     assert payment_status(placement.order) == status
-    assert work_stage(placement.order) == (None if held else (WorkStage.RELEASE, NOW))
+    assert work_stage(placement.order) == (WorkStage.HELD if held else WorkStage.RELEASE, NOW)
 
 
 def test_an_order_is_due_for_release_after_its_channel_s_grace() -> None:

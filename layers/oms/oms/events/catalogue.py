@@ -221,6 +221,11 @@ CATALOGUE: Mapping[str, EventType[Any]] = {
         {"sku": _TEXT, "location": _TEXT},
         data.position_short,
     ),
+    "order.position_found": EventType[Order](
+        "The location has the units that it was asked for after all.",
+        {"sku": _TEXT, "location": _TEXT},
+        data.position_short,
+    ),
     "order.transferred": EventType[Order](
         "Units are moved between locations for it: see the events of the transfer.",
         {"transfer": _TEXT},

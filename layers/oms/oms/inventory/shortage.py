@@ -10,9 +10,6 @@ from oms.fulfillment.model import FulfillmentOrder, FulfillmentState
 from oms.inventory.model import Position
 from oms.orders.model import Order, Stage
 
-CODE = "position_short"
-"""Code of the exception of an order that was released from a position with too few units."""
-
 ADVANCED: tuple[FulfillmentState, ...] = (
     FulfillmentState.RELEASED,
     FulfillmentState.ON_HOLD,

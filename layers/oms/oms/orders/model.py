@@ -139,11 +139,14 @@ class Resolution:
     command: str
 
 
+POSITION_SHORT = "position_short"
+"""Code of the exception of an order that was released from a position with too few units."""
+
 EXCEPTIONS: dict[str, Resolution] = {
     "stock_short": Resolution(
         "merchandising", "receive stock, raise the backorder limit, or cancel the units"
     ),
-    "position_short": Resolution(
+    POSITION_SHORT: Resolution(
         "warehouse", "look for the units and count the position, or cancel what it cannot ship"
     ),
     "rejected_often": Resolution("merchandising", "look for the units at their locations, or cancel them"),
@@ -220,8 +223,16 @@ class Order(Journaled):
         return next((delivery for delivery in self.deliveries if delivery.id == delivery_id), None)
 
     def with_lines(self, changed: Mapping[str, OrderLine]) -> "Order":
-        """This order with the lines of `changed` (by line id) in place of its own."""
-        return replace(self, lines=tuple(changed.get(line.line_id, line) for line in self.lines))
+        """This order with the lines of `changed` (by line id) in place of its own.
+
+        That a position is too short is nothing to an order that has no units there any more.
+        """
+        lines = tuple(changed.get(line.line_id, line) for line in self.lines)
+        places = {f"{line.sku}@{entry.location}" for line in lines for entry in line.entries}
+        exceptions = tuple(
+            known for known in self.exceptions if known.code != POSITION_SHORT or known.ref in places
+        )
+        return replace(self, lines=lines, exceptions=exceptions)
 
     def with_exception(self, code: str, ref: str, at: datetime) -> "Order":
         """This order with an exception opened; the same code for the same thing is opened once."""

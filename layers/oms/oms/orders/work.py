@@ -10,19 +10,21 @@ OPEN_RETRY = timedelta(minutes=15)
 
 
 class WorkStage(StrEnum):
-    """Stages of the work queue: of orders, of reservations that somebody has to end, of new skus."""
+    """Stages of the work queue: of orders, of reservations that somebody has to end, of new skus.
+
+    What is held stands there to be found, as it may have to give its units up; the clock asks nothing for it.
+    """
 
     RELEASE = "release"
     OPEN = "open"
     EXPIRE = "expire"
     FIRST_RELEASE = "first_release"
+    HELD = "held"
 
 
 def releasable(order: Order) -> bool:
     """Whether some allocated units may be handed to their locations: no hold stops the order."""
-    return not order.holds and any(
-        entry.stage is Stage.ALLOCATED for line in order.lines for entry in line.entries
-    )
+    return not order.holds and _unreleased(order)
 
 
 def waits(order: Order) -> bool:
@@ -33,10 +35,16 @@ def waits(order: Order) -> bool:
 def work_stage(order: Order) -> tuple[WorkStage, datetime] | None:
     """The earliest work due on an order, or None when there is none.
 
-    An item stands in the queue once: release comes before trying again what waits.
+    An item stands in the queue once: release comes before trying again what waits, and that before a hold.
     """
     if order.due_at is None:
         return None
     if releasable(order):
         return WorkStage.RELEASE, order.due_at
-    return (WorkStage.OPEN, order.due_at) if waits(order) else None
+    if waits(order):
+        return WorkStage.OPEN, order.due_at
+    return (WorkStage.HELD, order.due_at) if _unreleased(order) else None
+
+
+def _unreleased(order: Order) -> bool:
+    return any(entry.stage is Stage.ALLOCATED for line in order.lines for entry in line.entries)

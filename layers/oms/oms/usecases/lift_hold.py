@@ -14,7 +14,7 @@ from oms.usecases.races import settle
 
 
 def lift_hold(table: Table, name: str, hold: str, now: datetime, expected: int | None = None) -> Order:
-    """Lift a hold, once: a repeated request finds it lifted. Write units: 1, and 1 for the queue of releases.
+    """Lift a hold, once: a repeated request finds it lifted. Write units: 1, and 2 of the work queue.
 
     Args:
         table: the store.

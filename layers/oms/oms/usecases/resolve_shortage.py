@@ -6,9 +6,9 @@ from datetime import datetime
 from functools import partial
 
 from oms.fulfillment.model import FulfillmentOrder
-from oms.inventory.shortage import ADVANCED, CODE, asked_for, latest_first, missing, movable, to_decide
+from oms.inventory.shortage import ADVANCED, asked_for, latest_first, missing, movable, to_decide
 from oms.orders.identity import SHARDS
-from oms.orders.model import Order
+from oms.orders.model import POSITION_SHORT, Order
 from oms.orders.resourcing import reopen
 from oms.orders.work import WorkStage
 from oms.store import keys, queries
@@ -23,24 +23,29 @@ from oms.store.writes import Why, move, replace, wait
 from oms.usecases.races import settle
 
 _PAGE = 500
-_STAGES = (WorkStage.RELEASE, WorkStage.OPEN)
+_STAGES = (WorkStage.RELEASE, WorkStage.OPEN, WorkStage.HELD)
 
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """Units that wait for another source, orders with an exception opened, and units that nobody gives up."""
+    """Units that wait for another source, orders with an exception opened, and units that nobody gives up.
+
+    `settled` are orders whose exception is resolved, as the position is not short any more.
+    """
 
     reopened: int = 0
     exceptions: int = 0
     left: int = 0
+    settled: int = 0
 
 
 def resolve_shortage(table: Table, sku: str, location: str, now: datetime) -> Resolved:
     """Make the promises of a position no more than what is there, by the rule of `oms.inventory.shortage`.
 
-    Unreleased orders are found in the work queue, where those that are held do not stand; released ones in
-    the location's pick lists. To resolve twice changes nothing more. Write units: 11 for an order of one line
-    that is sourced again, 3 of them of indexes; 1 for one with an exception.
+    Unreleased orders are found in the work queue, released ones in the location's pick lists. To resolve
+    twice changes nothing more. Of a position that is not short any more the exceptions are resolved. Write
+    units: 11 or 12 for an order of one line that is sourced again, 3 or 4 of them of indexes; 1 for one with
+    an exception.
 
     Args:
         table: the store.
@@ -51,9 +56,12 @@ def resolve_shortage(table: Table, sku: str, location: str, now: datetime) -> Re
     Raises:
         Busy: somebody else kept writing; hand the message back to its queue.
     """
-    short = missing(read_position(table, sku, location))
+    short, ref = missing(read_position(table, sku, location)), f"{sku}@{location}"
     if not short:
-        return Resolved()
+        works = (work for work in _released(table, location) if asked_for(work, sku))
+        names = dict.fromkeys(work.order_id for work in works)
+        settled = (settle(partial(_settle, table, name, ref, now), f"order {name}") for name in names)
+        return Resolved(settled=sum(settled))
     reopened = 0
     for order in latest_first(_unreleased(table, sku, location)):
         attempt = partial(_reopen, table, order.order_id, sku, location, now)
@@ -63,7 +71,7 @@ def resolve_shortage(table: Table, sku: str, location: str, now: datetime) -> Re
             return Resolved(reopened)
     exceptions = 0
     for work in to_decide(_released(table, location), sku, short):
-        note = partial(_note, table, work.order_id, f"{sku}@{location}", now)
+        note = partial(_note, table, work.order_id, ref, now)
         exceptions += settle(note, f"shortage of order {work.order_id}")
         short -= asked_for(work, sku)
     return Resolved(reopened, exceptions, max(0, short))
@@ -77,9 +85,9 @@ def _reopen(table: Table, order_id: str, sku: str, location: str, now: datetime)
     units = movable(order, sku, location, short)
     if not units:
         return 0, short
-    change = reopen(order, units, now, CODE)
+    change = reopen(order, units, now, POSITION_SHORT)
     delta = change.deltas[sku, location]
-    why = Why(CODE, order_id, "sourcing", now)
+    why = Why(POSITION_SHORT, order_id, "sourcing", now)
     table.commit(
         replace(keys.header(order_id), encode_order(change.order), order.v),
         *waiting_writes(order, change.order),
@@ -92,10 +100,21 @@ def _reopen(table: Table, order_id: str, sku: str, location: str, now: datetime)
 def _note(table: Table, order_id: str, ref: str, now: datetime) -> bool:
     """Open the exception on an order; False when it is open already."""
     order = queries.known_order(table, order_id)
-    noted = order.with_exception(CODE, ref, now)
+    noted = order.with_exception(POSITION_SHORT, ref, now)
     if noted is order:
         return False
-    told = noted.written(now, CODE, data={"position": ref})
+    told = noted.written(now, POSITION_SHORT, data={"position": ref})
+    table.commit(replace(keys.header(order_id), encode_order(told), order.v))
+    return True
+
+
+def _settle(table: Table, order_id: str, ref: str, now: datetime) -> bool:
+    """Resolve the exception of an order; False when it has none."""
+    order = queries.known_order(table, order_id)
+    settled = order.without_exception(POSITION_SHORT, ref)
+    if settled is order:
+        return False
+    told = settled.written(now, "position_found", data={"position": ref})
     table.commit(replace(keys.header(order_id), encode_order(told), order.v))
     return True
 

@@ -30,6 +30,7 @@ _ASKED: Mapping[WorkStage, Callable[[str], Message]] = {
 _EVERY = OPEN_RETRY // timedelta(minutes=1)
 """Minutes between two looks at what waits in a shard."""
 
+_SWEPT = tuple(stage for stage in WorkStage if stage is not WorkStage.HELD)
 _SHARDS = tuple(f"{number:02d}" for number in range(SHARDS))
 
 
@@ -50,8 +51,10 @@ def parse_tick(message: Json) -> tuple[Sweep, ...]:
     """
     node = Node(message)
     if node.flag("tick"):
-        return tuple(Sweep(stage, shard) for stage in WorkStage for shard in _SHARDS)
+        return tuple(Sweep(stage, shard) for stage in _SWEPT for shard in _SHARDS)
     stage = choice(node, "stage", WorkStage)
+    if stage not in _SWEPT:
+        raise node.invalid("stage", "one that is swept")
     shard = node.need(Node.text, "shard")
     if shard not in _SHARDS:
         raise node.invalid("shard", f"one of {_SHARDS[0]} to {_SHARDS[-1]}")

@@ -26,12 +26,13 @@ class Woken:
 @dataclass(slots=True)
 class _Noticed:
     """What changes ask for, each with the position of the first that does: skus to serve because they are
-    described anew, skus to serve if that is possible now, and positions that are short.
+    described anew, skus to serve if that is possible now, positions that are short, and that are so no more.
     """
 
     described: dict[str, int] = field(default_factory=dict)
     perhaps: dict[str, int] = field(default_factory=dict)
     short: dict[tuple[str, str], int] = field(default_factory=dict)
+    found: dict[tuple[str, str], int] = field(default_factory=dict)
 
 
 def wake_waiting(table: Table, network: Network, sourcing: Queue, changes: Sequence[Change]) -> Woken:
@@ -63,7 +64,7 @@ def wake_waiting(table: Table, network: Network, sourcing: Queue, changes: Seque
     wanted: list[tuple[int, Message]] = [
         *((position, serve(sku, described=True)) for sku, position in noticed.described.items()),
         *((noticed.perhaps[sku], serve(sku)) for sku in able),
-        *((position, shortage(*place)) for place, position in noticed.short.items()),
+        *((position, shortage(*place)) for place, position in (noticed.found | noticed.short).items()),
     ]
     wanted.sort(key=lambda asked: asked[0])
     sent, _, failure = deliver(wanted, sourcing.send, failure)
@@ -94,13 +95,23 @@ def _notice_position(noticed: _Noticed, position: int, old: Item | None, new: It
     uncommitted = decode_position(old).uncommitted if old else 0
     if after.uncommitted > uncommitted:
         noticed.perhaps.setdefault(after.sku, position)
+        if uncommitted < 0 <= after.uncommitted:
+            noticed.found.setdefault((after.sku, after.location), position)
     elif after.uncommitted < min(0, uncommitted):
         noticed.short.setdefault((after.sku, after.location), position)
 
 
 def _deciding(sku: Sku) -> tuple[object, ...]:
     """What of a catalogue entry decides whether units of it can be given a source."""
-    return sku.scale, sku.tracked, sku.requires, sku.ships_with, sku.kit, sku.first_release_at
+    return (
+        sku.scale,
+        sku.tracked,
+        sku.requires,
+        sku.ships_with,
+        sku.kit,
+        sku.first_release_at,
+        sku.safety_stock,
+    )
 
 
 def _servable(table: Table, network: Network, skus: Collection[str]) -> set[str]:
