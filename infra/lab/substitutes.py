@@ -12,7 +12,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, tzinfo
 from types import FunctionType, ModuleType, SimpleNamespace, TracebackType
@@ -65,6 +65,15 @@ class _InTurn:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         pass
+
+    def submit[**P, R](self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Future[R]:
+        """What the work gives, at once."""
+        future: Future[R] = Future()
+        try:
+            future.set_result(work(*args, **kwargs))
+        except BaseException as error:  # a crash too is told to whoever asks for the result
+            future.set_exception(error)
+        return future
 
     def map[T, R](self, work: Callable[[T], R], items: Iterable[T]) -> list[R]:
         """The answers in the order of the items, whatever the order of the work."""

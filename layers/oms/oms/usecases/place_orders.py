@@ -1,6 +1,7 @@
 """Place many orders in few transactions: the group commit of the hot lane."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
@@ -136,12 +137,22 @@ class _Lane:
         self._read_carts(one.command.reservation for one in queue)
         in_carts = (sku for cart in self._carts.values() for sku, _ in cart.held)
         self._read(chain(in_carts, (line.sku for one in queue for line in one.command.lines if line.sku)))
-        while queue:
-            group, done = self._group(queue)
-            done = done or self._commit(group)
-            yield from done
-            gone = {candidate.number for candidate, _ in done}
-            queue = [candidate for candidate in queue if candidate.number not in gone]
+        with ThreadPoolExecutor(1) as sender:
+            group, done = self._group(queue, self._stocks)
+            while queue:
+                ahead, foreseen = None, False
+                writes = _writes(group, self._now) if group else []
+                if len(writes) > MOST_WRITES:
+                    self._make_room(group[0])
+                elif group:
+                    sent = sender.submit(self._table.commit, *writes)
+                    # What follows is formed meanwhile, as if this group got through: most do.
+                    ahead = self._group(queue[len(group) :], group[-1].left)
+                    done, foreseen = self._outcomes(group, sent)
+                yield from done
+                gone = {candidate.number for candidate, _ in done}
+                queue = [candidate for candidate in queue if candidate.number not in gone]
+                group, done = ahead if ahead and foreseen else self._group(queue, self._stocks)
 
     def _read(self, skus: Iterable[str]) -> None:
         """Read stock consistently: only what such a read shows may decide that units have to wait."""
@@ -150,10 +161,9 @@ class _Lane:
     def _read_carts(self, names: Iterable[str | None]) -> None:
         self._carts |= read_reservations(self._table, filter(None, names))
 
-    def _group(self, queue: Sequence[_Candidate]) -> tuple[list[_Member], _Done]:
+    def _group(self, queue: Sequence[_Candidate], stocks: Mapping[str, Stock]) -> tuple[list[_Member], _Done]:
         """The longest beginning of the queue that a transaction takes; or the first that cannot be placed."""
         group: list[_Member] = []
-        stocks: Mapping[str, Stock] = self._stocks
         touched: set[tuple[str, str, str]] = set()
         own = 0
         for candidate in queue[: self._most]:
@@ -184,33 +194,34 @@ class _Lane:
         check_size(writes)
         return _Member(candidate, placement, writes, left_by(placement, stocks))
 
-    def _commit(self, group: Sequence[_Member]) -> _Done:
-        """Store a group; what became of its orders, nothing when it has to be formed anew."""
-        placements = [member.placement for member in group]
-        name = placements[0].order.order_id
-        ref = name if len(group) == 1 else f"{name}+{len(group) - 1}"
-        stock = stock_writes(placements, Why("order_placed", ref, "hot_lane", self._now))
-        writes = [*(write for member in group for write in member.writes), *stock]
-        if len(writes) > MOST_WRITES:
-            make_room(self._table, self._network, placements[0], self._now)
-            self._read_carts([group[0].candidate.command.reservation])
-            self._read(row.sku for row in placements[0].ended)
-            return []
+    def _make_room(self, member: _Member) -> None:
+        """Let what has expired leave before an order that does not fit into a transaction with it."""
+        make_room(self._table, self._network, member.placement, self._now)
+        self._read_carts([member.candidate.command.reservation])
+        self._read(row.sku for row in member.placement.ended)
+
+    def _outcomes(self, group: Sequence[_Member], sent: Future[None]) -> tuple[_Done, bool]:
+        """What became of the orders of a group, nothing when it has to be formed anew.
+
+        Returns:
+            The outcomes, and whether the group has left just the stock that was foreseen.
+        """
         try:
-            self._table.commit(*writes)
+            sent.result()
         except Cancelled as cancelled:
-            return self._cancelled(group, cancelled)
+            return self._cancelled(group, cancelled), False
         except ClientError as error:
             if error.response["Error"]["Code"] not in _INVALID:
                 raise
             self._most = len(group) // 2 or MOST_WRITES
-            return [(group[0].candidate, Refused(error))] if len(group) == 1 else []
+            return ([(group[0].candidate, Refused(error))] if len(group) == 1 else []), False
         self._stocks = dict(group[-1].left)
-        for cart in filter(None, (placement.reservation for placement in placements)):
-            self._carts[cart.id] = cart
+        placements = [member.placement for member in group]
+        carts = [placement.reservation for placement in placements if placement.reservation]
+        self._carts |= {cart.id: cart for cart in carts}
         refusals, self._lost = self._lost, 0
         finished = self._finish(group)
-        return [
+        done: _Done = [
             (
                 member.candidate,
                 Result(
@@ -222,6 +233,7 @@ class _Lane:
             )
             for member, order in zip(group, finished, strict=True)
         ]
+        return done, not carts and finished == [placement.order for placement in placements]
 
     def _finish(self, group: Sequence[_Member]) -> list[Order]:
         """What remains to be done once orders are there; whoever comes after a crash does it later."""
@@ -280,3 +292,12 @@ class _Lane:
         result = place_order(self._table, self._network, candidate.command, self._now)
         self._read(line.sku for line in candidate.command.lines if line.sku)
         return candidate, result
+
+
+def _writes(group: Sequence[_Member], now: datetime) -> list[Write]:
+    """Everything that a group writes."""
+    placements = [member.placement for member in group]
+    name = placements[0].order.order_id
+    ref = name if len(group) == 1 else f"{name}+{len(group) - 1}"
+    stock = stock_writes(placements, Why("order_placed", ref, "hot_lane", now))
+    return [*(write for member in group for write in member.writes), *stock]
