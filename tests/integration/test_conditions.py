@@ -1,6 +1,6 @@
 """Conditions of the writes of stock: each alone keeps a write out that would sell or give back units twice.
 
-Most are a second lock behind the version of a header, so that only a write by itself shows that they are there.
+Most are a second lock behind the version of a header, so only a write by itself shows that they are there.
 """
 
 from dataclasses import replace
