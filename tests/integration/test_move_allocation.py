@@ -154,7 +154,8 @@ def test_a_rival_that_takes_the_last_units_before_it_leaves_them_where_they_were
                 placed.commit(move("A", "wh-lyon", Delta(allocated=1), Why("rival", "r", "test", NOW)))
             return self._client.transact_write_items(**request)
 
-    rival = Table(Rival(placed.client), placed.name)
+    client: Any = Rival(placed.client)
+    rival = Table(client, placed.name)
     with pytest.raises(Exception, match="stock_short"):
         move_allocation(rival, network(), ID, THERE, NOW)
     assert shelves(placed, "A") == BEFORE | {"wh-lyon": (2, 1, 1)}

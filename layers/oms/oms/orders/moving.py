@@ -90,12 +90,12 @@ def _movable(line: OrderLine, wish: MoveRequest) -> int:
     if 0 < units <= at_hand:
         return units
     stages = [entry.stage for entry in line.entries if entry.location == wish.origin]
-    gone = next((stage for stage in stages if stage is not Stage.ALLOCATED), None)
+    gone = next((str(stage) for stage in stages if stage is not Stage.ALLOCATED), None)
     counters = ("backordered", "open", "shipped", "cancelled")
     instead = gone or next((name for name in counters if getattr(line, name)), "allocated")
     state = "allocated" if at_hand else instead
     detail = f"{at_hand} units of line {line.line_id} are allocated at {wish.origin} and not released"
-    raise Problem(Code.STATE_REFUSED, detail, "units" if at_hand else "from_location", str(state))
+    raise Problem(Code.STATE_REFUSED, detail, "units" if at_hand else "from_location", state)
 
 
 def _check_target(order: Order, wish: MoveRequest, method: Method, network: Network, stock: Stock) -> None:

@@ -279,7 +279,7 @@ def _safety(order: Order, stocks: Mapping[str, Stock], network: Network) -> dict
     """Units that an order leaves where it takes some; of two methods, what the one leaves that takes more."""
     least: dict[Place, int] = {}
     for line in order.lines:
-        sku = stocks[line.sku].sku if line.sku in stocks else None
+        sku = stocks.get(line.sku or "", Stock(None)).sku
         delivery = order.delivery(line.delivery_id)
         method = delivery.method if delivery else Method.SHIP
         for entry in line.entries if sku else ():
