@@ -24,12 +24,13 @@ from oms.channels.headers import Headers
 from oms.events.publish import Queue
 from oms.events.subscribers import Subscriber
 from oms.fulfillment.events import FactKind, FulfillmentFact, Package
+from oms.fulfillment.model import ShipmentState
 from oms.inventory.ledger import Account, Book, Finding
 from oms.inventory.model import Delta, Supply, SupplyKind
 from oms.inventory.reservations import Cart, CartLine
 from oms.orders.commands import CancelOrder, Customer, PlaceOrder
 from oms.orders.identity import order_id, shard
-from oms.orders.records import ListingRecorded
+from oms.orders.records import ListingRecorded, TrackingRecorded
 from oms.orders.work import WorkStage
 from oms.returns.events import RequestedUnits, ReturnedUnits, ReturnFact, ReturnRequest
 from oms.returns.model import Outcome, return_id
@@ -61,6 +62,7 @@ from oms.usecases.push_stock import announce, push_stock
 from oms.usecases.record_fulfillment import record_fulfillment
 from oms.usecases.record_listing import record_listing
 from oms.usecases.record_return import record_return
+from oms.usecases.record_tracking import record_tracking
 from oms.usecases.relay_changes import Change
 from oms.usecases.release_order import release_order
 from oms.usecases.replay_events import Replay, replay, request_replay
@@ -388,6 +390,11 @@ def _lived(skus: Sequence[str]) -> Iterator[Use]:
     yield Use("fulfillment", "Record it again", reporting(FactKind.ACCEPTED))
     yield Use("fulfillment", "Record a parcel as shipped", reporting(FactKind.SHIPPED, PARCEL))
     yield Use("fulfillment", "Record a parcel as shipped again", reporting(FactKind.SHIPPED, PARCEL))
+    on_its_way = TrackingRecorded(
+        *("track", "easypost", None, None, None, PARCEL.tracking_number),
+        *(ShipmentState.IN_TRANSIT, None, None, NOW + timedelta(hours=1)),
+    )
+    yield Use("intake", "Record where a parcel is", lambda table: record_tracking(table, on_its_way, NOW))
     yield Use("fulfillment", "Record a parcel as delivered", reporting(FactKind.DELIVERED, PARCEL))
     asked = tuple(RequestedUnits(str(number), 1, "too small") for number, _ in enumerate(skus, 1))
     yield Use("returns", "Request a return", returning(ReturnRequest("m-1", NOW, ID, "r-1", asked)))

@@ -6,11 +6,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 from oms.fulfillment.events import FactKind, FulfillmentFact, Package, PackedUnits
-from oms.fulfillment.model import FulfillmentOrder, Shipment
+from oms.fulfillment.model import FulfillmentOrder, Shipment, ShipmentState
 from oms.fulfillment.progress import advance, deliver, record_deliveries, ship
 from oms.fulfillment.recall import answer, recall
 from oms.fulfillment.rejection import reject
 from oms.fulfillment.release import release
+from oms.fulfillment.tracking import track
 from oms.inventory import transfers
 from oms.inventory.model import Position, Supply
 from oms.inventory.reservations import Cart, CartLine, Reservation
@@ -209,6 +210,12 @@ class Story:
             self._keep(deliver(shipment, fact, self.now))
         self._keep(record_deliveries(self.order, self._shipments, self.now))
 
+    def track(self, state: ShipmentState) -> None:
+        """Carriers say where the parcels are."""
+        for shipment in tuple(self._shipments.values()):
+            self._keep(track(shipment, state, self.now, self.now))
+        self._keep(record_deliveries(self.order, self._shipments, self.now))
+
     def request_return(self) -> None:
         """One unit of the first line is announced to come back."""
         asked = (RequestedUnits("1", 1, "too small"),)
@@ -365,6 +372,8 @@ STEPS: Mapping[str, Callable[[Story], None]] = {
     "ship_one": lambda story: story.ship(Package("p1", "correos", "PQ-1", 300, (PackedUnits("1", 1),))),
     "ship": lambda story: story.ship(Package("p2", "correos", "PQ-2", 900)),
     "deliver": lambda story: story.deliver(),
+    "travel": lambda story: story.track(ShipmentState.IN_TRANSIT),
+    "turn_back": lambda story: story.track(ShipmentState.RETURNING),
     "request_return": lambda story: story.request_return(),
     "receive": lambda story: story.come_back("1"),
     "restock": lambda story: story.come_back("1", Outcome.RESTOCK),
@@ -391,8 +400,8 @@ def lives() -> tuple[Story, ...]:
     return (
         Story("AB").tell("pay", "cancel_one", "give_back"),
         Story().tell(
-            *("release", "accept", "pick", "pack", "ready", "ship_one", "ship", "deliver"),
-            *("request_return", "restock", "receive", "receive_stray"),
+            *("release", "accept", "pick", "pack", "ready", "ship_one", "ship", "travel", "deliver"),
+            *("turn_back", "request_return", "restock", "receive", "receive_stray"),
         ),
         Story("AB").tell(
             "cancel_one", "release", "channel_cancels", "refuse_to", "ship_one", "channel_cancels"

@@ -10,7 +10,7 @@ from oms.channels.registry import adapter
 from oms.events.messages import LANE_BYTES, HotOrder, to_hot_lane
 from oms.events.publish import NotTakenError, Queue
 from oms.orders.commands import CancelOrder, Fetch, Ignore, PlaceOrder
-from oms.orders.records import ListingRecorded, PaymentRecorded, RefundRecorded
+from oms.orders.records import ListingRecorded, PaymentRecorded, RefundRecorded, TrackingRecorded
 from oms.problems import Code, Problem
 from oms.runtime import batch, clients, logger, metrics, settings
 from oms.runtime.metrics import Metric
@@ -23,6 +23,7 @@ from oms.usecases.heat import Heat, Hot
 from oms.usecases.place_order import place_order
 from oms.usecases.record_listing import record_listing
 from oms.usecases.record_money import record_money
+from oms.usecases.record_tracking import record_tracking
 
 
 @logger.invocation("intake")
@@ -83,6 +84,9 @@ def _execute(table: Table, command: Command) -> None:
         case PaymentRecorded() | RefundRecorded():
             paid = record_money(table, command, datetime.now(UTC))
             logger.note(order_id=paid.order_id if paid else None)
+        case TrackingRecorded():
+            parcels = record_tracking(table, command, datetime.now(UTC))
+            logger.note(shipments=" ".join(parcels))
         case _:
             raise Problem(Code.UNSUPPORTED, f"nothing acts on {command.command} yet", "command")
 

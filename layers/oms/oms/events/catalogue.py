@@ -11,7 +11,7 @@ from typing import Any
 
 from oms.events import data
 from oms.events.data import Data, Kept
-from oms.fulfillment.model import FulfillmentOrder, Shipment
+from oms.fulfillment.model import FulfillmentOrder, Shipment, ShipmentState
 from oms.inventory.reservations import Reservation
 from oms.inventory.transfers import Fate, Transfer
 from oms.orders.cancelling import CancelReason
@@ -300,6 +300,11 @@ CATALOGUE: Mapping[str, EventType[Any]] = {
             "lines": _list(_LINE),
         },
         data.parcel,
+    ),
+    "shipment.tracked": EventType[Shipment](
+        "The carrier says where a parcel is.",
+        {"state": _one_of(ShipmentState), **_OCCURRED},
+        data.tracked,
     ),
     "shipment.delivered": EventType[Shipment]("A parcel has arrived.", _OCCURRED, data.occurred),
     "return.requested": EventType[Return](

@@ -170,6 +170,11 @@ def identity_of_shipment(shipment: Shipment) -> Data:
     return {"fulfillment_order": work, "location": shipment.location}
 
 
+def tracked(shipment: Shipment, kept: Kept) -> Data:
+    """Where a parcel is, and since when, by the carrier's word."""
+    return {"state": kept["state"], **occurred(shipment, kept)}
+
+
 def occurred(entity: Shipment | Return | Transfer, kept: Kept) -> Data:
     """When it happened, by the word of who reported it."""
     return {"occurred_at": iso(datetime.fromisoformat(kept["occurred_at"]))}

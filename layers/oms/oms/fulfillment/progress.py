@@ -165,7 +165,7 @@ def record_deliveries(order: Order, shipments: Mapping[str, Shipment], now: date
     """
     delivered: dict[str, int] = {}
     for shipment in shipments.values():
-        if shipment.state is ShipmentState.DELIVERED:
+        if any("delivered" in entry.kinds for entry in shipment.journal):  # it may be on its way back since
             for packed in shipment.lines:
                 delivered[packed.line_id] = delivered.get(packed.line_id, 0) + packed.units
     changed = {
