@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import cast
 
 from oms.inventory.model import Stock
+from oms.orders.claims import UNKNOWN
 from oms.orders.commands import Line, LineKind, PlaceOrder
 from oms.orders.kits import expand
 from oms.orders.model import BodyLine, Order, OrderBody, OrderDelivery, OrderLine, Origin
@@ -19,8 +20,6 @@ from oms.orders.status import OrderStatus, kept_total, order_status
 from oms.payments.money import spread
 
 _AMOUNTS = ("amount", "discount", "tax")
-
-_UNKNOWN = ("sku_unknown", "quantity_unknown", "kit_unknown")
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +232,7 @@ def _with_new_lines(
         lines.append(replace(line, line_id=name, parent_line_id=parent, entries=entries, origin=origin))
     order = replace(order, lines=(*order.lines, *lines))
     for known in fresh.exceptions:
-        if known.code in _UNKNOWN:
+        if known.code in UNKNOWN:
             order = order.with_exception(known.code, names[known.ref], now)
     return order, tuple(replace(line, line_id=names[line.line_id]) for line in shown)
 
@@ -332,4 +331,4 @@ def _held(order: Order, fresh: Order, left: Iterable[str], now: datetime) -> Ord
 
 
 def _has_unknown(order: Order, line: OrderLine) -> bool:
-    return any(known.ref == line.line_id and known.code in _UNKNOWN for known in order.exceptions)
+    return any(known.ref == line.line_id and known.code in UNKNOWN for known in order.exceptions)
