@@ -27,9 +27,12 @@ from oms.store.writes import Write, put
 from oms.usecases.configure import configure
 from oms.usecases.describe_sku import describe_sku
 from oms.usecases.place_order import place_order
+from oms.usecases.receive_stock import Receipt, ReceivedUnits, receive_stock
+from oms.usecases.record_movements import record_movements
 from oms.usecases.release_order import release_order
 from tests.builders import MADRID, NOW, STORE, command, line, network
 from tests.conflicts import Conflicts
+from tests.recorder import RecordingTable
 from tests.rest import Rest, event, path_of
 from tests.shelves import COUNTED_AT, fill, position
 
@@ -646,8 +649,23 @@ def test_a_location_that_counts_net_of_orders_has_promised_units_added_back(rest
     place(table)
     configure(table, Location(**{**location_fields(MADRID), "count_basis": CountBasis.NET}), CONNECTORS)
     process.reset()
-    counted = rest.put("/stock/A/wh-madrid/count", {"on_hand": 4, "as_of": AT}).document["position"]
+    soon = keys.iso(NOW + timedelta(milliseconds=1))
+    counted = rest.put("/stock/A/wh-madrid/count", {"on_hand": 4, "as_of": soon}).document["position"]
     assert (counted["on_hand"], counted["allocated"], counted["uncommitted"]) == (5, 1, 4)
+
+
+def test_a_count_told_late_leaves_booked_what_came_since_once_its_movement_is_there(
+    rest: Rest, table: Table
+) -> None:
+    stream = RecordingTable(table, "SKU#")
+    receipt = Receipt("wh-madrid", (ReceivedUnits("A", 3),), NOW, "note-1", "test")
+    receive_stock(stream, network(), receipt, NOW)
+    count = {"on_hand": 4, "as_of": keys.iso(NOW - timedelta(minutes=1))}
+    assert rest.put("/stock/A/wh-madrid/count", count).problem[:2] == (503, "unavailable")
+    assert position(table, "A", "wh-madrid").on_hand == 3
+    assert record_movements(table, stream.records).failure is None
+    counted = rest.put("/stock/A/wh-madrid/count", count).document
+    assert (counted["applied"], counted["position"]["on_hand"]) == (True, 7)
 
 
 def test_a_count_wins_against_an_order_that_comes_between(

@@ -117,13 +117,9 @@ def ship(
             contents.append(ShippedLine(packed.line_id, request.sku, packed.units))
             if line.touches_stock:
                 seen = positions.get(request.sku, Position(request.sku, fulfillment_order.location))
-                gone = 0 if seen.counted_since(fact.occurred_at) else packed.units
-                add(
-                    deltas,
-                    request.sku,
-                    fulfillment_order.location,
-                    Delta(on_hand=-gone, allocated=-explained),
-                )
+                gone = Delta(on_hand=-packed.units, allocated=-explained)
+                left = seen.unseen(gone, fact.occurred_at)
+                add(deltas, request.sku, fulfillment_order.location, left)
         shipments.append(_shipment(order, fulfillment_order, package, shipment_id, contents, fact, now))
     if not shipments:
         return None

@@ -95,7 +95,11 @@ class Sku:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Quantities of one sku at one location. uncommitted = on_hand - blocked - allocated - reserved."""
+    """Quantities of one sku at one location. uncommitted = on_hand - blocked - allocated - reserved.
+
+    `counted_net` says on which basis the last count was. The last write was made `written_at`, the last that
+    recorded units which came or went `moved_at`; neither makes a position another.
+    """
 
     sku: str
     location: str
@@ -106,14 +110,22 @@ class Position:
     uncommitted: int = 0
     counted_at: datetime | None = None
     v: int = 0
+    counted_net: bool = False
+    written_at: datetime | None = field(default=None, compare=False)
+    moved_at: datetime | None = field(default=None, compare=False)
 
     def counted_since(self, moment: datetime) -> bool:
         """Whether the last count came after `moment`, so that it has seen what happened then."""
         return self.counted_at is not None and self.counted_at > moment
 
     def unseen(self, delta: "Delta", moment: datetime) -> "Delta":
-        """What is left to change for what happened at `moment`: a later count has found on_hand already."""
-        return replace(delta, on_hand=0) if self.counted_since(moment) else delta
+        """What is left to change for what happened at `moment`: a later count has found on_hand already.
+
+        One on the net basis has found on_hand less allocated units: both change together.
+        """
+        if not self.counted_since(moment):
+            return delta
+        return replace(delta, on_hand=delta.allocated if self.counted_net else 0)
 
     def moved(self, delta: "Delta") -> "Position":
         """This position after a change, at its next version."""

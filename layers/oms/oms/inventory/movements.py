@@ -23,7 +23,8 @@ class Movement:
         reason: why.
         ref: what it belongs to: an order, a fulfillment order, the time of a count.
         actor: who did it: a function, the name of a token.
-        at: when, UTC.
+        at: when it was written, UTC.
+        occurred_at: when it happened, UTC; never later than it was written.
     """
 
     sku: str
@@ -35,6 +36,7 @@ class Movement:
     ref: str
     actor: str
     at: datetime
+    occurred_at: datetime
 
     @property
     def before(self) -> Counters:

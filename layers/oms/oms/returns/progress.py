@@ -137,9 +137,7 @@ def record(known: Known, fact: ReturnFact, positions: Mapping[str, Position], no
             received[line_id] = new.arrived - old.arrived
         ordered = known.order.line(line_id)
         if ordered is not None and ordered.touches_stock and ordered.sku is not None:
-            delta = _moved(old, new)
-            if positions[ordered.sku].counted_since(fact.occurred_at):
-                delta = replace(delta, on_hand=0)
+            delta = positions[ordered.sku].unseen(_moved(old, new), fact.occurred_at)
             if delta.on_hand or any(delta.blocked.values()):
                 add(deltas, ordered.sku, fact.location, delta)
     disposed = [[units.line_id, str(units.outcome), units.units] for units in fact.lines if units.outcome]

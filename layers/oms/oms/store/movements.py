@@ -1,14 +1,19 @@
 """Movements in the store: derived from the images of a position, and kept apart from it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from oms.inventory.model import Position
 from oms.inventory.movements import Movement, counters, subtract
 from oms.store import keys
 from oms.store.attributes import Item, millis, moment
+from oms.store.errors import Busy
 from oms.store.stock import decode_position
 from oms.store.table import Table
+
+_OUT_OF_ORDER = timedelta(minutes=1)
+"""How much earlier a later write may be dated: each has the time at which its command began."""
 
 
 def movement_of(old: Item | None, new: Item) -> Movement | None:
@@ -38,6 +43,7 @@ def movement_of(old: Item | None, new: Item) -> Movement | None:
         why["ref"],
         why["actor"],
         moment(why["at"]),
+        moment(why.get("occurred_at", why["at"])),
     )
 
 
@@ -52,6 +58,7 @@ def encode_movement(movement: Movement) -> Item:
         "ref": movement.ref,
         "actor": movement.actor,
         "at": millis(movement.at),
+        "occurred_at": millis(movement.occurred_at),
     }
 
 
@@ -64,6 +71,7 @@ def decode_movement(item: Item) -> Movement:
         location=location,
         v=int(stored["SK"]),
         at=moment(stored["at"]),
+        occurred_at=moment(stored.get("occurred_at", stored["at"])),
         **{name: stored[name] for name in ("change", "after", "reason", "ref", "actor")},
     )
 
@@ -77,3 +85,25 @@ def keep_movements(table: Table, movements: Iterable[Movement]) -> None:
     table.put_many(
         {keys.movement(each.sku, each.location, each.v): encode_movement(each) for each in movements}
     )
+
+
+def movements_back_to(table: Table, position: Position, since: datetime) -> Iterator[Movement]:
+    """The movements of a position from its version back to all that was written since a time, latest first.
+
+    Raises:
+        Busy: one of them is missing; the stream brings it soon, unless it was lost.
+    """
+    v = position.v
+    while v:
+        wanted = v
+        above = keys.movement(position.sku, position.location, v + 1)
+        for item in table.latest(above.pk, before={"PK": above.pk, "SK": above.sk}):
+            movement = decode_movement(item)
+            if movement.v != v:
+                break
+            if movement.at < since - _OUT_OF_ORDER:
+                return
+            yield movement
+            v -= 1
+        if v == wanted:
+            raise Busy(f"movement {v} of {position.sku} at {position.location} is not there yet")

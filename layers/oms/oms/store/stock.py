@@ -147,6 +147,9 @@ def decode_position(item: Item) -> Position:
         uncommitted=stored.get("uncommitted", 0),
         counted_at=moment(stored["counted_at"]) if "counted_at" in stored else None,
         v=stored["v"],
+        counted_net=stored.get("counted_net", False),
+        written_at=moment(stored["why"]["at"]) if "why" in stored else None,
+        moved_at=moment(stored["moved_at"]) if "moved_at" in stored else None,
     )
 
 

@@ -52,16 +52,23 @@ def remove(key: Key) -> Write:
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """Why a position changes: a reason, what it belongs to, who did it (a function, a token), when (UTC)."""
+    """Why a position changes: a reason, what it belongs to, who did it (a function, a token), when (UTC).
+
+    A fact has also happened at a time, `occurred_at` (UTC); at the latest when it is written.
+    """
 
     reason: str
     ref: str
     actor: str
     at: datetime
+    occurred_at: datetime | None = None
 
     def stored(self) -> Item:
         """As kept on the position, from where the movement is written."""
-        return {"reason": self.reason, "ref": self.ref, "actor": self.actor, "at": millis(self.at)}
+        item: Item = {"reason": self.reason, "ref": self.ref, "actor": self.actor, "at": millis(self.at)}
+        if self.occurred_at is not None and self.occurred_at < self.at:
+            item["occurred_at"] = millis(self.occurred_at)
+        return item
 
 
 def move(
@@ -110,7 +117,11 @@ def move(
     defaults |= {"GSI2PK": keys.location_stock(location), "GSI2SK": sku}
     conditions = [f"#{name} >= :least_{name}" for name in minimum]
     values = adds | defaults | {f"least_{name}": units for name, units in minimum.items()}
-    values["why"] = why.stored()
+    sets: dict[str, Value] = {"why": why.stored()}
+    if delta.on_hand:
+        moved_at = seen.moved_at if seen else None
+        sets["moved_at"] = millis(max(moved_at or why.at, why.at))
+    values |= sets
     if seen is not None and exact:
         conditions.append("#v = :seen" if seen.v else "attribute_not_exists(#PK)")
         values |= {"seen": seen.v} if seen.v else {}
@@ -124,7 +135,9 @@ def move(
         keys.position(sku, location),
         update="ADD "
         + ", ".join(f"#{name} :{name}" for name in adds)
-        + " SET #why = :why, "
+        + " SET "
+        + ", ".join(f"#{name} = :{name}" for name in sets)
+        + ", "
         + ", ".join(f"#{name} = if_not_exists(#{name}, :{name})" for name in defaults),
         condition=" AND ".join(conditions) or None,
         values=values,
@@ -205,19 +218,21 @@ def heat(sku: str, until: datetime) -> Write:
     )
 
 
-def count(seen: Position, on_hand: int, as_of: datetime, why: Why) -> Write:
-    """Set what a count found on hand, moving uncommitted by the difference.
+def count(seen: Position, on_hand: int, as_of: datetime, why: Why, *, net: bool = False) -> Write:
+    """Set what is on hand after a count, moving uncommitted by the difference.
 
     Args:
         seen: the position as read (version 0 when there is none yet); any write in between makes it fail.
-        on_hand: units found.
+        on_hand: units that are there now.
         as_of: when they were counted, UTC.
         why: reason, reference and actor of the movement.
+        net: whether promised units were left out.
     """
     values: dict[str, Value] = {"on_hand": on_hand, "difference": on_hand - seen.on_hand, "one": 1}
     values |= {"counted_at": millis(as_of), "why": why.stored(), "t": "position", "sv": 1}
     values |= {"GSI2PK": keys.location_stock(seen.location), "GSI2SK": seen.sku}
-    placed = ("on_hand", "counted_at", "why", "t", "sv", "GSI2PK", "GSI2SK")
+    values["counted_net"] = net
+    placed = ("on_hand", "counted_at", "counted_net", "why", "t", "sv", "GSI2PK", "GSI2SK")
     return Write(
         "Update",
         keys.position(seen.sku, seen.location),

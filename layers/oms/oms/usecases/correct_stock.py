@@ -65,7 +65,7 @@ def _correct(table: Table, correction: Correction, now: datetime, keep: Keep[Pos
     if not delta.on_hand and not any(delta.blocked.values()):
         return _kept(table, seen, [], keep)
     check_possible(seen, delta)
-    why = Why(correction.reason, correction.ref, correction.actor, now)
+    why = Why(correction.reason, correction.ref, correction.actor, now, correction.occurred_at)
     write = move(correction.sku, correction.location, delta, why, seen=seen, exact=True)
     return _kept(table, seen.moved(delta), [write], keep)
 

@@ -3,10 +3,11 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from oms.inventory.model import CountBasis, Position
+from oms.inventory.model import CountBasis, Delta, Position
 from oms.inventory.network import Network
 from oms.store import keys
 from oms.store.attributes import millis, moment
+from oms.store.movements import movements_back_to
 from oms.store.stock import read_position
 from oms.store.table import Table
 from oms.store.writes import Why, count
@@ -39,8 +40,9 @@ def count_stock(
 ) -> Counted:
     """Record a count, once: its time is its idempotency key, and an older count changes nothing.
 
-    A location that counts net of orders leaves promised units out: they are added back. Unknown skus can be
-    counted too: a count is a fact.
+    What happened after it stays booked, however late the count is told: on_hand becomes what was found and
+    what has come and gone since. A location that counts net of orders leaves promised units out: those of
+    that time are added back. Unknown skus can be counted too: a count is a fact.
 
     Args:
         table: the store.
@@ -51,12 +53,12 @@ def count_stock(
 
     Raises:
         Problem: the location is not configured, or the count comes from the future.
-        Busy: the position kept changing; try again.
+        Busy: the position kept changing, or the movements since `as_of` are not all there yet; try again.
     """
     location = configured_location(network, found.location)
     check_past(found.as_of, now, "as_of")
     as_of = moment(millis(found.as_of))  # as stored: else a repetition would look later than the first
-    why = Why(found.reason, keys.iso(as_of), found.actor, now)
+    why = Why(found.reason, keys.iso(as_of), found.actor, now, as_of)
     known = [seen] if seen else []
 
     def attempt() -> Counted:
@@ -71,8 +73,25 @@ def _count(
 ) -> Counted:
     if seen.counted_at is not None and as_of <= seen.counted_at:
         return Counted(seen, applied=False)
-    on_hand = found.units + (seen.allocated if basis is CountBasis.NET else 0)
-    table.commit(count(seen, on_hand, as_of, why))
+    net = basis is CountBasis.NET
+    since = _since(table, seen, as_of, net)
+    on_hand = found.units + since.on_hand + (seen.allocated - since.allocated if net else 0)
+    table.commit(count(seen, on_hand, as_of, why, net=net))
     uncommitted = seen.uncommitted + on_hand - seen.on_hand
-    counted = replace(seen, on_hand=on_hand, uncommitted=uncommitted, counted_at=as_of, v=seen.v + 1)
+    counted = replace(
+        seen, on_hand=on_hand, uncommitted=uncommitted, counted_at=as_of, counted_net=net, v=seen.v + 1
+    )
     return Counted(counted, applied=True)
+
+
+def _since(table: Table, seen: Position, as_of: datetime, net: bool) -> Delta:
+    """What has happened at a position since a count; its movements are read only when that may be something.
+
+    A fact that was written later but happened before is in the count; one of the same millisecond is not.
+    """
+    last = seen.written_at if net else seen.moved_at
+    if last is None or last < as_of:
+        return Delta()
+    later = [made.change for made in movements_back_to(table, seen, as_of) if made.occurred_at >= as_of]
+    on_hand, allocated = (sum(change.get(name, 0) for change in later) for name in ("on_hand", "allocated"))
+    return Delta(on_hand=on_hand, allocated=allocated)

@@ -92,7 +92,7 @@ def _receive(table: Table, receipt: Receipt, now: datetime, keep: Keep[Received]
     writes: list[Write] = []
     for (sku, location), delta in sorted(deltas.items()):
         reason = "over_received" if over.get(sku) else "received"
-        why = Why(reason, receipt.supply or receipt.ref, receipt.actor, now)
+        why = Why(reason, receipt.supply or receipt.ref, receipt.actor, now, receipt.occurred_at)
         left = seen[sku].unseen(delta, receipt.occurred_at)
         if left.on_hand or left.blocked:
             writes.append(move(sku, location, left, why, seen=seen[sku]))

@@ -114,7 +114,7 @@ def _ship(table: Table, fact: FulfillmentFact, now: datetime) -> Recorded:
     shipping = ship(order, work, known, positions, fact, now)
     if shipping is None:
         return Recorded()
-    why = Why("shipped", work.public_id, "fulfillment", now)
+    why = Why("shipped", work.public_id, "fulfillment", now, fact.occurred_at)
     table.commit(
         replace_item(keys.header(order.order_id), encode_order(shipping.order), order.v),
         replace_item(

@@ -126,7 +126,7 @@ def _reject(table: Table, network: Network, fact: FulfillmentFact, act: Act, now
     rejected = reject(order, work, positions, fact, act, network.profile.attempts, now)
     if rejected is None:
         return Recorded()
-    why = Why("rejected", work.public_id, "fulfillment", now)
+    why = Why("rejected", work.public_id, "fulfillment", now, fact.occurred_at)
     after = rejected.fulfillment_order
     table.commit(
         *reclaim_writes(order, rejected.change, why),

@@ -52,13 +52,15 @@ def _record(table: Table, message: ReturnRequest | ReturnFact, now: datetime) ->
         skus = skus_moved(known.order, message)
         positions = {sku: read_position(table, sku, message.location) for sku in skus}
         change = record(known, message, positions, now)
-    writes = _writes(known, change, positions, now)
+    writes = _writes(known, change, positions, message.occurred_at, now)
     if writes:
         table.commit(*writes)
     return change
 
 
-def _writes(known: Known, change: Change, positions: dict[str, Position], now: datetime) -> list[Write]:
+def _writes(
+    known: Known, change: Change, positions: dict[str, Position], at: datetime, now: datetime
+) -> list[Write]:
     """Everything that a change writes; nothing when the message was recorded before."""
     after = change.return_
     before = known.returns.get(after.id)
@@ -71,7 +73,7 @@ def _writes(known: Known, change: Change, positions: dict[str, Position], now: d
         writes.append(replace(header, encode_order(change.order), known.order.v))
     if change.refund:
         writes.append(create(keys.refund(after.order_id, change.refund.id), encode_refund(change.refund)))
-    why = Why(f"return_{after.journal[-1].kinds[-1]}", after.public_id, "returns", now)
+    why = Why(f"return_{after.journal[-1].kinds[-1]}", after.public_id, "returns", now, at)
     for (sku, location), delta in sorted(change.deltas.items()):
         writes.append(move(sku, location, delta, why, seen=positions[sku]))
     return writes

@@ -102,7 +102,10 @@ def change_transfer(
     def attempt() -> Transfer:
         known = read_known(table, name)
         change = decide(known)
-        why = Why(f"transfer_{change.transfer.journal[-1].kinds[-1]}", name, actor, now)
+        entry = change.transfer.journal[-1]
+        at = entry.data.get("occurred_at")
+        happened = datetime.fromisoformat(str(at)) if at else None
+        why = Why(f"transfer_{entry.kinds[-1]}", name, actor, now, happened)
         table.commit(*transfer_writes(known, change, why), *keep(change.transfer))
         return change.transfer
 
