@@ -205,7 +205,7 @@ def limits_change(world: World, orders: int) -> None:
 
 @step("count_stock")
 def staff_count(world: World, orders: int) -> None:
-    """Positions are counted, some while the news of a parcel that has left is under way.
+    """Positions are counted, some while the news of a parcel that has left is under way, and some told late.
 
     Such a count leaves out the parcel already. Now and then it finds a forgotten unit.
     """
@@ -293,8 +293,7 @@ def goods_come_in(world: World, orders: int) -> None:
             plan = {"location": location, "due": world.time(at + 3600), "expected": units}
             says = world.chance.between(0, 700, "announced at", name)
             world.act(f"{name} announced", says, partial(_ask, world, f"{name} announced", "PUT", path, plan))
-        come_in = partial(_come_in, world, name, (sku, location), units, supply)
-        world.act(name, at, partial(world.move, [(sku, location)], come_in))
+        world.act(name, at, partial(_come_in, world, name, (sku, location), units, supply))
 
 
 def _place(world: World, name: str) -> tuple[str, str]:
@@ -326,8 +325,7 @@ def staff_correct(world: World, orders: int) -> None:
     for number in range(2):
         name = f"found {number}"
         place = _place(world, name)
-        find = partial(world.move, [place], partial(_find, world, name, place))
-        world.act(name, world.chance.between(20, 500, name), find)
+        world.act(name, world.chance.between(20, 500, name), partial(_find, world, name, place))
     for number in range(6):
         name = f"aside {number}"
         _, location = _place(world, name)
@@ -422,10 +420,9 @@ def send_back(world: World, work: Work, lines: Mapping[str, int], name: str) -> 
     if announced:
         say("requested", {}, {"line_id": line_id, "units": units})
     comes_in = world.now + chance.delay(60, "comes in", name)
-    place = [(sku, location)]
-    world.scheduler.at(comes_in, partial(world.move, place, come_in))
+    world.scheduler.at(comes_in, come_in)
     disposed = comes_in + 60 + chance.delay(60, "disposed", name)
-    world.scheduler.at(disposed, partial(world.move, place, dispose))
+    world.scheduler.at(disposed, dispose)
 
 
 @step("park_command")

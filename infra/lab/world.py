@@ -136,7 +136,6 @@ class World:
         self.acted: list[str] = []
         self._left: dict[str, Counter[str]] = {}  # units that locations still mean to ship, by work and line
         self._answered: set[tuple[str, int]] = set()
-        self._counting: Counter[Place] = Counter()
         self.on_leaving: list[Hook] = []
         self.on_parcel: list[Hook] = []
         self._acts = acts
@@ -305,17 +304,13 @@ class World:
         if chance.happens(0.3, "says picking", name):
             self.scheduler.at(picking, lambda: self._tell(work, way, "picking"))
         if chance.happens(0.06, "says no", name):
-            places = [(sku, work.location) for sku, _ in work.lines.values()]
-            self.scheduler.at(picking, partial(self.move, places, partial(self._say_no, work, way)))
+            self.scheduler.at(picking, partial(self._say_no, work, way))
         units = [(line, sku) for line, (sku, count) in work.lines.items() for _ in range(count)]
         cut = 1 + chance.below(len(units) - 1, "cut", name) if len(units) > 1 else 1
         parts = [units[:cut], units[cut:]] if chance.happens(0.3, "splits", name) else [units]
         for number, part in enumerate(filter(None, parts), 1):
             left = picking + chance.delay(40 * pace, "leaves", name, number)
-            parcel = Counter(part)
-            places = [(sku, work.location) for _, sku in parcel]
-            leaves = partial(self._ship, work, way, number, parcel)
-            self.scheduler.at(left, partial(self.move, places, leaves))
+            self.scheduler.at(left, partial(self._ship, work, way, number, Counter(part)))
 
     def _pace(self, work: Work) -> float:
         """Of some orders everything happens at once, in every location."""
@@ -466,35 +461,14 @@ class World:
 
     # ---- stock
 
-    def move(self, places: Iterable[Place], action: Callable[[], None]) -> None:
-        """Let units move, when nobody is counting where they are.
-
-        Until a count is confirmed nothing moves there: the system books a count as it was found, so that what
-        has moved after it and was booked before it would be undone, a limit of it that the lab knows of.
-        """
-        if any(self._counting[place] for place in places):
-            self.scheduler.at(self.now + 5, lambda: self.move(places, action))
-        else:
-            action()
-
     def count(self, name: str, sku: str, location: str) -> None:
-        """Staff count a position and send what they have found."""
-        place = (sku, location)
-        found = self.shelves[place]
-        self.counted[place] = self.now
-        self._counting[place] += 1
-
-        def confirmed(status: int, document: Any) -> None:
-            self._counting[place] -= 1
-            self.expect(name, status, document)
-
-        self.api(
-            name,
-            "PUT",
-            f"/stock/{sku}/{location}/count",
-            {"on_hand": found, "as_of": self.time()},
-            then=confirmed,
-        )
+        """Staff count a position and send what they have found, some of them a while later."""
+        self.counted[sku, location] = self.now
+        found = {"on_hand": self.shelves[sku, location], "as_of": self.time()}
+        path = f"/stock/{sku}/{location}/count"
+        send = partial(self.api, name, "PUT", path, found, then=partial(self.expect, name))
+        late = self.chance.choice((0, 2, 30, 150), "told after", name)
+        self.scheduler.at(self.now + late, send)
 
     def expect(self, name: str, status: int, document: Any) -> None:
         """Note a call that ought to have succeeded and did not."""
