@@ -409,8 +409,9 @@ ROUTES = (
         CountedDocument,
         body=CountBody,
         problems=(Code.NOT_FOUND,),
-        description="Absolute: on_hand becomes what was found. Its time is its idempotency key: a count that "
-        "is not later than the last one changes nothing and succeeds.",
+        description="Absolute: on_hand becomes what was found at `as_of` and what has come or gone since. "
+        "Its time is its idempotency key: a count that is not later than the last one changes nothing and "
+        "succeeds.",
         versioned=True,
     ),
     Route(
