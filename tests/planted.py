@@ -13,7 +13,7 @@ from unittest.mock import patch
 from functions.intake import handler as intake
 from infra.lab.substitutes import modules
 from oms.events.publish import Bus, Queue
-from oms.inventory.model import Position
+from oms.inventory.model import Delta, Position
 from oms.orders import identity
 from oms.payments import refunds
 from oms.returns import model as returns
@@ -22,6 +22,7 @@ from oms.store import writes
 from oms.store.errors import Busy, Cancelled
 from oms.store.table import Table
 from oms.store.writes import Write
+from oms.usecases import count_stock
 
 type Plant = Callable[[ExitStack], None]
 
@@ -161,6 +162,7 @@ BUGS = (
     Bug("the id of a return is minted inside a retry", everywhere(returns.return_id, _minted)),
     Bug("a repeated message of a return counts again", method(returns.Return, "knows", lambda *_: False)),
     Bug("a shipment before a count lowers it again", method(Position, "counted_since", lambda *_: False)),
+    Bug("a count told late undoes what came since", method(count_stock, "_since", lambda *_: Delta())),
     Bug("hot orders are confirmed and never handed on", method(intake, "_hand_on", _hands_nothing_on)),
     Bug("a refund forgets what was refunded before", everywhere(_worth, _forgets_what_was_returned)),
     Bug("the clock finds nothing due", method(Table, "keys_in_index", _on_queue)),
