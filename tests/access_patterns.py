@@ -30,7 +30,7 @@ from oms.inventory.model import Delta, Supply, SupplyKind
 from oms.inventory.reservations import Cart, CartLine
 from oms.orders.commands import CancelOrder, Customer, PlaceOrder
 from oms.orders.identity import order_id, shard
-from oms.orders.records import ListingRecorded, TrackingRecorded
+from oms.orders.records import ListingRecorded, ReturnedLine, ReturnRecorded, ReturnStatus, TrackingRecorded
 from oms.orders.work import WorkStage
 from oms.returns.events import RequestedUnits, ReturnedUnits, ReturnFact, ReturnRequest
 from oms.returns.model import Outcome, return_id
@@ -44,6 +44,7 @@ from oms.store.stock import read_places, read_stock
 from oms.store.table import Table
 from oms.store.tokens import Scope
 from oms.store.writes import Why, move
+from oms.usecases.announce_return import announce_return
 from oms.usecases.announce_supply import announce_supply
 from oms.usecases.cancel_order import cancel_by_channel
 from oms.usecases.check_ledger import check_ledger, repair
@@ -398,6 +399,15 @@ def _lived(skus: Sequence[str]) -> Iterator[Use]:
     yield Use("fulfillment", "Record a parcel as delivered", reporting(FactKind.DELIVERED, PARCEL))
     asked = tuple(RequestedUnits(str(number), 1, "too small") for number, _ in enumerate(skus, 1))
     yield Use("returns", "Request a return", returning(ReturnRequest("m-1", NOW, ID, "r-1", asked)))
+    sent_back = tuple(
+        ReturnedLine(str(number), f"70{number}", 1, "too small", None) for number, _ in enumerate(skus, 1)
+    )
+    approved = ReturnRecorded("shop-es", "shopify", "5001", "r-1", ReturnStatus.OPEN, sent_back, None, NOW)
+    yield Use(
+        "intake",
+        "Announce it again by its channel",
+        lambda table: announce_return(table, network(), approved, NOW),
+    )
     yield Use("returns", "Receive a return", returning(came("m-2")))
     yield Use("returns", "Dispose of returned units", returning(came("m-3", Outcome.RESTOCK)))
     yield Use("returns", "Dispose of them again", returning(came("m-3", Outcome.RESTOCK)))

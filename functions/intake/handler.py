@@ -1,6 +1,6 @@
 """Intake: turns what channels have sent into orders. Trigger: SQS `inbound`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,12 +10,21 @@ from oms.channels.registry import adapter
 from oms.events.messages import LANE_BYTES, HotOrder, to_hot_lane
 from oms.events.publish import NotTakenError, Queue
 from oms.orders.commands import CancelOrder, Fetch, Ignore, PlaceOrder
-from oms.orders.records import ListingRecorded, PaymentRecorded, RefundRecorded, TrackingRecorded
+from oms.orders.records import (
+    FulfillmentOrderRecorded,
+    ListingRecorded,
+    PaymentRecorded,
+    RefundRecorded,
+    ReturnRecorded,
+    StockRecorded,
+    TrackingRecorded,
+)
 from oms.problems import Code, Problem
 from oms.runtime import batch, clients, logger, metrics, settings
 from oms.runtime.metrics import Metric
 from oms.store import process
 from oms.store.table import Table
+from oms.usecases.announce_return import announce_return
 from oms.usecases.cancel_order import cancel_by_channel
 from oms.usecases.fetch_resource import to_fetch
 from oms.usecases.figures import count_cancellation, count_order
@@ -24,6 +33,12 @@ from oms.usecases.place_order import place_order
 from oms.usecases.record_listing import record_listing
 from oms.usecases.record_money import record_money
 from oms.usecases.record_tracking import record_tracking
+
+_IGNORED: Mapping[type, str] = {
+    StockRecorded: "our own counts say what is there; channels are told",
+    FulfillmentOrderRecorded: "a channel's plan is read when it is told of a parcel",
+}
+"""What channels tell of and nothing acts on, and why."""
 
 
 @logger.invocation("intake")
@@ -84,6 +99,11 @@ def _execute(table: Table, command: Command) -> None:
         case PaymentRecorded() | RefundRecorded():
             paid = record_money(table, command, datetime.now(UTC))
             logger.note(order_id=paid.order_id if paid else None)
+        case ReturnRecorded():
+            returned = announce_return(table, process.network(), command, datetime.now(UTC))
+            logger.note(announced=returned.public_id if returned else None)
+        case StockRecorded() | FulfillmentOrderRecorded():
+            logger.note(ignored=_IGNORED[type(command)])
         case TrackingRecorded():
             parcels = record_tracking(table, command, datetime.now(UTC))
             logger.note(shipments=" ".join(parcels))

@@ -125,7 +125,7 @@ def cancel(
         raise Problem(Code.FIELD_INVALID, f"the order has no line {min(unknown)}", "lines")
     wished = wish.units
     if wished is not None:
-        wish = replace(wish, units=_by_goods(order, wished))
+        wish = replace(wish, units=by_goods(order, wished))
     takings = [_take(line, works, wish) for line in order.lines]
     gone = _gone(takings, wish)
     if wish.channel is None:
@@ -186,7 +186,7 @@ def completed(order: Order, now: datetime, *kinds: str, data: Mapping[str, objec
     return order.written(now, *kinds, data=data)
 
 
-def _by_goods(order: Order, units: Mapping[str, int]) -> dict[str, int]:
+def by_goods(order: Order, units: Mapping[str, int]) -> dict[str, int]:
     """Units by line, those of a container as what its components have in it."""
     goods: dict[str, int] = {}
     for name, count in units.items():
