@@ -62,6 +62,7 @@ from oms.usecases.push_stock import Wanted as PushWanted
 from oms.usecases.push_stock import announce, push_stock
 from oms.usecases.record_fulfillment import record_fulfillment
 from oms.usecases.record_listing import record_listing
+from oms.usecases.record_movements import record_movements
 from oms.usecases.record_return import record_return
 from oms.usecases.record_tracking import record_tracking
 from oms.usecases.relay_changes import Change
@@ -242,6 +243,15 @@ def _followed(table: Table, skus: Sequence[str], scarce: Sequence[str]) -> Itera
         receipt = move(sku, "wh-madrid", Delta(on_hand=1), Why("receipt", "po-7", "wms", NOW))
         recording.commit(receipt)
     yield Use("availability", "Wake what waits for stock that has come", following(recording.records))
+    late = RecordingTable(table, keys.SKU)
+    late.commit(move("LATE", "wh-madrid", Delta(on_hand=2), Why("receipt", "po-8", "wms", NOW)))
+    record_movements(table, late.records)
+    found = Count("LATE", "wh-madrid", 1, NOW - timedelta(hours=1), "count", "store")
+    yield Use(
+        "PUT /stock/{sku}/{location}/count",
+        "Record a count that is told after units have moved",
+        lambda table: count_stock(table, network(), found, NOW),
+    )
 
 
 def _served(table: Table, lines: int, scarce: Sequence[str]) -> Iterator[Use]:
@@ -282,7 +292,7 @@ def _imported(skus: Sequence[str]) -> Use:
     def count(table: Table) -> None:
         known = read_places(table, [(sku, "st-gracia") for sku in skus])
         for (sku, location), seen in known.items():
-            found = Count(sku, location, 1, LATER, "import", "oms import")
+            found = Count(sku, location, 1, LATER + timedelta(seconds=1), "import", "oms import")
             count_stock(table, network(), found, LATER, seen)
 
     return Use("oms import positions", "Count positions, a row for each sku", count)
