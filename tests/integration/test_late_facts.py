@@ -286,6 +286,17 @@ def test_a_later_write_that_is_dated_earlier_hides_nothing() -> None:
     assert shelf.agrees()
 
 
+def test_a_fact_from_a_location_whose_clock_is_ahead_is_dated_as_it_is_told() -> None:
+    """The location's count has the same clock: only so can the two be compared."""
+    shelf = Shelf()
+    shipped = shelf.happen("shipped", minute(5))
+    assert shipped
+    shipped(minute(5) - timedelta(seconds=2))
+    shelf.catch_up()
+    shelf.count(minute(5) - timedelta(seconds=1))(minute(6))
+    assert shelf.agrees()
+
+
 @pytest.mark.parametrize("before", [True, False], ids=["before it", "after it"])
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_a_late_count_that_crashes_at_any_call_is_repeated_as_if_nothing_had_happened(

@@ -24,7 +24,7 @@ class Movement:
         ref: what it belongs to: an order, a fulfillment order, the time of a count.
         actor: who did it: a function, the name of a token.
         at: when it was written, UTC.
-        occurred_at: when it happened, UTC; never later than it was written.
+        occurred_at: when it happened, UTC, by the clock of whoever told it.
     """
 
     sku: str

@@ -54,7 +54,7 @@ def remove(key: Key) -> Write:
 class Why:
     """Why a position changes: a reason, what it belongs to, who did it (a function, a token), when (UTC).
 
-    A fact has also happened at a time, `occurred_at` (UTC); at the latest when it is written.
+    A fact has also happened at a time, `occurred_at` (UTC), by the clock of whoever tells it.
     """
 
     reason: str
@@ -66,7 +66,7 @@ class Why:
     def stored(self) -> Item:
         """As kept on the position, from where the movement is written."""
         item: Item = {"reason": self.reason, "ref": self.ref, "actor": self.actor, "at": millis(self.at)}
-        if self.occurred_at is not None and self.occurred_at < self.at:
+        if self.occurred_at is not None and self.occurred_at != self.at:
             item["occurred_at"] = millis(self.occurred_at)
         return item
 
@@ -119,8 +119,8 @@ def move(
     values = adds | defaults | {f"least_{name}": units for name, units in minimum.items()}
     sets: dict[str, Value] = {"why": why.stored()}
     if delta.on_hand:
-        moved_at = seen.moved_at if seen else None
-        sets["moved_at"] = millis(max(moved_at or why.at, why.at))
+        times = why.at, why.occurred_at, seen.moved_at if seen else None
+        sets["moved_at"] = millis(max(time for time in times if time))
     values |= sets
     if seen is not None and exact:
         conditions.append("#v = :seen" if seen.v else "attribute_not_exists(#PK)")
