@@ -1,4 +1,7 @@
-"""The single table on moto, with the network of `tests.builders`, and the environment of a function."""
+"""The single table, with the network of `tests.builders`, and the environment of a function.
+
+The table is in memory (`tests.memory`), on moto for tests that are marked so; the rest of AWS is moto's.
+"""
 
 import os
 from collections.abc import Iterator
@@ -14,6 +17,7 @@ from oms.store.configuration import document_of, encode_document
 from oms.store.table import Table
 from oms.store.writes import put
 from tests.builders import network
+from tests.memory import MemoryClient
 from tests.tables import create_table
 
 if TYPE_CHECKING:
@@ -33,11 +37,20 @@ _ENVIRONMENT = {
 
 
 @pytest.fixture(scope="session")
-def client() -> "DynamoDBClient":
+def moto_client() -> "DynamoDBClient":
     """One client for all tests: making one takes longer than most of them."""
     return boto3.client(
         "dynamodb", region_name="eu-south-2", aws_access_key_id="test", aws_secret_access_key="test"
     )
+
+
+@pytest.fixture
+def client(request: pytest.FixtureRequest) -> "DynamoDBClient":
+    """A client of the store that the test is for."""
+    if request.node.get_closest_marker("moto"):
+        on_moto: DynamoDBClient = request.getfixturevalue("moto_client")
+        return on_moto
+    return MemoryClient().client
 
 
 @pytest.fixture
@@ -49,6 +62,7 @@ def table(client: "DynamoDBClient", monkeypatch: pytest.MonkeyPatch) -> Iterator
         monkeypatch.setenv(name, value)
     clients.reset()
     process.reset()
+    monkeypatch.setattr(clients, "dynamodb", lambda: client)
     with mock_aws():
         create_table(client, NAME, stream=False)
         made = Table(client, NAME, pause=lambda seconds: None)

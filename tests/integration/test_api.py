@@ -36,6 +36,8 @@ from tests.recorder import RecordingTable
 from tests.rest import Rest, event, path_of
 from tests.shelves import COUNTED_AT, fill, position
 
+pytestmark = pytest.mark.moto
+
 ID = order_id("shop-es", "5001")
 TRACKING = "PQ4F6X0712345670108230Q"
 AT = keys.iso(NOW)

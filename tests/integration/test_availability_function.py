@@ -43,7 +43,7 @@ class Shop:
         self.receiver = receiver
 
     @property
-    def asked(self) -> list[tuple[str, ...]]:
+    def asked(self) -> list[tuple[object, ...]]:
         """What `sourcing` was asked for."""
         return [
             tuple(json.loads(entry["MessageBody"]).values())

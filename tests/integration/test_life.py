@@ -19,6 +19,8 @@ from tests.builders import NOW, command, line, network
 from tests.conflicts import Crash, Faults
 from tests.shelves import assert_balanced, fill, order_of, shelves
 
+pytestmark = pytest.mark.moto
+
 ID = order_id("shop-es", "5001")
 PARCEL = Package("p1", "correos", "PQ4F6X0712345670108230Q")
 

@@ -19,8 +19,6 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from moto.core.models import DEFAULT_ACCOUNT_ID
-from moto.dynamodb.models import dynamodb_backends
 
 from oms.fulfillment.events import FactKind, FulfillmentFact, Package, PackedUnits
 from oms.fulfillment.model import FulfillmentOrder
@@ -54,12 +52,12 @@ from oms.usecases.release_order import release_order
 from oms.usecases.reserve_cart import Wish, reserve_cart
 from oms.usecases.serve_waiting import serve_waiting
 from tests.builders import CHANNEL, LYON, MADRID, NOW, STORE, command, line
+from tests.tables import create_table
 
 LOCATIONS = {
     location.id: location
     for location in (MADRID, replace(LYON, safety_stock=1), replace(STORE, count_basis=CountBasis.NET))
 }
-REGION = "eu-south-2"
 
 CHANNELS = {"shop-es": CHANNEL, "shop-fr": Channel("shop-fr", "shopify", "france")}
 POOLS = {"iberia": Pool("iberia", tuple(LOCATIONS)), "france": Pool("france", ("wh-lyon", "wh-madrid"))}
@@ -116,9 +114,8 @@ class Stored:
     """Everything in the table at a moment, by what it is."""
 
     def __init__(self, table: Table) -> None:
-        # From moto's own memory: a scan through the client takes longer than everything else together.
-        everything = dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].tables[table.name].all_items()
-        self.items: list[Item] = [decode(item.to_json()["Attributes"]) for item in everything]
+        everything = table.client.scan(TableName=table.name)["Items"]
+        self.items: list[Item] = [decode(item) for item in everything]
         self.orders = {str(item["PK"]): decode_order(item) for item in self._of("order")}
         self.positions = [decode_position(item) for item in self._of("position")]
         self.demands = [decode_demand(item) for item in self._of("demand")]
@@ -143,7 +140,8 @@ class Shop(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].tables[self.table.name].items.clear()
+        self.table.client.delete_table(TableName=self.table.name)
+        create_table(self.table.client, self.table.name)
         self.now = NOW
         self.stored = Stored(self.table)
         self.nothing_new = False

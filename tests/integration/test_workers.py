@@ -22,6 +22,8 @@ from oms.store import keys
 from oms.store.table import Table
 from tests.shelves import fill, order_of
 
+pytestmark = pytest.mark.moto
+
 EVENTS = Path(__file__).parents[2] / "events"
 
 type Event = dict[str, Any]

@@ -35,7 +35,8 @@ def identity_of_order(order: Order) -> Data:
 def placed(order: Order, kept: Kept) -> Data:
     """What was ordered at first, and where each unit was: `ordered` and the sku of a line never change."""
     edits = (entry.data for entry in order.journal if "edited" in entry.kinds)
-    edit = next(edits, {"lines_before": len(order.lines), "total_before": order.total})
+    unedited = {"lines_before": len(order.lines), "total_before": order.total}
+    edit: Kept = next(edits, unedited)
     return {
         "placed_at": iso(order.placed_at),
         "currency": order.currency,

@@ -73,8 +73,9 @@ def serve(sku: str, after: Item | None = None, *, described: bool = False) -> Me
 
     `described`: the catalogue says something else of it than when they began to wait.
     """
-    more = ({"described": True} if described else {}) | ({"after": after} if after else {})
-    return Message({"type": "serve", "sku": sku} | more, correlated(sku))
+    document: dict[str, object] = {"type": "serve", "sku": sku}
+    document |= ({"described": True} if described else {}) | ({"after": after} if after else {})
+    return Message(document, correlated(sku))
 
 
 def shortage(sku: str, location: str) -> Message:

@@ -57,7 +57,7 @@ def sought(order: Order) -> Counter[str]:
     """
     units: Counter[str] = Counter(dict.fromkeys(unknown(order), 0))
     for line in order.lines:
-        if line.pending and line.sku in units:
+        if line.pending and line.sku is not None and line.sku in units:
             units[line.sku] += line.open
     for (sku, _), waiting in awaited(order).items():
         units[sku] += waiting

@@ -39,7 +39,7 @@ def encode_value(value: Value) -> "AttributeValueTypeDef":
     """One value in DynamoDB's form; see `encode`."""
     match value:
         case str():
-            return {"S": value}
+            return {"S": str(value)}  # of an enumeration, its value alone
         case bool():
             return {"BOOL": value}
         case int():

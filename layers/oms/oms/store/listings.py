@@ -35,7 +35,7 @@ def decode_listing(item: Item) -> Listing:
     """A listing from its item, key included."""
     stored = cast(Mapping[str, Any], item)
     channel, _, item_id = stored["PK"].removeprefix(keys.LISTING).partition("#")
-    times = {name: moment(stored[name]) if name in stored else None for name in _TIMES}
+    times: dict[str, Any] = {name: moment(stored[name]) if name in stored else None for name in _TIMES}
     return Listing(
         channel=channel,
         item_id=item_id,
