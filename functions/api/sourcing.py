@@ -534,7 +534,7 @@ class RejectionRuleBody(Closed):
     act: Annotated[
         Act,
         Doc(
-            "block: damaged; write_off: not there; give_back: free for others; close: the location, for hours."
+            "block: damaged; write_off: not there; give_back: free for others; close: the place, for hours."
         ),
     ]
     reasons: Annotated[tuple[Text, ...], MaxLen(50), Doc("For any reason without; so is the last rule.")] = ()
