@@ -533,9 +533,7 @@ class RejectionRuleBody(Closed):
 
     act: Annotated[
         Act,
-        Doc(
-            "block: damaged; write_off: not there; give_back: free for others; close: the place, for hours."
-        ),
+        Doc("block: damaged; write_off: not there; give_back: free for others; close: the place, for hours."),
     ]
     reasons: Annotated[tuple[Text, ...], MaxLen(50), Doc("For any reason without; so is the last rule.")] = ()
     hours: Annotated[int, Ge(0), Le(24 * 366), Doc("For how long `close` closes the location.")] = 0
