@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
@@ -30,7 +30,17 @@ from oms.inventory.model import Delta, Supply, SupplyKind
 from oms.inventory.reservations import Cart, CartLine
 from oms.orders.commands import CancelOrder, Customer, PlaceOrder
 from oms.orders.identity import order_id, shard
-from oms.orders.records import ListingRecorded, ReturnedLine, ReturnRecorded, ReturnStatus, TrackingRecorded
+from oms.orders.placing import place
+from oms.orders.records import (
+    ListingRecorded,
+    PaymentKind,
+    PaymentRecorded,
+    ReturnedLine,
+    ReturnRecorded,
+    ReturnStatus,
+    TrackingRecorded,
+)
+from oms.orders.records import Outcome as PaymentOutcome
 from oms.orders.work import WorkStage
 from oms.returns.events import RequestedUnits, ReturnedUnits, ReturnFact, ReturnRequest
 from oms.returns.model import Outcome, return_id
@@ -49,7 +59,7 @@ from oms.usecases.announce_supply import announce_supply
 from oms.usecases.cancel_order import cancel_by_channel
 from oms.usecases.check_ledger import check_ledger, repair
 from oms.usecases.count_stock import Count, count_stock
-from oms.usecases.end_reservations import expire_reservation
+from oms.usecases.end_reservations import expire_reservation, make_room
 from oms.usecases.follow_stock import follow_stock
 from oms.usecases.heat import CONFLICTS, Heat
 from oms.usecases.limit_backorders import limit_backorders
@@ -62,7 +72,9 @@ from oms.usecases.push_stock import Wanted as PushWanted
 from oms.usecases.push_stock import announce, push_stock
 from oms.usecases.record_fulfillment import record_fulfillment
 from oms.usecases.record_listing import record_listing
+from oms.usecases.record_money import record_money
 from oms.usecases.record_movements import record_movements
+from oms.usecases.record_rejection import record_rejection
 from oms.usecases.record_return import record_return
 from oms.usecases.record_tracking import record_tracking
 from oms.usecases.relay_changes import Change
@@ -75,7 +87,7 @@ from oms.usecases.source_order import source_order
 from oms.usecases.subscribe import need as need_subscriber
 from oms.usecases.subscribe import rotate_secret, subscribe, subscribers
 from oms.usecases.sweep_due import Sweep, sweep_due
-from tests.builders import NOW, command, line, network
+from tests.builders import CHANNEL, NOW, command, line, network
 from tests.outlets import Receiver
 from tests.recorder import RecordingTable
 from tests.rest import Reply, Rest
@@ -99,7 +111,8 @@ ENVIRONMENT = {
     "PUBLISH_QUEUE_URL": "https://sqs/publish",
     "REACH": "public",
 }
-LATER = NOW + timedelta(days=2)
+DAY = timedelta(days=1)
+LATER = NOW + 2 * DAY
 ID = order_id("shop-es", "5001")
 WORK = "3-1"
 PARCEL = Package("p1", "correos", "PQ4F6X0712345670108230Q", 900)
@@ -137,6 +150,7 @@ _SK = (
     (r"S#.*", "S#<shipment>"),
     (r"R#.*", "R#<return>"),
     (r"M#.*", "M#<refund>"),
+    (r"Y#.*", "Y#<payment>"),
     (r"W#.*", "W#<sku>"),
     (r"P#.*", "P#<location>"),
     (r"D#.*", "D#<pool>"),
@@ -490,6 +504,30 @@ def _cancelled(table: Table, skus: Sequence[str]) -> Iterator[Use]:
         "Record that a location gives units up",
         lambda table: record_fulfillment(table, given_up, NOW),
     )
+    place_order(table, network(), _order(skus, "5008"), NOW)
+    rejected = order_id("shop-es", "5008")
+    release_order(table, network(), rejected, NOW)
+    refused = FulfillmentFact("m-10", FactKind.REJECTED, NOW, rejected, "2-1", reason="damaged")
+    yield Use(
+        "fulfillment",
+        "Record that a location rejects units",
+        lambda table: record_rejection(table, network(), refused, NOW),
+    )
+    paid = PaymentRecorded(
+        "shop-es",
+        "shopify",
+        "5007",
+        "p-1",
+        None,
+        PaymentKind.CAPTURE,
+        PaymentOutcome.SUCCESS,
+        1000,
+        "EUR",
+        "card",
+        test=False,
+        occurred_at=NOW,
+    )
+    yield Use("intake", "Record a payment", lambda table: record_money(table, paid, NOW))
 
 
 def _operated(table: Table) -> Iterator[Use]:
@@ -541,17 +579,30 @@ def _reserved(table: Table, skus: Sequence[str]) -> Iterator[Use]:
         "Clear an expired cart away",
         lambda table: expire_reservation(table, network(), "cart-3", until),
     )
-    stocks = read_stock(table, skus)
-    whole = tuple(
-        CartLine(sku, sum(held.uncommitted for held in stock.positions)) for sku, stock in stocks.items()
-    )
-    reserve_cart(table, network(), "all", Wish(Cart("shop-es", whole), until), LATER)
+    _reserve_all(table, skus, "all", LATER, until)
     taking = _order(skus, "taking")
     yield Use(
         "intake",
         "Place an order of units that expired carts still hold",
         lambda table: place_order(table, network(), taking, until),
     )
+    end = until + DAY
+    _reserve_all(table, skus, "rest", until, end)
+    crowded = place(_order(skus, "crowded"), CHANNEL, network(), read_stock(table, skus), end)
+    yield Use(
+        "intake",
+        "Let expired carts go before an order that does not fit into a transaction with them",
+        lambda table: make_room(table, network(), crowded, end),
+    )
+
+
+def _reserve_all(table: Table, skus: Sequence[str], name: str, now: datetime, until: datetime) -> None:
+    """A cart takes whatever is free."""
+    stocks = read_stock(table, skus)
+    whole = tuple(
+        CartLine(sku, sum(held.uncommitted for held in stock.positions)) for sku, stock in stocks.items()
+    )
+    reserve_cart(table, network(), name, Wish(Cart("shop-es", whole), until, partial=True), now)
 
 
 def _released(name: str) -> Reply:
