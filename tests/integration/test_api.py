@@ -737,7 +737,7 @@ def test_limiting_backorders_leaves_what_waits_alone(rest: Rest, table: Table) -
     rest.put("/stock/A/demand/iberia", {"backorder_limit": "unlimited"})
     place_order(table, network(), command(line("A", 2)), NOW)
     limited = rest.put("/stock/A/demand/iberia", {"backorder_limit": 0}).document
-    assert limited == {"pool": "iberia", "waiting": 2, "backorder_limit": 0}
+    assert limited == {"pool": "iberia", "waiting": 2, "backorder_limit": 0, "preorder_limit": 0}
 
 
 @pytest.mark.parametrize(("path", "sku"), [("Cup%20%231%2F2", "Cup #1/2"), ("%C3%B1", "ñ"), ("a+b", "a+b")])
@@ -760,6 +760,10 @@ def test_a_sku_is_entered_with_defaults_and_changed_as_a_whole(rest: Rest) -> No
         "tracked": True,
         "requires": [],
         "ships_with": None,
+        "codes": [],
+        "kit": [],
+        "safety_stock": [],
+        "first_release_at": None,
         "v": 1,
     }
     changed = rest.put("/skus/A", {"title": "Mug, blue"})

@@ -154,7 +154,7 @@ def local(table: Table, monkeypatch: pytest.MonkeyPatch) -> Table:
     "arguments",
     [
         ["create"],
-        ["create", "--scopes", "orders:write"],
+        ["create", "--scopes", "orders:destroy"],
         ["create", "--scopes", ""],
         ["create", "--scopes", "all", "--days", "0"],
         ["create", "--scopes", "all", "--days", "many"],
