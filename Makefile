@@ -29,7 +29,7 @@ demo: up ## play the whole story on the local stack: orders, parcels, returns
 	$(BIN)/oms demo
 
 test: setup dynamodb-local ## run every test: unit, integration, contract, concurrency, end to end
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2
 
 check: .venv/.installed ## check format, lint, types and which package may import which
 	$(BIN)/ruff format --check .

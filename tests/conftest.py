@@ -7,6 +7,8 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from xdist.remote import Producer  # type: ignore[import-untyped]  # it ships no types
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # as above
 
 from infra.local.deployment import build
 from infra.local.stack import ROOT, Home
@@ -17,17 +19,37 @@ hypothesis.settings.register_profile("long", deadline=None, max_examples=2000)
 hypothesis.settings.load_profile("untimed")
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run all tests of the built stack in one process, where tests run in several."""
-    for item in items:
-        if "local_home" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("local stack"))
+GROUPS = (
+    ("tests/contract/test_layer_artifact.py", "tests/e2e/"),
+    ("tests/integration/test_access_patterns.py",),
+)
+"""Tests that share what is made once a process: those of the built stack, those of one measurement."""
+
+
+class Grouped(LoadScopeScheduling):  # type: ignore[misc]  # as above
+    """Hands each group of tests to one process, and all others one by one.
+
+    The groups of pytest-xdist itself are lost on pytest 9.2, which keeps node ids elsewhere.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        for group in GROUPS:
+            if nodeid.startswith(group):
+                return group[0]
+        return nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Grouped:
+    """The scheduler of tests in several processes."""
+    return Grouped(config, log)
 
 
 @pytest.fixture(scope="session")
 def local_home() -> Iterator[Home]:
-    """The folder of a local stack of the tests' own, as built; nothing of an earlier run but its build."""
+    """The folder of a local stack of the tests' own, as built; nothing of an earlier run but its build.
+
+    Its tests run in one process: see `GROUPS`.
+    """
     home = Home(ROOT / ".local" / "tests")
     home.folder.mkdir(parents=True, exist_ok=True)
     with (home.folder / "session").open("w") as session:

@@ -15,8 +15,6 @@ from functions.api.routes import ROUTES
 from tests import access_patterns
 from tests.access_patterns import Measurements
 
-pytestmark = pytest.mark.xdist_group("access patterns")  # measured once, for all of them
-
 TOOL = 4
 """An id that no profiler or debugger claims."""
 
