@@ -145,15 +145,18 @@ def check(made: list[Basket], outcome: Outcome) -> list[str]:
 
 def _prepare_scarcity(api: Api) -> None:
     """Leave exactly the scarce units that their order is to find, whatever waits from earlier runs."""
+
+    def waiting(stock: dict[str, Any]) -> int:
+        return sum(demand["waiting"] for demand in stock["demand"])
+
     stock = api.get(f"/stock/{SCARCE}")
-    waiting = sum(demand["waiting"] for demand in stock["demand"])
     at_getafe = [held for held in stock["positions"] if held["location"] == "wh-getafe"]
     committed = sum(held["on_hand"] - held["uncommitted"] for held in at_getafe)
-    on_hand = committed + waiting + BEYOND_STOCK["free"]
+    on_hand = committed + waiting(stock) + BEYOND_STOCK["free"]
     now = datetime.now(UTC).isoformat()
     api.put(f"/stock/{SCARCE}/wh-getafe/count", {"on_hand": on_hand, "as_of": now})
-    limit = waiting + BEYOND_STOCK["backorder"]
-    api.put(f"/stock/{SCARCE}/demand/{POOL}", {"backorder_limit": limit})
+    _wait_for(lambda: -waiting(api.get(f"/stock/{SCARCE}")), 0)  # what comes is given to them first
+    api.put(f"/stock/{SCARCE}/demand/{POOL}", {"backorder_limit": BEYOND_STOCK["backorder"]})
 
 
 def _settle(api: Api) -> None:
@@ -315,13 +318,14 @@ def _check_order(basket: Basket, order: dict[str, Any]) -> list[str]:
     waits = BEYOND_STOCK if basket.special == "beyond_stock" else {"backorder": 0, "open": 0}
     expected = {
         "units": basket.units,
-        # How many of them are backordered depends on whom the stock of an earlier story has served meanwhile.
-        "waiting": waits["backorder"] + waits["open"],
+        "backordered": waits["backorder"],
+        "open": waits["open"],
         "status": "placed" if basket.special == "beyond_stock" else "closed",
     }
     actual = {
         "units": units,
-        "waiting": sum(line["backordered"] + line["open"] for line in order["lines"]),
+        "backordered": sum(line["backordered"] for line in order["lines"]),
+        "open": sum(line["open"] for line in order["lines"]),
         "status": order["statuses"]["order"],
     }
     return [
