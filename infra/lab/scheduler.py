@@ -23,6 +23,10 @@ def _taken() -> threading.Lock:
     return lock
 
 
+class Restless(BaseException):
+    """More happened than ever should: something goes on for ever. Not an Exception: a worker may not survive it."""
+
+
 class Worker:
     """A thread that runs one piece of work after another; `data` belongs to the work at hand."""
 
@@ -34,10 +38,15 @@ class Worker:
 
 
 class Scheduler:
-    """Runs what is due, the earliest first; of what is due at one time, the first that was scheduled."""
+    """Runs what is due, the earliest first; of what is due at one time, the first that was scheduled.
 
-    def __init__(self) -> None:
+    Args:
+        most_steps: how many actions and waits there may be, so that what goes on for ever is found.
+    """
+
+    def __init__(self, most_steps: float = float("inf")) -> None:
         self.now = 0.0
+        self._steps_left = most_steps
         self._due: list[tuple[float, int, Action]] = []
         self._numbers = itertools.count()
         self._main = _taken()
@@ -71,9 +80,14 @@ class Scheduler:
         self.at(time, start)
 
     def wait(self, seconds: float) -> None:
-        """Let time pass for the worker that calls."""
+        """Let time pass for the worker that calls.
+
+        Raises:
+            Restless: there were more steps than there may be.
+        """
         worker = self._running
         assert worker is not None, "only workers wait"
+        self._step()
         until = self.now + seconds
         if not self._due or self._due[0][0] > until:  # nobody else comes first: keep the baton
             self.now = until
@@ -89,9 +103,11 @@ class Scheduler:
         """Run everything that is due until a time, and what follows from it.
 
         Raises:
+            Restless: there were more steps than there may be.
             BaseException: whatever a worker has let through.
         """
         while self._due and self._due[0][0] <= until:
+            self._step()
             self.now, _, action = heapq.heappop(self._due)
             action()
             if self._failure is not None:
@@ -105,6 +121,11 @@ class Scheduler:
             worker.stopping = True
             worker.baton.release()
             thread.join()
+
+    def _step(self) -> None:
+        self._steps_left -= 1
+        if self._steps_left < 0:
+            raise Restless
 
     def _switch_to(self, worker: Worker) -> None:
         self._running = worker

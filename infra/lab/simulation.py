@@ -21,7 +21,7 @@ from infra.lab.expressions import Image
 from infra.lab.faults import faults_of
 from infra.lab.invariants import INVARIANTS, Outcome, oversold
 from infra.lab.memory_table import ItemKey, MemoryTable
-from infra.lab.scheduler import Scheduler
+from infra.lab.scheduler import Restless, Scheduler
 from infra.lab.steps import STEPS, tick
 from infra.lab.substitutes import enter, substituted
 from infra.lab.world import CHANNELS, LOCATIONS, POOLS, SECRET, SHOPS, SKUS, World
@@ -37,6 +37,9 @@ _ROUND_S = 1000.0
 """More than a retry of anything takes."""
 
 _MOST_ROUNDS = 25
+
+_MOST_STEPS = 2_000
+"""How many steps of the scheduler there may be for each order; a run of 20 orders takes some 300 for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,7 @@ def simulate(plan: Plan, *, history: bool = False) -> Run:
         history: whether to write down what happens.
     """
     run = Run(plan)
-    scheduler = Scheduler()
+    scheduler = Scheduler(_MOST_STEPS * (plan.orders + 1))
     chance = Chance(plan.seed)
     faults = faults_of(chance, plan.faults)
     secrets = {f"oms/channels/{shop}": _secret() for shop in SHOPS} | {"KeysSecret.Id": "the lab's keys"}
@@ -129,6 +132,8 @@ def simulate(plan: Plan, *, history: bool = False) -> Run:
         run.wrong += world.wrong
         run.wrong += [sentence for invariant in INVARIANTS for sentence in invariant(outcome)]
         run.orders = len(outcome.orders)
+    except Restless:
+        run.wrong.append(f"no rest after {_MOST_STEPS} steps for each order")
     except Exception as failure:  # whatever breaks the simulation itself is a finding too
         run.wrong.append(f"the run broke: {failure!r}")
         if history:
