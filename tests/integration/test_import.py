@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -214,7 +215,8 @@ def test_stock_that_is_sold_while_a_file_is_imported_stays_sold(
 
 
 def test_a_count_that_is_older_than_the_last_changes_nothing(stack: Stack) -> None:
-    stack.table.commit(move("A", "wh-madrid", Delta(on_hand=3), Why("receipt", "", "tests", NOW)))
+    before = datetime.fromisoformat(AS_OF) - timedelta(hours=1)
+    stack.table.commit(move("A", "wh-madrid", Delta(on_hand=3), Why("receipt", "", "tests", before)))
     rows = f"sku,location,on_hand,as_of,reason\nA,wh-madrid,9,{AS_OF},stocktake\n"
     assert stack.load("positions", rows)[1] == tally(written=1)
     older = rows.replace("12:00", "11:59").replace(",9,", ",1,")

@@ -197,7 +197,7 @@ def test_a_held_order_gets_its_units_and_stays_held(table: Table) -> None:
     serve_waiting(table, shops(), "A", LATER)
     assert allocated(table, name) == [1]
     assert order_of(table, name).holds == ("payment",)
-    assert work_stage(order_of(table, name)) is None
+    assert work_stage(order_of(table, name)) == (WorkStage.HELD, order_of(table, name).due_at)
 
 
 def test_a_lost_race_gives_what_is_left(table: Table) -> None:
