@@ -24,7 +24,7 @@ def _taken() -> threading.Lock:
 
 
 class Restless(BaseException):
-    """More happened than ever should: something goes on for ever. Not an Exception: a worker may not survive it."""
+    """More happened than ever should: it would go on for ever. Not an Exception: no worker survives it."""
 
 
 class Worker:
