@@ -28,10 +28,12 @@ def run(args: argparse.Namespace) -> None:
         print(json.dumps(seed(open_api(stack, "seed", *Scope))))
 
 
-def connect_channel(stack: Target) -> None:
-    """Give the demo's channel its signing secret."""
-    name = f"{stack.outputs['ChannelSecretPrefix']}{CHANNEL}"
-    value = json.dumps({"kind": "shopify", "secrets": [CHANNEL_SECRET]})
+def connect_channel(
+    stack: Target, channel: str = CHANNEL, kind: str = "shopify", secret: str = CHANNEL_SECRET
+) -> None:
+    """Give a channel its signing secret; the demo's by default."""
+    name = f"{stack.outputs['ChannelSecretPrefix']}{channel}"
+    value = json.dumps({"kind": kind, "secrets": [secret]})
     try:
         stack.secrets.create_secret(Name=name, SecretString=value)
     except stack.secrets.exceptions.ResourceExistsException:

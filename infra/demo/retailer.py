@@ -82,7 +82,7 @@ ONLY_IN_STORES = CATALOGUE[-2].sku
 """A sku that no warehouse has, so that stores ship too."""
 
 OPENING = 60
-"""Units that a position is filled up to before the demo, when it has fewer than half of that."""
+"""Free units that a position is filled up to before the demo, when it has fewer than half of that."""
 
 
 def stocked() -> Iterator[tuple[str, str]]:

@@ -18,8 +18,12 @@ def in_parallel[T](work: Callable[[T], Any], items: Iterable[T], clients: int = 
         return list(pool.map(work, items))
 
 
-def seed(api: Api) -> dict[str, int]:
+def seed(api: Api, opening: int = OPENING) -> dict[str, int]:
     """Configure the retailer and fill its shelves; what is there already stays.
+
+    Args:
+        api: of the stack.
+        opening: free units that a position is filled up to when it has fewer than half of that.
 
     Returns:
         How many of each thing there are, and how many positions had to be filled up.
@@ -34,12 +38,12 @@ def seed(api: Api) -> dict[str, int]:
         CATALOGUE,
     )
     held = positions(api)
-    low = [place for place in stocked() if held.get(place, {}).get("uncommitted", 0) < OPENING // 2]
+    low = [place for place in stocked() if held.get(place, {}).get("uncommitted", 0) < opening // 2]
     now = datetime.now(UTC).isoformat()
 
     def fill(place: tuple[str, str]) -> None:
         sku, location = place
-        on_hand = held.get(place, {}).get("on_hand", 0) - held.get(place, {}).get("uncommitted", 0) + OPENING
+        on_hand = held.get(place, {}).get("on_hand", 0) - held.get(place, {}).get("uncommitted", 0) + opening
         api.put(f"/stock/{sku}/{location}/count", {"on_hand": on_hand, "as_of": now})
 
     in_parallel(fill, low)

@@ -220,7 +220,8 @@ def _send_back(
     for back in COMING_BACK:
         order = orders.get(back.number)
         if order is not None:
-            for message in _return_messages(back, order):
+            line_id = order["lines"][0]["line_id"]
+            for message in return_messages(order["order_id"], line_id, back.location, back.outcome):
                 for _ in range(2):
                     doors.sqs.send_message(QueueUrl=doors.returns_url, MessageBody=json.dumps(message))
 
@@ -238,8 +239,9 @@ def _send_back(
     return returns
 
 
-def _return_messages(back: ComingBack, order: dict[str, Any]) -> list[dict[str, Any]]:
-    lines = [{"line_id": order["lines"][0]["line_id"], "units": 1}]
+def return_messages(order_id: str, line_id: str, location: str, outcome: str) -> list[dict[str, Any]]:
+    """What is told of one unit that comes back to a location: asked for, received, disposed of."""
+    lines = [{"line_id": line_id, "units": 1}]
     reference = f"demo-{uuid.uuid4().hex[:8]}"
 
     def message(kind: str, **more: Any) -> dict[str, Any]:
@@ -247,15 +249,15 @@ def _return_messages(back: ComingBack, order: dict[str, Any]) -> list[dict[str, 
             "message_id": f"{reference}-{kind}",
             "type": kind,
             "occurred_at": datetime.now(UTC).isoformat(),
-            "order_id": order["order_id"],
+            "order_id": order_id,
             "reference": reference,
         } | more
 
-    disposed = [line | {"outcome": back.outcome} for line in lines]
+    disposed = [line | {"outcome": outcome} for line in lines]
     return [
         message("requested", lines=[line | {"reason": "changed_mind"} for line in lines]),
-        message("received", location=back.location, lines=lines),
-        message("disposed", location=back.location, lines=disposed),
+        message("received", location=location, lines=lines),
+        message("disposed", location=location, lines=disposed),
     ]
 
 
