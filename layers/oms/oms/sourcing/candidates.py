@@ -1,6 +1,6 @@
 """Candidates: which locations may serve a delivery, when it would arrive, and why others may not."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
@@ -8,7 +8,7 @@ from enum import StrEnum
 from oms.inventory.model import Capability, Sku
 from oms.inventory.network import Location, LocationKind
 from oms.orders.commands import Address, Method
-from oms.sourcing.calendar import arrives, hands_over, zone
+from oms.sourcing.calendar import ANY_SERVICE, Calendar, arrives, hands_over, zone
 from oms.sourcing.places import Place, Point, Precision, distance_km, locate
 from oms.sourcing.profile import Filter, Measured, Offered, Profile
 
@@ -76,6 +76,41 @@ class Removal:
 
 
 @dataclass(frozen=True, slots=True)
+class Sources:
+    """Which locations may be the source of a line, by the line and what they have of it alone.
+
+    Attributes:
+        question: the delivery.
+        stocked: the locations that have something of each line, by line; None where all have.
+    """
+
+    question: Question
+    stocked: Mapping[str, Collection[str] | None]
+
+    def of(self, line: Wanted, locations: Mapping[str, Location]) -> set[str]:
+        """Those of some locations, by id, that may be the source of a line."""
+        stocked = self.stocked[line.line_id]
+        names = locations.keys() - self.question.rejected.get(line.line_id, ())
+        if stocked is not None:
+            names.intersection_update(stocked)
+        if line.requires:
+            names = {name for name in names if set(line.requires) <= set(locations[name].can)}
+        return names
+
+    def removals(self, location: Location) -> Iterator[Removal]:
+        """The lines that a location cannot serve, or has nothing of, and why."""
+        for line in self.question.lines:
+            missing = [need for need in line.requires if need not in location.can]
+            stocked = self.stocked[line.line_id]
+            if missing:
+                yield Removal(Reason.INCAPABLE, "|".join(location.can), "|".join(missing), line.line_id)
+            elif location.id in self.question.rejected.get(line.line_id, ()):
+                yield Removal(Reason.REJECTED, location.id, None, line.line_id)
+            elif stocked is not None and location.id not in stocked:
+                yield Removal(Reason.NO_STOCK, 0, line.units, line.line_id)
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """A location of the pool as it would serve a delivery.
 
@@ -85,7 +120,9 @@ class Candidate:
         leaves: the local day on which it hands the parcel over.
         arrives: the promised day.
         days: from the order to the promised day.
-        removals: why it is no source: of the delivery, or of the lines that are named.
+        sources: which of the lines it may be the source of.
+        unfit: why it cannot serve the delivery, whatever the profile says.
+        filtered: the profile's filters that it does not pass.
     """
 
     location: Location
@@ -93,15 +130,27 @@ class Candidate:
     leaves: date
     arrives: date
     days: int
-    removals: tuple[Removal, ...]
+    sources: Sources
+    unfit: tuple[Removal, ...] = ()
+    filtered: tuple[Removal, ...] = ()
 
-    def serves(self, line_id: str, *, relaxed: bool, vendors: bool) -> bool:
-        """Whether it may be the source of a line, with soft filters lifted or not, with vendors or not."""
-        for removal in self.removals:  # a plain loop: this runs for every line and location
-            lifted = (relaxed and removal.soft) or (vendors and removal.reason is Reason.VENDOR)
-            if removal.line_id in (None, line_id) and not lifted:
-                return False
-        return True
+    @property
+    def removals(self) -> tuple[Removal, ...]:
+        """Why it is no source: of the delivery, or of the lines that are named. Made when it is asked for."""
+        return (*self.unfit, *self.sources.removals(self.location), *self.filtered)
+
+    @property
+    def first_removal(self) -> Removal | None:
+        """The first reason why it is no source of something."""
+        if self.unfit:
+            return self.unfit[0]
+        return next(self.sources.removals(self.location), self.filtered[0] if self.filtered else None)
+
+    def serves(self, *, relaxed: bool, vendors: bool) -> bool:
+        """Whether it serves the delivery at all, with soft filters lifted or not, with vendors or not."""
+        return all(vendors and removal.reason is Reason.VENDOR for removal in self.unfit) and all(
+            relaxed and removal.soft for removal in self.filtered
+        )
 
 
 def needs(sku: Sku, properties: Iterable[str], profile: Profile) -> tuple[Capability, ...]:
@@ -124,48 +173,76 @@ def point_of(location: Location) -> Point:
 
 
 def candidates(
-    question: Question,
+    sources: Sources,
     members: Iterable[Location],
     place: Place | None,
     profile: Profile,
     filters: tuple[Filter, ...],
-    stock: Callable[[str, str, int], int] = lambda location, sku, units: units,
 ) -> list[Candidate]:
     """Judge every location of a pool.
 
     Args:
-        question: the delivery.
+        sources: the delivery, and which locations have something of its lines.
         members: locations of the pool, whether they are active or not.
         place: where the delivery goes.
         profile: services.
         filters: of the strategy.
-        stock: how many of some units of a sku a location has: of location, sku, units. By default all.
     """
-    return [_candidate(question, location, place, profile, filters, stock) for location in members]
+    question, days = sources.question, _Days(sources.question, profile)
+    needed = {need for line in question.lines for need in line.requires}
+    judged = []
+    for location in members:
+        km = round(distance_km(point_of(location), place.point)) if place else None
+        lead = 0
+        if needed and location.lead_days:
+            lead = max(location.lead_days.get(need, 0) for need in needed)
+        ordered, leaves = days.leaves(location.calendar, lead)
+        arrival = leaves if location.id == question.store else days.arrives(leaves, km)
+        candidate = Candidate(
+            location,
+            km,
+            leaves,
+            arrival,
+            (arrival - ordered).days,
+            sources,
+            tuple(_unfit(question, location)),
+        )
+        failed = tuple(_filtered(candidate, question, filters)) if filters else ()
+        judged.append(replace(candidate, filtered=failed) if failed else candidate)
+    return judged
 
 
-def _candidate(
-    question: Question,
-    location: Location,
-    place: Place | None,
-    profile: Profile,
-    filters: tuple[Filter, ...],
-    stock: Callable[[str, str, int], int],
-) -> Candidate:
-    km = round(distance_km(point_of(location), place.point)) if place else None
-    lead = 0
-    if location.lead_days:
-        needed = {need for line in question.lines for need in line.requires}
-        lead = max((location.lead_days.get(need, 0) for need in needed), default=0)
-    leaves = hands_over(location.calendar, question.service, question.at, lead)
-    service = profile.service(question.service)
-    there = location.id == question.store
-    arrival = leaves if there else arrives(leaves, service.transit_days(km), service.days)
-    ordered = question.at.astimezone(zone(location.calendar.time_zone)).date()
-    bare = Candidate(location, km, leaves, arrival, (arrival - ordered).days, ())
-    removals = [*_unfit(question, location), *_barred(question, location, stock)]
-    removals += _filtered(bare, question, filters)
-    return replace(bare, removals=tuple(removals)) if removals else bare
+class _Days:
+    """The days on which parcels leave and arrive; most locations share them, so each is counted once."""
+
+    def __init__(self, question: Question, profile: Profile) -> None:
+        self._question = question
+        self._service = profile.service(question.service)
+        self._left: dict[tuple[object, ...], tuple[date, date]] = {}
+        self._arrived: dict[tuple[date, int], date] = {}
+
+    def leaves(self, calendar: Calendar, lead_days: int) -> tuple[date, date]:
+        """The local day on which the order is made, and the one on which a location hands the parcel over."""
+        service = self._question.service
+        key = (
+            calendar.time_zone,
+            calendar.cutoffs.get(service or ANY_SERVICE, calendar.cutoffs.get(ANY_SERVICE)),
+            calendar.days,
+            calendar.holidays,
+            calendar.handling_days + lead_days,
+        )
+        if key not in self._left:
+            at = self._question.at
+            ordered = at.astimezone(zone(calendar.time_zone)).date()
+            self._left[key] = ordered, hands_over(calendar, service, at, lead_days)
+        return self._left[key]
+
+    def arrives(self, left: date, km: int | None) -> date:
+        """The day on which a parcel arrives that left on a day."""
+        key = left, self._service.transit_days(km)
+        if key not in self._arrived:
+            self._arrived[key] = arrives(*key, self._service.days)
+        return self._arrived[key]
 
 
 def _unfit(question: Question, location: Location) -> Iterable[Removal]:
@@ -183,20 +260,6 @@ def _unfit(question: Question, location: Location) -> Iterable[Removal]:
         yield Removal(Reason.INCAPABLE, "|".join(location.can), way)
     if location.kind is LocationKind.VENDOR:
         yield Removal(Reason.VENDOR, location.kind, "dropship")
-
-
-def _barred(
-    question: Question, location: Location, stock: Callable[[str, str, int], int]
-) -> Iterable[Removal]:
-    """The lines that a location cannot serve, or has nothing of."""
-    for line in question.lines:
-        missing = [need for need in line.requires if need not in location.can]
-        if missing:
-            yield Removal(Reason.INCAPABLE, "|".join(location.can), "|".join(missing), line.line_id)
-        elif location.id in question.rejected.get(line.line_id, ()):
-            yield Removal(Reason.REJECTED, location.id, None, line.line_id)
-        elif not stock(location.id, line.sku, line.units):
-            yield Removal(Reason.NO_STOCK, 0, line.units, line.line_id)
 
 
 _OFFERED: Mapping[Offered, Callable[[Candidate, Question], Measured]] = {

@@ -5,10 +5,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from oms.inventory.network import Location as Member
-from oms.sourcing.candidates import Candidate, Question, Wanted, candidates, destination
+from oms.sourcing.candidates import Candidate, Question, Sources, Wanted, candidates, destination
 from oms.sourcing.instance import Cost, Instance, Line, Location, Offer
 from oms.sourcing.places import Precision
-from oms.sourcing.profile import Asked, Fallback, Measured, Profile, Strategy
+from oms.sourcing.profile import Asked, Fallback, Measured, Objective, Profile, Strategy
+from oms.sourcing.rates import Costs
 from oms.sourcing.solver import solve
 
 _NOTHING: Mapping[str, int] = {}
@@ -42,6 +43,13 @@ class Shelf:
         """The same units, to be taken for a trial."""
         return Shelf(self._units, self._totals)
 
+    def offers(self, sku: str, wanted: int, locations: Iterable[str]) -> list[tuple[str, int]]:
+        """How many of `wanted` units of `sku` could be taken at each of some locations that has any."""
+        there, most = self._units.get(sku, _NOTHING), self.most(sku, wanted)
+        if there is None:
+            return [(name, most) for name in locations if most]
+        return [(name, min(units, most)) for name in locations if most and (units := there.get(name, 0))]
+
     def at(self, location: str, sku: str, wanted: int) -> int:
         """How many of `wanted` units of `sku` could be taken at `location`."""
         there = self._units.get(sku, _NOTHING)
@@ -49,6 +57,13 @@ class Shelf:
             return wanted
         units = there.get(location, 0)
         return min(wanted, units, self._totals.get(sku, 0)) if units else 0
+
+    def places(self, sku: str) -> Collection[str] | None:
+        """The locations where some of a sku could be taken; None when its stock is not counted."""
+        there = self._units.get(sku, _NOTHING)
+        if there is None:
+            return None
+        return {name for name, units in there.items() if units} if self._totals.get(sku) else ()
 
     def most(self, sku: str, wanted: int) -> int:
         """How many of `wanted` units of `sku` could be taken in all."""
@@ -114,11 +129,10 @@ def able(question: Question, members: Iterable[Member], profile: Profile) -> fro
     strategy = profile.strategy(_measured(question))
     place = destination(question, known)
     relaxed, vendors = (step in strategy.fallbacks for step in (Fallback.RELAX, Fallback.DROPSHIP))
-    return frozenset(
-        candidate.location.id
-        for candidate in candidates(question, known.values(), place, profile, strategy.filters)
-        if all(candidate.serves(line.line_id, relaxed=relaxed, vendors=vendors) for line in question.lines)
-    )
+    sources = Sources(question, {line.line_id: None for line in question.lines})
+    judged = candidates(sources, known.values(), place, profile, strategy.filters)
+    open_ = (one.location.id for one in judged if one.serves(relaxed=relaxed, vendors=vendors))
+    return frozenset(open_).intersection(*(sources.of(line, known) for line in question.lines))
 
 
 def choose(
@@ -147,10 +161,15 @@ def choose(
     known = {member.id: member for member in members}
     place = destination(question, known)
     strategy = profile.strategy(_measured(question))
-    judged = candidates(question, known.values(), place, profile, strategy.filters, shelf.at)
-    parcels = {candidate.location.id: _parcel(question, candidate, profile, strategy) for candidate in judged}
+    sources = Sources(question, {line.line_id: _stocked(line, shelf) for line in question.lines})
+    judged = candidates(sources, known.values(), place, profile, strategy.filters)
+    rates = {one.location.id: one.location.costs or profile.costs_of(one.location.kind) for one in judged}
+    parcels = {
+        one.location.id: _parcel(question, one, rates[one.location.id], strategy.objective) for one in judged
+    }
     judged.sort(key=lambda candidate: (parcels[candidate.location.id], candidate.location.id))
-    search = _Search(question, profile, strategy, judged, parcels, barred, first, seconds)
+    serving = {line.line_id: sources.of(line, known) - set(barred) for line in question.lines}
+    search = _Search(question, strategy, judged, rates, parcels, serving, first, seconds)
     tried: list[Fallback] = []
     plan = search.plan(tried, shelf)
     for step in strategy.fallbacks:
@@ -178,8 +197,13 @@ def choose(
     )
 
 
-type _Serving = Mapping[str, Mapping[str, Candidate]]
-"""The candidates that may be the source of a line, by line and location."""
+def _stocked(line: Wanted, shelf: Shelf) -> Collection[str] | None:
+    """The locations that have something of a line; none has when nothing is wanted of it."""
+    return shelf.places(line.sku) if line.units else ()
+
+
+type _Serving = Mapping[str, set[str]]
+"""The locations that may be the source of a line, by line."""
 
 
 class _Search:
@@ -188,22 +212,21 @@ class _Search:
     def __init__(
         self,
         question: Question,
-        profile: Profile,
         strategy: Strategy,
         judged: Sequence[Candidate],
+        rates: Mapping[str, Costs],
         parcels: Mapping[str, int],
-        barred: Collection[str],
+        able: _Serving,
         first: str | None,
         seconds: float | None,
     ) -> None:
         self.question = question
-        self.profile = profile
         self.objective = strategy.objective
         self.limits = strategy.limits
         self.judged = judged
-        self.by_name = {candidate.location.id: candidate for candidate in judged}
+        self.rates = rates
         self.parcels = parcels
-        self.barred = barred
+        self.able = able
         self.first = first
         self.seconds = seconds
         self.spent = 0.0
@@ -215,15 +238,8 @@ class _Search:
         limited = not (relaxed and self.limits.soft)
         whole = limited and self.question.value < self.limits.whole_below
         most = 1 if whole else self.limits.max_locations if limited else None
-        serving = {
-            line.line_id: {
-                candidate.location.id: candidate
-                for candidate in self.judged
-                if candidate.location.id not in self.barred
-                and candidate.serves(line.line_id, relaxed=relaxed, vendors=vendors)
-            }
-            for line in self.question.lines
-        }
+        open_ = {one.location.id for one in self.judged if one.serves(relaxed=relaxed, vendors=vendors)}
+        serving = {line_id: names & open_ for line_id, names in self.able.items()}
         plan = _Plan(self)
         left = shelf.copy()
         for together, lines in _parts(self.question.lines):
@@ -292,22 +308,17 @@ class _Plan:
 
     def _assign(self, lines: Sequence[Wanted], location: str, sku: str, units: int, shelf: Shelf) -> None:
         """Give units at a location to the lines of a sku, in their order."""
-        candidate = self._search.by_name[location]
+        rates = self._search.rates[location]
         for line in lines:
             taken = min(units, self.missing.get(line.line_id, 0)) if line.sku == sku else 0
             if taken:
                 self.assignments.append(Assignment(line.line_id, sku, location, taken))
                 self.missing[line.line_id] -= taken
-                self._units += taken * self._unit_cost(candidate, line)
+                self._units += taken * rates.unit(line.weight_g)
                 self._used[location] = self._used.get(location, 0) + taken
                 shelf.take(location, sku, taken)
                 units -= taken
         self.missing = {line_id: count for line_id, count in self.missing.items() if count}
-
-    def _unit_cost(self, candidate: Candidate, line: Wanted) -> int:
-        location = candidate.location
-        costs = location.costs or self._search.profile.costs_of(location.kind)
-        return costs.unit(line.weight_g)
 
     def _instance(
         self,
@@ -333,21 +344,18 @@ class _Plan:
         for index, (sku, same) in enumerate(by_sku.items()):
             units = shelf.most(sku, sum(self.missing[line.line_id] for line in same))
             wanted.append(Line(sku, units, search.objective.backorder_cost))
-            for name, candidate in serving[same[0].line_id].items():
-                there = shelf.at(name, sku, units)
-                if (
-                    there
-                    and (most != 0 or name in used)
-                    and all(name in serving[line.line_id] for line in same)
-                ):
-                    cost = self._unit_cost(candidate, same[0])
-                    offers.setdefault(name, []).append(Offer(index, there, cost))
+            names = set.intersection(*(serving[line.line_id] for line in same))
+            if most == 0:
+                names &= used.keys()
+            for name, there in shelf.offers(sku, units, names):
+                cost = search.rates[name].unit(same[0].weight_g)
+                offers.setdefault(name, []).append(Offer(index, there, cost))
         split = search.objective.split_penalty
         locations = tuple(
             Location(
                 name,
                 0 if name in used else search.parcels[name] + (split if used else 0),
-                sum(offer.units for offer in offers[name]),
+                sum([offer.units for offer in offers[name]]),
                 tuple(offers[name]),
             )
             for name in search.parcels
@@ -370,14 +378,13 @@ def _measured(question: Question) -> dict[Asked, Measured]:
     }
 
 
-def _parcel(question: Question, candidate: Candidate, profile: Profile, strategy: Strategy) -> int:
+def _parcel(question: Question, candidate: Candidate, rates: Costs, objective: Objective) -> int:
     """What using a location costs, however much it ships: the parcel, its days, its priority.
 
     The store where the customer comes for it sends no parcel.
     """
-    location, objective = candidate.location, strategy.objective
-    costs = location.costs or profile.costs_of(location.kind)
-    parcel = 0 if location.id == question.store else costs.parcel(candidate.distance_km or 0)
+    location = candidate.location
+    parcel = 0 if location.id == question.store else rates.parcel(candidate.distance_km or 0)
     days = max(0, candidate.days) * objective.day_cost
     return parcel + days + location.priority * objective.priority_cost
 

@@ -12,7 +12,7 @@ locations. The solver knows no more than this: what the costs are made of is the
 `unit_cost()` are the linear rates; a rate card brings a table of its own.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -96,13 +96,19 @@ class Instance:
             _refuse_negative(min(line.units, line.backorder_cost), f"lines[{index}]")
         for index, location in enumerate(self.locations):
             _refuse_negative(min(location.fixed_cost, location.capacity), f"locations[{index}]")
-            field = f"locations[{index}].offers"
-            _refuse_repeated((offer.line for offer in location.offers), field + "[{}].line")
-            for line_index, units, cost in location.offers:
-                if not 0 <= line_index < len(self.lines) or units < 0 or cost < 0:
-                    raise Problem(
-                        Code.FIELD_INVALID, "An offer needs a line of the order and nothing negative", field
-                    )
+            _check_offers(location.offers, len(self.lines), f"locations[{index}].offers")
+
+
+def _check_offers(offers: Sequence[Offer], lines: int, field: str) -> None:
+    seen = set()
+    for line, units, cost in offers:  # one plain loop: an instance may have thousands of offers
+        if not 0 <= line < lines or units < 0 or cost < 0:
+            raise Problem(
+                Code.FIELD_INVALID, "An offer needs a line of the order and nothing negative", field
+            )
+        seen.add(line)
+    if len(seen) < len(offers):
+        _refuse_repeated((offer.line for offer in offers), field + "[{}].line")
 
 
 def _refuse_negative(number: int, field: str) -> None:

@@ -49,15 +49,17 @@ def _record(delivery_id: str | None, decision: Decision) -> Document:
 
 def _named(decision: Decision) -> tuple[list[Candidate], Sequence[Candidate]]:
     """The locations to be named, in the order of their cost, and the others."""
+    used = set(decision.used)
     ranked = sorted(
         decision.candidates,
-        key=lambda candidate: (candidate.location.id not in decision.used, bool(candidate.removals)),
+        key=lambda one: (one.location.id not in used, one.first_removal is not None),
     )
     return ranked[:MOST_LOCATIONS], ranked[MOST_LOCATIONS:]
 
 
 def _first(candidate: Candidate) -> str:
-    return candidate.removals[0].reason if candidate.removals else "dearer"
+    removal = candidate.first_removal
+    return removal.reason if removal else "dearer"
 
 
 def _location(candidate: Candidate, decision: Decision) -> Document:
