@@ -27,7 +27,7 @@ from oms.store.stock import encode_sku
 from oms.store.table import Table
 from oms.store.writes import Why, move, put
 from oms.usecases.describe_sku import describe_sku
-from oms.usecases.push_stock import CLAIM, to_announce
+from oms.usecases.push_stock import CLAIM, PACE, to_announce
 from oms.usecases.record_listing import record_listing
 from tests.builders import NOW, network
 from tests.fakes_channels import API, NO, SKU, FakeChannel
@@ -226,7 +226,7 @@ def test_a_channel_that_is_down_for_an_hour_is_not_hammered_and_converges(world:
 def test_a_lost_answer_leaves_it_open_what_the_channel_was_told(world: World) -> None:
     """Told 3 without our hearing of it, then 7 again: were 7 taken for known, 3 would stay."""
     world.list_()
-    world.run()
+    world.run(NOW + PACE)
     world.change(-4)
     world.server.faults = [Fault.LOST, Says(500), Says(500)]
     world.announce()

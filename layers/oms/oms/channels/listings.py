@@ -25,7 +25,7 @@ class Listing:
             was told last.
         published_at: when, UTC.
         claimed_until: until then (UTC) somebody is telling it, and nobody else may.
-        retry_at: when (UTC) it will be told what it could not be told.
+        retry_at: when (UTC) it will be told what it could not be told, or what it was too early to tell.
         v: version.
     """
 

@@ -33,6 +33,9 @@ CLAIM = timedelta(seconds=90)
 BUSY_S = 3
 """Until a listing that somebody else is telling of is looked at again."""
 
+PACE = timedelta(seconds=6)
+"""Between two statements about a listing, also of a shelf that is emptied and filled all the time."""
+
 PLENTY = 9999
 """Told in place of no limit at all."""
 
@@ -45,6 +48,7 @@ class Pushed(StrEnum):
     TOLD = "told"
     UNCHANGED = "unchanged"
     BUSY = "busy"
+    PACED = "paced"
     POSTPONED = "postponed"
     DROPPED = "dropped"
 
@@ -131,8 +135,10 @@ def push_stock(
     if listing.claimed_until is not None and listing.claimed_until > now:
         queue.send([_soon(document, listing, now)])
         return Pushed.BUSY
-    if listing.retry_at is None and listing.published == _units(table, network, channel, listing.sku, now):
+    if listing.published == _units(table, network, channel, listing.sku, now):
         return Pushed.UNCHANGED
+    if listing.published is not None and listing.published_at and now < listing.published_at + PACE:
+        return _at_its_pace(table, queue, document, listing, listing.published_at + PACE, now)
     try:
         # What it is told now may arrive although we never hear so: until then nothing is certain.
         claimed = _write(table, replace(listing, claimed_until=now + CLAIM, published=None))
@@ -157,6 +163,24 @@ def _superseded(listing: Listing, wanted: Wanted, now: datetime) -> bool:
             listing.retry_at is None or wanted.due_at is None or iso(listing.retry_at) != iso(wanted.due_at)
         )
     return listing.retry_at is not None and now < listing.retry_at
+
+
+def _at_its_pace(
+    table: Table,
+    queue: Queue,
+    document: Mapping[str, object],
+    listing: Listing,
+    due: datetime,
+    now: datetime,
+) -> Pushed:
+    """Have one message come back when the channel may be told again; it stands for all changes until then."""
+    again = delayed(document, correlated(listing.sku or ""), due, now)
+    queue.send([again])
+    try:
+        _write(table, replace(listing, retry_at=datetime.fromisoformat(str(again.document["due_at"]))))
+    except Cancelled:
+        return Pushed.BUSY  # whoever has written it is telling, and the message comes back after him
+    return Pushed.PACED
 
 
 def _later(

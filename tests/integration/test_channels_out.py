@@ -1,0 +1,237 @@
+"""From a sale to every channel's server: through stream, queues and publisher, on a clock of ours."""
+
+import heapq
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+import pytest
+
+from functions.availability import handler as availability
+from functions.publisher import handler as publisher
+from oms.channels.publishing import KINDS
+from oms.events.publish import Queue
+from oms.inventory.model import Delta
+from oms.inventory.network import Channel, Network
+from oms.runtime import clients
+from oms.store import process
+from oms.store.table import Table
+from oms.store.writes import Why, move
+from oms.usecases.place_order import place_order
+from oms.usecases.record_listing import record_listing
+from tests.builders import NOW, command, line, network
+from tests.fakes_channels import API, SKU, FakeChannel
+from tests.fakes_http import Asked, FakeServer, Says, serving
+from tests.integration.test_push_stock import LISTED
+from tests.outlets import Receiver
+from tests.recorder import RecordingTable
+from tests.shelves import fill, position
+
+STREAM_S = 1.0
+"""How late the stream is; the real one takes a fraction of it."""
+
+GATHERING_S = 6.0
+DEDUPLICATION_S = 300.0
+"""What the queue that gathers does: it delays, and takes one message of an id in five minutes."""
+
+
+@dataclass
+class Shop:
+    """A channel's server, and when it was told what (seconds after the beginning)."""
+
+    server: FakeServer
+    fake: FakeChannel
+    told: list[tuple[float, int]] = field(default_factory=list)
+
+
+@dataclass
+class Retailer:
+    """One shelf and a channel of every kind, with the parts of the system between them."""
+
+    table: RecordingTable
+    receiver: Receiver
+    network: Network
+    shops: dict[str, Shop] = field(default_factory=dict)
+    now: datetime = NOW
+    waiting: list[tuple[datetime, int, Callable[[], None]]] = field(default_factory=list)
+    numbers: Iterator[int] = field(default_factory=count)
+    taken: dict[str, datetime] = field(default_factory=dict)
+    dead: list[str] = field(default_factory=list)
+
+    def at(self, seconds: float, then: Callable[[], None]) -> None:
+        """Something happens some seconds after the beginning."""
+        heapq.heappush(self.waiting, (NOW + timedelta(seconds=seconds), next(self.numbers), then))
+
+    def seconds(self) -> float:
+        """Time since the beginning."""
+        return (self.now - NOW).total_seconds()
+
+    def run(self, until_s: float = float("inf")) -> None:
+        """Let time pass until nothing waits any more, or until some moment."""
+        self._follow()
+        while self.waiting and (self.waiting[0][0] - NOW).total_seconds() <= until_s:
+            at, _, then = heapq.heappop(self.waiting)
+            self.now = max(self.now, at)
+            then()
+            self._follow()
+
+    def move(self, units: int) -> None:
+        """Units come to the shelf or leave it."""
+        self.table.commit(move(SKU, "wh-madrid", Delta(on_hand=units), Why("sale", "t", "t", self.now)))
+
+    def sell(self, channel: str, units: int, number: str = "5001") -> None:
+        """An order of a channel is placed."""
+        sold = command(line(SKU, units), channel=channel, channel_order_id=number)
+        place_order(self.table, self.network, sold, self.now)
+
+    def last(self) -> dict[str, int | None]:
+        """What each channel sells from."""
+        return {name: shop.fake.stock for name, shop in self.shops.items()}
+
+    def _follow(self) -> None:
+        """The stream and the queues take what has been written and sent."""
+        made, self.table.records = self.table.records, []
+        for record in made:
+            self.at(self.seconds() + STREAM_S, lambda record=record: self._stream(record))  # type: ignore[misc]
+        sent, self.receiver.taken = self.receiver.taken, []
+        for entry in sent:
+            if entry["QueueUrl"].endswith("/sourcing"):
+                continue
+            delay = float(entry.get("DelaySeconds", 0))
+            if entry["QueueUrl"].endswith(".fifo"):
+                first = self.taken.get(entry["MessageDeduplicationId"])
+                if first is not None and (self.now - first).total_seconds() < DEDUPLICATION_S:
+                    continue
+                self.taken[entry["MessageDeduplicationId"]] = self.now
+                delay = GATHERING_S
+            self.at(self.seconds() + delay, lambda body=entry["MessageBody"]: self._publish(body))  # type: ignore[misc]
+
+    def _stream(self, record: Mapping[str, Any]) -> None:
+        assert availability.handler({"Records": [record]}, None)["batchItemFailures"] == []
+
+    def _publish(self, body: str) -> None:
+        answer = publisher.handler({"Records": [{"messageId": "1", "body": body}]}, None)
+        if answer["batchItemFailures"]:
+            self.dead.append(body)
+
+
+@pytest.fixture
+def retailer(table: Table, monkeypatch: pytest.MonkeyPatch) -> Iterator[Retailer]:
+    receiver = Receiver()
+    for name, value in {
+        "CHANNEL_SECRET_PREFIX": "oms/channels/",
+        "INBOUND_QUEUE_URL": "https://sqs/inbound",
+        "SOURCING_QUEUE_URL": "https://sqs/sourcing",
+        "ATS_QUEUE_URL": "https://sqs/ats.fifo",
+        "STREAM_FAILURES": "report",
+        "REACH": "any",
+    }.items():
+        monkeypatch.setenv(name, value)
+    usual = network()
+    made = replace(usual, channels={kind: Channel(kind, kind, "iberia") for kind in KINDS})
+    monkeypatch.setattr(clients, "sqs", lambda: receiver.queue)
+    monkeypatch.setattr(process, "network", lambda: made)
+    for cached in (publisher._settings, publisher._client, publisher._apis):
+        cached.cache_clear()
+    fill(table, SKU, wh_madrid=7)
+    world = Retailer(RecordingTable(table, "SKU#"), receiver, made)
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> "Clock":
+            return cls.fromtimestamp(world.now.timestamp(), tz or UTC)
+
+    monkeypatch.setattr(publisher, "datetime", Clock)
+    monkeypatch.setattr(availability, "datetime", Clock)
+    monkeypatch.setattr(publisher._client(), "_clock", world.seconds)
+    monkeypatch.setattr(publisher._client(), "_pause", lambda seconds: None)
+    with ExitStack() as open_:
+        for kind in KINDS:
+            server = open_.enter_context(serving())
+            shop = world.shops[kind] = Shop(server, FakeChannel(kind))
+            server.answering = _remembering(world, shop)
+            secret = {"kind": kind, "secrets": ["s"], "api": {"url": server.url, **API}}
+            clients.secrets().create_secret(Name=f"oms/channels/{kind}", SecretString=json.dumps(secret))
+            record_listing(table, Queue(receiver.queue, "https://sqs/publish"), replace(LISTED, channel=kind))
+        world.run()
+        world.now = NOW + timedelta(seconds=60)
+        yield world
+
+
+def _remembering(world: Retailer, shop: Shop) -> Callable[[Asked], Says]:
+    def answer(asked: Asked) -> Says:
+        before = len(shop.fake.levels)
+        says = shop.fake.answer(asked)
+        shop.told += [(world.seconds(), level) for level in shop.fake.levels[before:]]
+        return says
+
+    return answer
+
+
+# ---- What can go wrong -------------------------------------------------------------------------------------
+
+
+def test_a_channel_that_is_down_for_an_hour_is_not_hammered_keeps_no_other_waiting_and_converges(
+    retailer: Retailer,
+) -> None:
+    down = retailer.shops["woocommerce"]
+    down.server.faults = [Says(503)] * 100_000
+    asked = len(down.server.asked)
+    for minute in range(60):
+        begin = 60.0 * (minute + 1)
+        retailer.at(begin, lambda units=1 if minute % 2 else -1: retailer.move(units))  # type: ignore[misc]
+        retailer.run(begin + 30)
+        true = position(retailer.table, SKU, "wh-madrid").uncommitted
+        others = {name: level for name, level in retailer.last().items() if name != "woocommerce"}
+        assert set(others.values()) == {true}
+    assert len(down.server.asked) - asked < 60
+    down.server.faults = []
+    retailer.at(retailer.seconds() + 1, lambda: retailer.move(-2))
+    retailer.run()
+    assert set(retailer.last().values()) == {5}
+    assert retailer.dead == []
+
+
+# ---- What goes right ---------------------------------------------------------------------------------------
+
+
+def test_a_sale_that_takes_the_last_units_reaches_every_channel_as_none_within_ten_seconds(
+    retailer: Retailer,
+) -> None:
+    """Also when the channels were told of another sale the moment before."""
+    begin = retailer.seconds()
+    retailer.at(begin, lambda: retailer.sell("shopify", 1))
+    retailer.at(begin + 7, lambda: retailer.sell("ebay", 6, "5002"))
+    retailer.run()
+    for shop in retailer.shops.values():
+        (moment, level) = shop.told[-1]
+        assert (level, moment - (begin + 7) <= 10) == (0, True), shop.told
+
+
+@pytest.mark.parametrize("around", [500, 0])
+def test_a_thousand_changes_in_a_minute_are_at_most_thirteen_statements_to_each_and_the_last_is_true(
+    around: int, retailer: Retailer
+) -> None:
+    """Far above nothing, and on a shelf that is emptied and filled again all the time."""
+    if around:
+        retailer.move(around)
+        retailer.run()
+    else:
+        retailer.move(-7)
+        retailer.run()
+    begin = retailer.seconds() + 60
+    told = {name: len(shop.told) for name, shop in retailer.shops.items()}
+    for number in range(1000):
+        units = 1 if number % 2 == 0 else -1
+        retailer.at(begin + 0.06 * number, lambda units=units: retailer.move(units))  # type: ignore[misc]
+    retailer.at(begin + 60, lambda: retailer.move(1))
+    retailer.run()
+    true = position(retailer.table, SKU, "wh-madrid").uncommitted
+    assert true == (around + 7 if around else 0) + 1
+    assert set(retailer.last().values()) == {true}
+    for name, shop in retailer.shops.items():
+        assert 9 <= len(shop.told) - told[name] <= 13, shop.told[told[name] :]
