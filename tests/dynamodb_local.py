@@ -115,12 +115,13 @@ def running() -> Iterator[str]:
             server.stdin.close()  # the launcher ends with its input
 
 
-def connect(endpoint: str, connections: int = 64) -> "DynamoDBClient":
+def connect(endpoint: str, connections: int = 64, *, validating: bool = True) -> "DynamoDBClient":
     """A low-level client of DynamoDB Local that never retries, so that tests see every error.
 
     Args:
         endpoint: URL from `running`.
         connections: how many threads may call at the same time without queueing for a connection.
+        validating: whether botocore checks parameters, which the functions' clients leave to AWS.
     """
     return boto3.client(
         "dynamodb",
@@ -128,7 +129,11 @@ def connect(endpoint: str, connections: int = 64) -> "DynamoDBClient":
         region_name="eu-west-1",
         aws_access_key_id="local",
         aws_secret_access_key="local",  # noqa: S106 - DynamoDB Local takes any
-        config=Config(max_pool_connections=connections, retries={"total_max_attempts": 1}),
+        config=Config(
+            max_pool_connections=connections,
+            retries={"total_max_attempts": 1},
+            parameter_validation=validating,
+        ),
     )
 
 
