@@ -148,6 +148,8 @@ class Candidate:
 
     def serves(self, *, relaxed: bool, vendors: bool) -> bool:
         """Whether it serves the delivery at all, with soft filters lifted or not, with vendors or not."""
+        if not self.unfit and not self.filtered:
+            return True
         return all(vendors and removal.reason is Reason.VENDOR for removal in self.unfit) and all(
             relaxed and removal.soft for removal in self.filtered
         )

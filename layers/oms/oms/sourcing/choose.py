@@ -230,21 +230,24 @@ class _Search:
         self.first = first
         self.seconds = seconds
         self.spent = 0.0
+        self._plans: dict[object, _Plan] = {}
 
     def plan(self, tried: Collection[Fallback], shelf: Shelf) -> "_Plan":
-        """The cheapest plan when some fallbacks have been tried."""
+        """The cheapest plan when some fallbacks have been tried; most of them change nothing."""
         relaxed = Fallback.RELAX in tried
         vendors = Fallback.DROPSHIP in tried
         limited = not (relaxed and self.limits.soft)
         whole = limited and self.question.value < self.limits.whole_below
         most = 1 if whole else self.limits.max_locations if limited else None
         open_ = {one.location.id for one in self.judged if one.serves(relaxed=relaxed, vendors=vendors)}
-        serving = {line_id: names & open_ for line_id, names in self.able.items()}
-        plan = _Plan(self)
-        left = shelf.copy()
-        for together, lines in _parts(self.question.lines):
-            plan.add(lines, serving, left, 1 if together else most, whole=together or whole)
-        return plan
+        rules = (whole, most, frozenset(open_))
+        if rules not in self._plans:
+            serving = {line_id: names & open_ for line_id, names in self.able.items()}
+            plan = self._plans[rules] = _Plan(self)
+            left = shelf.copy()
+            for together, lines in _parts(self.question.lines):
+                plan.add(lines, serving, left, 1 if together else most, whole=together or whole)
+        return self._plans[rules]
 
 
 class _Plan:

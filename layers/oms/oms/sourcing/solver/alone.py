@@ -19,12 +19,12 @@ def alone(instance: Instance) -> Solution | None:
         for line, units, cost in location.offers:
             if units and cost < least[line]:
                 least[line] = cost
-    bound = min(location.fixed_cost for location in instance.locations)
-    bound += sum(line.units * cost for line, cost in zip(instance.lines, least, strict=True))
+    cheapest = min([location.fixed_cost for location in instance.locations])
+    bound = cheapest + sum(line.units * cost for line, cost in zip(instance.lines, least, strict=True))
     if bound >= sum(line.units * line.backorder_cost for line in instance.lines):
         return None
     for location in instance.locations:
-        if _cost(instance, location) == bound:
+        if location.fixed_cost == cheapest and _cost(instance, location) == bound:
             wanted = (Pick(location.id, line.sku, line.units) for line in instance.lines if line.units)
             return Solution(tuple(wanted), bound, bound, proven=True)
     return None
