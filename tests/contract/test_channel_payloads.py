@@ -15,7 +15,7 @@ from infra.cli.main import main
 from oms.channels.registry import KINDS
 
 PAYLOADS = Path(__file__).parents[3] / "shared" / "channels" / "payloads"
-FILES = sorted(path for kind in KINDS for path in (PAYLOADS / kind).glob("*.json"))
+FILES = sorted(path for kind in KINDS for path in (PAYLOADS / kind).glob("*"))
 WITHOUT_FRACTION = {"JPY", "KRW", "CLP"}
 
 
@@ -68,8 +68,7 @@ def parse(path: Path, capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]
 
 
 def test_all_recorded_payloads_are_looked_at() -> None:
-    # The messages of EDI are not read by any kind of channel yet.
-    recorded = {folder.name for folder in PAYLOADS.iterdir()} - {"edi"}
+    recorded = {folder.name for folder in PAYLOADS.iterdir()}
     assert {path.parent.name for path in FILES} == recorded
     assert recorded <= set(KINDS)
     assert ORDER_FILES

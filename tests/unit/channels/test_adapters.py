@@ -10,7 +10,7 @@ from oms.channels.registry import KINDS, adapter
 from oms.problems import Code, Problem
 from tests.unit.channels.signing import BODY, NOW, URL
 
-WITHOUT_TOPICS = {"magento", "generic"}
+WITHOUT_TOPICS = {"magento", "generic", "edi"}
 """Kinds whose payloads say themselves what they are."""
 
 

@@ -3,9 +3,11 @@
 import base64
 import copy
 import json
+import random
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,7 +19,10 @@ from oms.problems import Code, Problem
 from tests.unit.channels import amazon_samples, ebay_samples, square_samples
 from tests.unit.channels.shopify_samples import NOW
 
-EVENTS = Path(__file__).parents[3] / "events"
+ROOT = Path(__file__).parents[3]
+EVENTS = ROOT / "events"
+RECORDED = ROOT.parent / "shared" / "channels" / "payloads"
+RUNS = 1500
 ODD: tuple[Any, ...] = (
     None,
     "",
@@ -84,6 +89,11 @@ def test_a_mangled_payload_is_read_or_refused_by_name(
         del holder[last]
     else:
         holder[last] = copy.deepcopy(data.draw(st.sampled_from((*ODD, [None], [{}]))))
+    read_or_refused(kind, topic, payload)
+
+
+def read_or_refused(kind: str, topic: str, payload: Any) -> None:
+    """A payload becomes commands that can be written, or a problem that names the field."""
     try:
         body = json.dumps(payload).encode()
         commands = adapter(kind).parse(Inbound("shop-es", kind, topic, Headers(), body, NOW))
@@ -93,3 +103,45 @@ def test_a_mangled_payload_is_read_or_refused_by_name(
     else:
         assert commands
         assert json.dumps([to_document(command) for command in commands])
+
+
+def otherwise_written(value: Any) -> Any:
+    """A number as a text, a text as the number it holds: vendors change between the two."""
+    if isinstance(value, str):
+        return int(value) if value.isdecimal() else None
+    return str(value) if isinstance(value, int | float) else value
+
+
+def mangle(payload: Any, draw: random.Random) -> None:
+    """Leave out, empty, add or write otherwise one thing, anywhere in a payload."""
+    *holders, last = draw.choice(places(payload))
+    holder = payload
+    for key in holders:
+        holder = holder[key]
+    match draw.randrange(5):
+        case 0 if isinstance(holder, dict):
+            del holder[last]
+        case 1:
+            holder[last] = draw.choice((None, "", [], {}))
+        case 2 if isinstance(holder, dict):
+            holder["a_later_addition"] = {"of": ["a vendor"]}
+        case 3:
+            holder[last] = copy.deepcopy(draw.choice(ODD))
+        case _:
+            holder[last] = otherwise_written(holder[last])
+
+
+@pytest.mark.skipif(not RECORDED.exists(), reason="the recorded payloads are not there")
+def test_recorded_payloads_that_are_mangled_are_read_or_refused_by_name() -> None:
+    draw = random.Random(20261122)
+    files = sorted(path for kind in KINDS for path in (RECORDED / kind).glob("*.json"))
+    documents = [(path, json.loads(path.read_bytes())) for path in files]
+    for run in range(RUNS):
+        path, document = documents[run % len(documents)]
+        captured = isinstance(document, dict) and document.keys() >= {"headers", "body"}
+        payload = copy.deepcopy(document["body"] if captured else document)
+        if isinstance(payload, dict | list) and payload:
+            for _ in range(draw.choice((1, 1, 2))):
+                if places(payload):
+                    mangle(payload, draw)
+        read_or_refused(path.parent.name, path.name.partition("__")[0], payload)

@@ -137,12 +137,17 @@ def test_what_says_nothing_of_a_parcel_is_ignored(kind: str, payload: object) ->
         ),
         ("aftership", aftership(checkpoints=7), "msg.checkpoints"),
         ("shippo", shippo(at="soon"), "data.tracking_history[0].status_date"),
-        ("shipengine", shipengine(estimated_delivery_date="soon"), "data.estimated_delivery_date"),
         ("sendcloud", {**sendcloud(), "timestamp": "now"}, "timestamp"),
     ],
 )
 def test_a_parcel_that_cannot_be_read_names_the_field(kind: str, payload: object, field: str) -> None:
     assert fault(kind, payload) == field
+
+
+@pytest.mark.parametrize("expected", ["soon", "2026/11/25", 17])
+def test_an_expectation_that_is_no_time_does_not_hide_the_parcel(expected: object) -> None:
+    tracked = only("shipengine", shipengine(estimated_delivery_date=expected), TrackingRecorded)
+    assert (tracked.tracking_number, tracked.expected_at) == ("9400100000000000000001", None)
 
 
 # ---- notifications that only name an address ---------------------------------------------------------------

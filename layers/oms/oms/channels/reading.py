@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 
-from oms.channels.payload import Node, loads
+from oms.channels.payload import Json, Node, loads
 from oms.channels.protocol import Command, Inbound
 from oms.orders.commands import Ignore
 
@@ -18,11 +18,45 @@ stored webhooks `webhook_<topic>`.
 """
 
 
+_ERRORS = ("errors", "error", "message", "Message")
+_AROUND_ERRORS = {
+    *("code", "status", "status_code", "title", "type", "name", "detail", "details", "data", "links"),
+    *("parameters", "trace", "debug_id", "information_link", "instance", "meta", "request_id"),
+}
+"""What stands beside an error, and never beside a resource without its id."""
+
+
 def read(message: Inbound, rules: Rules) -> tuple[Command, ...]:
-    """See `Adapter.parse`: the first of the rules whose pattern matches the topic decides."""
+    """See `Adapter.parse`: the first of the rules whose pattern matches the topic decides.
+
+    An answer that holds no resource (an error, a count, nothing at all) changes nothing, whatever was asked
+    for.
+    """
     topic = message.topic.lower().removeprefix("webhook_").replace("/", "_").replace(".", "_")
     reading = next(reading for pattern, reading in rules if fnmatchcase(topic, pattern))
     if isinstance(reading, str):
         return (Ignore(f"{message.topic}: {reading}"),)
-    commands = tuple(reading(message, Node(loads(message.body))))
+    body = loads(message.body)
+    empty = _holds_nothing(body) if topic.startswith("rest_") else None
+    if empty is not None:
+        return (Ignore(f"{message.topic}: {empty}"),)
+    commands = tuple(reading(message, Node(body)))
     return commands or (Ignore(f"{message.topic}: the payload names nothing that concerns an order"),)
+
+
+def _holds_nothing(body: Json) -> str | None:
+    """Why the answer of an API holds no resource; None when it may hold one."""
+    if not isinstance(body, dict | list):
+        return "the answer is a single value"
+    if not body:
+        return "the answer is empty"
+    answers = [body] if isinstance(body, dict) else [entry for entry in body if isinstance(entry, dict)]
+    if isinstance(body, dict) and body.keys() == {"count"}:
+        return "the answer is a count"
+    if answers and all(map(_is_error, answers)):
+        return "the answer is an error"
+    return None
+
+
+def _is_error(answer: dict[str, Json]) -> bool:
+    return any(map(answer.get, _ERRORS)) and answer.keys() <= {*_ERRORS, *_AROUND_ERRORS}

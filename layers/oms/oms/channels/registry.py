@@ -22,6 +22,7 @@ KINDS = (
     "shipengine",
     "shipstation",
     "sendcloud",
+    "edi",
 )
 """Kinds of channels: each is a module of this package with an `ADAPTER`."""
 

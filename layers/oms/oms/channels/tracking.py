@@ -16,6 +16,7 @@ from oms.channels.shipments import shipments
 from oms.fulfillment.model import ShipmentState
 from oms.orders.commands import Fetch, Ignore
 from oms.orders.records import TrackingRecorded
+from oms.problems import Problem
 
 type States = Mapping[str, ShipmentState]
 """By status, or by status and detail as `status/detail`, which counts first. Others tell nothing."""
@@ -310,7 +311,7 @@ def _tracked(message: Inbound, parcel: Node, body: Node, form: Form) -> Command:
         tracking_number=parcel.text(form.number),
         status=state,
         message=said or _field(parcel, Node.text, *form.now.messages),
-        expected_at=_field(parcel, Node.time, *form.expected),
+        expected_at=_expected(parcel, form),
         occurred_at=next((time for time in times if time), message.received_at),
     )
 
@@ -327,6 +328,14 @@ def _state(node: Node, words: Words, states: States) -> ShipmentState | None:
 
 def _time(node: Node, words: Words) -> datetime | None:
     return _field(node, Node.time, *words.times)
+
+
+def _expected(parcel: Node, form: Form) -> datetime | None:
+    """The expected delivery; services pass on what carriers write, which need not be a time."""
+    try:
+        return _field(parcel, Node.time, *form.expected)
+    except Problem:
+        return None
 
 
 def _carrier_in(url: object) -> str | None:

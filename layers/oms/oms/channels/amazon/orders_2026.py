@@ -130,7 +130,7 @@ def _currency(node: Node, proceeds: Node, items: Sequence[Node]) -> str:
 
 
 def _unit_price(item: Node) -> Node | None:
-    price = item.need(Node.child, "product").child("price")
+    price = (item.child("product") or Node({})).child("price")
     return price.child("unitPrice") if price else None
 
 

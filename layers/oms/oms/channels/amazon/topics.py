@@ -27,6 +27,9 @@ SHIPMENTS = {
 }
 """Statuses of a shipment that Amazon makes for us (multi-channel fulfilment)."""
 
+SKU = ("Sku", "SellerSKU", "sku")
+FULFILLED_FROM = ("FulfillmentChannelCode", "fulfillmentChannelCode")
+
 ENDED = {
     "CANCELLED": FulfillmentOutcome.CANCELLED,
     "INVALID": FulfillmentOutcome.FAILED,
@@ -63,16 +66,16 @@ def _quantity_changed(message: Inbound, payload: Node, at: datetime) -> Iterator
     yield StockRecorded(
         channel=message.channel,
         adapter=message.adapter,
-        location=payload.text("FulfillmentChannelCode") or "DEFAULT",
-        item_id=payload.need(Node.text, "Sku", "SellerSKU"),
-        available=payload.integer("Quantity"),
+        location=next(filter(None, map(payload.text, FULFILLED_FROM)), "DEFAULT"),
+        item_id=payload.need(Node.text, *SKU),
+        available=payload.integer("Quantity" if payload.has("Quantity") else "quantity"),
         as_of=at,
     )
 
 
 def _listing_changed(message: Inbound, payload: Node, at: datetime) -> Iterator[Command]:
-    sku = payload.need(Node.text, "Sku", "SellerSKU")
-    asin = payload.text("Asin")
+    sku = payload.need(Node.text, *SKU)
+    asin = payload.text("Asin") or payload.text("asin")
     yield ListingRecorded(
         channel=message.channel,
         adapter=message.adapter,
@@ -80,7 +83,7 @@ def _listing_changed(message: Inbound, payload: Node, at: datetime) -> Iterator[
         product_id=asin,
         item_id=sku,
         sku=sku,
-        title=payload.text("ItemName"),
+        title=payload.text("ItemName") or payload.text("itemName"),
         barcode=None,
         tracked=None,
         requires_shipping=None,

@@ -11,6 +11,8 @@ def resources(body: Node) -> tuple[Node, ...]:
     """The resources of an answer: bare or in a list (V2), or under `data` (V3)."""
     cleaned = Node(_cleaned(body.value), body.path)
     inner = cleaned.get("data")
+    if cleaned.value is None or (inner is None and "data" in cleaned.names()):
+        return ()
     return Node(inner, "data").items() if isinstance(inner, list | dict) else cleaned.items()
 
 

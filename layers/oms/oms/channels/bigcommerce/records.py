@@ -40,9 +40,10 @@ STORE = "default"
 
 
 def fulfillments(message: Inbound, body: Node) -> Iterator[Command]:
-    """Shipments of orders."""
+    """Shipments of orders; one without an id was only asked for."""
     for node in resources(body):
-        yield fulfillment(message, node, node.need(Node.identifier, "order_id"))
+        if node.has("id"):
+            yield fulfillment(message, node, node.need(Node.identifier, "order_id"))
 
 
 def fulfillment(message: Inbound, node: Node, order_id: str) -> FulfillmentRecorded:

@@ -14,18 +14,22 @@ def resources(body: Node) -> tuple[Node, ...]:
     node = body
     while (inner := _inside(node)) is not None:
         node = inner
-    return node.items()
+    return () if _searched(node) else node.items()
 
 
 def _inside(node: Node) -> Node | None:
     """What a wrapper holds; None when the node is none."""
-    searched = node.has("search_criteria") or node.has("total_count")
+    searched = _searched(node)
     keys = ("items",) if searched else () if node.has("entity_id") else ("data", "value", *_RESOURCES)
     for key in keys:
         value = node.get(key)
         if isinstance(value, dict) or (searched and isinstance(value, list)):
             return Node(value, node.at(key))
     return None
+
+
+def _searched(node: Node) -> bool:
+    return node.has("search_criteria") or node.has("total_count")
 
 
 def order_id(node: Node, key: str) -> str | None:

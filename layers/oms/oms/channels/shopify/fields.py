@@ -1,22 +1,24 @@
 """Fields that Shopify's resources share: money, names, addresses, and the wrappers around a resource."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 
+from oms.channels.amounts import rounded
 from oms.channels.currencies import minor, scaled
 from oms.channels.payload import Node
 from oms.orders.commands import Address
 from oms.problems import Code, Problem
 
 
-def price(node: Node, currency: str) -> Decimal:
-    """A unit price in minor units, fractions kept.
+def exact(node: Node, key: str, currency: str) -> Decimal:
+    """Shop money in minor units, fractions kept: unit prices, and what apps compute, may have more decimals.
 
     Raises:
         Problem: there is none.
     """
-    found = _stated(node, "price")
+    found = _stated(node, key)
     if found is None:
-        raise Problem(Code.FIELD_MISSING, f"{node.at('price')} is required", node.at("price"))
+        raise Problem(Code.FIELD_MISSING, f"{node.at(key)} is required", node.at(key))
     return scaled(found[0], currency)
 
 
@@ -53,9 +55,14 @@ def _stated(node: Node, key: str) -> tuple[Decimal, str] | None:
     return None if shop is None or value is None else (value, shop.at("amount"))
 
 
+def total_of(parts: Iterable[Node], key: str, currency: str) -> int:
+    """What parts come to in whole minor units; fractions of them are rounded once, halves away from zero."""
+    return rounded(sum((exact(part, key, currency) for part in parts), Decimal(0)))
+
+
 def tax(taxed: Node, currency: str) -> int:
     """The sum of a thing's tax lines, in minor units."""
-    return sum(need_money(line, "price", currency) for line in taxed.children("tax_lines"))
+    return total_of(taxed.children("tax_lines"), "price", currency)
 
 
 def name(person: Node) -> str | None:

@@ -14,7 +14,7 @@ from oms.channels.currencies import require_currency
 from oms.channels.deliveries import DELIVERIES, DIGITAL, GOODS
 from oms.channels.payload import Node
 from oms.channels.protocol import Command, Inbound
-from oms.channels.shopify.fields import address, money, name, need_money, price, tax
+from oms.channels.shopify.fields import address, exact, money, name, need_money, tax, total_of
 from oms.channels.totals import flagged, with_discount, with_tax
 from oms.orders.commands import (
     Customer,
@@ -131,7 +131,7 @@ class _Sale:
 def _line(item: Node, sale: _Sale) -> Line:
     line_id = item.need(Node.identifier, "id", "admin_graphql_api_id")
     quantity = item.quantity("quantity")
-    unit_price = price(item, sale.currency)
+    unit_price = exact(item, "price", sale.currency)
     amount = (unit_price * Decimal(quantity)).to_integral_value(ROUND_HALF_UP)
     kind = _kind(item, sale)
     bundle = item.child("line_item_group")
@@ -262,7 +262,7 @@ def _method(shipping: Sequence[Node], sale: _Sale) -> Method:
 def _discount(node: Node, otherwise: int | None, currency: str) -> int:
     """The allocations; the thing's own discount field, partial or 0, counts only where there are none."""
     if node.has("discount_allocations"):
-        return sum(need_money(part, "amount", currency) for part in node.children("discount_allocations"))
+        return total_of(node.children("discount_allocations"), "amount", currency)
     return otherwise or 0
 
 

@@ -186,6 +186,10 @@ def _refund_line(item: Node, currency: str) -> RefundLine:
 def fulfillments(message: Inbound, body: Node) -> Iterator[Command]:
     """Fulfillments, and where the parcel is when the payload says so."""
     for node in resources(body, "fulfillment"):
+        if not node.has("id") and _fulfillment_orders_in(node):
+            # What was asked of the shop, not what it has made of it.
+            yield from fulfillment_orders(message, node)
+            continue
         order_id = node.need(Node.identifier, "order_id")
         status = node.need(Node.text, "status")
         if status not in FULFILLMENTS:
@@ -270,13 +274,12 @@ def fulfillment_orders(message: Inbound, body: Node) -> Iterator[Command]:
     found = _fulfillment_orders_in(body) or [
         node for node in body.items() if node.has("assigned_location_id")
     ]
-    for node in {node.need(Node.identifier, "id"): node for node in found}.values():
+    named = {node.need(Node.identifier, "id", "fulfillment_order_id"): node for node in found}
+    for fulfillment_order_id, node in named.items():
         if node.has("line_items") and node.has("order_id"):
             yield _fulfillment_order(message, node)
         else:
-            yield Fetch(
-                message.channel, message.adapter, "fulfillment_order", node.need(Node.identifier, "id")
-            )
+            yield Fetch(message.channel, message.adapter, "fulfillment_order", fulfillment_order_id)
 
 
 def _fulfillment_orders_in(body: Node) -> list[Node]:
@@ -284,11 +287,18 @@ def _fulfillment_orders_in(body: Node) -> list[Node]:
     found: list[Node] = []
     for node in body.objects():
         for key in node.names():
-            if key.endswith("fulfillment_order") and (named := node.child(key)):
-                found.append(named)
-            elif key.endswith("fulfillment_orders"):
+            value = node.get(key)
+            if key.endswith("fulfillment_order") and not isinstance(value, list):
+                # Some only give its id.
+                found.append(node.child(key) or Node(None) if isinstance(value, dict) else _named(node, key))
+            elif key.endswith(("fulfillment_orders", "fulfillment_order")):
                 found.extend(node.children(key))
-    return found
+    return [node for node in found if node.value]
+
+
+def _named(node: Node, key: str) -> Node:
+    fulfillment_order_id = node.identifier(key)
+    return Node({"id": fulfillment_order_id} if fulfillment_order_id else None, node.at(key))
 
 
 def _fulfillment_order(message: Inbound, node: Node) -> FulfillmentOrderRecorded:

@@ -30,6 +30,13 @@ def _orders(message: Inbound, body: Node) -> Iterator[Command]:
         yield from order(message, node)
 
 
+def _orders_among(message: Inbound, body: Node) -> Iterator[Command]:
+    """Answers about orders of many names (statuses, totals, receipts): only those with lines are orders."""
+    for node in resources(body, "order"):
+        if node.has("line_items"):
+            yield from order(message, node)
+
+
 def _deleted(message: Inbound, body: Node) -> Iterator[Command]:
     """An order that was thrown away is not to be shipped; only its id is told, and no time."""
     for node in resources(body, "order"):
@@ -61,7 +68,8 @@ RULES: Rules = (
     ("rest_order_shipment*", _or_error(records.parcels)),
     ("rest_order", orders),
     ("rest_orders", orders),
-    ("rest_order_*", orders),
+    ("rest_order_*", _or_error(_orders_among)),
+    ("rest_orders_*", _or_error(_orders_among)),
     ("rest_product", products),
     ("rest_products", products),
     ("rest_product_variation*", products),
