@@ -22,6 +22,7 @@ def instance(name: str, random: Random, lines: int, nodes: int) -> dict[str, Any
     ]
     return {
         "id": name,
+        "ship_to": {"lat": to[0], "lon": to[1]},
         "split_penalty": random.randrange(150, 501, 25),
         "max_nodes": None,
         "lines": wanted,
@@ -39,6 +40,8 @@ def _node(name: str, random: Random, wanted: list[dict[str, Any]], to: tuple[flo
     return {
         "id": name,
         "type": kind,
+        "lat": place[0],
+        "lon": place[1],
         "distance_km": distance_km,
         "priority": random.randrange(1000) + (0 if kind == "dc" else 1000),
         "package_cost": package_cost,
