@@ -300,6 +300,21 @@ def _short(table: Table) -> Iterator[Use]:
     )
 
 
+    fill(table, "GONE", wh_madrid=1)
+    name = place_order(table, network(), _order(["GONE"], "5013"), NOW).order.order_id
+    release_order(table, network(), name, NOW)
+    count_stock(table, network(), Count("GONE", "wh-madrid", 0, NOW, "count", "store"), NOW)
+    yield Use(
+        "sourcing",
+        "Resolve a shortage, of one released order: its location is asked",
+        lambda table: resolve_shortage(table, "GONE", "wh-madrid", NOW),
+    )
+    given = FulfillmentFact("m-gone", FactKind.CANCELLED, LATER, name, "2-1")
+    yield Use(
+        "fulfillment",
+        "Record that a location gives units back",
+        lambda table: record_fulfillment(table, given, LATER),
+    )
 def _imported(skus: Sequence[str]) -> Use:
     """A file of counts, of rows that are read together and written each by itself."""
 

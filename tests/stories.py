@@ -15,12 +15,13 @@ from oms.fulfillment.tracking import track
 from oms.inventory import transfers
 from oms.inventory.model import Position, Supply
 from oms.inventory.reservations import Cart, CartLine, Reservation
+from oms.inventory.shortage import recallable
 from oms.inventory.transfers import Transfer
 from oms.orders.cancelling import CancelReason, CancelRequest, cancel
 from oms.orders.commands import PlaceOrder
 from oms.orders.holds import RESOLVES, lift
 from oms.orders.judgement import judge
-from oms.orders.model import Order, Stage
+from oms.orders.model import POSITION_SHORT, Order, Stage
 from oms.orders.moving import MoveRequest, move
 from oms.orders.placing import IN_TURN, place
 from oms.orders.records import Outcome as Ending
@@ -169,6 +170,12 @@ class Story:
         self._keep(back.order if back else change.order, *asked)
         self._keep(*([change.refund] if change.refund else []), *([back.return_] if back else []))
 
+    def ask_back(self) -> None:
+        """There are too few: every location is asked to give units of the first line back."""
+        for work in tuple(self.works.values()):
+            units = recallable(work, str(self.order.lines[0].sku), 9)
+            self._keep(*([recall(work, units, POSITION_SHORT, self.now)] if units else []))
+
     def answer(self, kind: FactKind) -> None:
         """Every location answers what it was asked to give up."""
         for work in tuple(self.works.values()):
@@ -176,7 +183,7 @@ class Story:
             fact = replace(fact, message_id=f"{kind}-{self.now:%H:%M}")
             answered = answer(self.order, work, self._refunds.values(), fact, self.now)
             if answered:
-                self._keep(answered.order, answered.fulfillment_order)
+                self._keep(answered.change.order, answered.fulfillment_order)
                 self._keep(*([answered.refund] if answered.refund else []))
 
     def reject(self) -> None:
@@ -362,6 +369,7 @@ STEPS: Mapping[str, Callable[[Story], None]] = {
     "cancel": lambda story: story.cancel(CancelRequest(CancelReason.STAFF)),
     "cancel_one": lambda story: story.cancel(CancelRequest(CancelReason.CUSTOMER, {"1": 1})),
     "channel_cancels": lambda story: story.cancel(CancelRequest(CancelReason.CUSTOMER, channel="9")),
+    "ask_back": Story.ask_back,
     "give_up": lambda story: story.answer(FactKind.CANCELLED),
     "reject": Story.reject,
     "refuse_to": lambda story: story.answer(FactKind.CANCEL_REFUSED),
@@ -407,6 +415,9 @@ def lives() -> tuple[Story, ...]:
             "cancel_one", "release", "channel_cancels", "refuse_to", "ship_one", "channel_cancels"
         ),
         Story("AB").tell("release", "cancel_one", "give_up", "reject", "reject", "cancel"),
+        Story("AB").tell(
+            "release", "cancel_one", "ask_back", "give_up", "serve", "release", "ask_back", "ship"
+        ),
         Story().reserve("confirmed").reserve("released").reserve("expired"),
         Story().tell(*_MOVED, "send_transfer", "receive_transfer", "close_transfer"),
         Story().tell(*_MOVED, "stop_transfer", "fall_short", "find"),

@@ -139,7 +139,8 @@ class RecordedDocument(TypedDict):
     accepted: bool
     shipped: Annotated[int, Doc("Parcels recorded as shipped.")]
     delivered: Annotated[int, Doc("Parcels recorded as delivered.")]
-    cancelled: Annotated[int, Doc("Units that the location has given up.")]
+    cancelled: Annotated[int, Doc("Units that the location has given up, and that are cancelled.")]
+    reopened: Annotated[int, Doc("Those that it has given up because there are too few: sourced again.")]
     rejected: Annotated[int, Doc("Units that it does not ship, and that wait for another source.")]
     exceptions: Annotated[list[str], Doc("Codes of the exceptions that it opened.")]
 
@@ -245,6 +246,7 @@ def _record(call: Call[None, FulfillmentEvent]) -> Answer[RecordedDocument]:
             "shipped": recorded.shipped,
             "delivered": recorded.delivered,
             "cancelled": recorded.cancelled,
+            "reopened": recorded.reopened,
             "rejected": recorded.rejected,
             "exceptions": list(recorded.exceptions),
         }

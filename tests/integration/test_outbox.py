@@ -243,6 +243,25 @@ def test_only_locations_with_a_connector_are_asked(outlets: Outlets) -> None:
     assert request["ship_to"] == {"country": "ES", "postal_code": "28013"}
 
 
+@pytest.mark.parametrize("ends", ["refuse_to", "ship"])
+def test_a_location_that_gives_nothing_back_leaves_its_shortage_to_others(
+    outlets: Outlets, ends: str
+) -> None:
+    story = Story().tell("release", "ask_back", ends)
+    assert run(records(story.changes)) == []
+    shortage = {"type": "shortage", "sku": "A", "location": "wh-madrid"}
+    assert [one for one in outlets.sent("sourcing") if one["type"] == "shortage"] == [shortage]
+    asked = [one for one in outlets.sent("wms") if one["type"] == "fulfillment_cancel_requested"]
+    assert [(one["reason"], one["units"]) for each in asked for one in each["lines"]] == [
+        ("position_short", 2)
+    ]
+
+
+def test_a_location_that_gives_units_back_leaves_no_shortage(outlets: Outlets) -> None:
+    run(records(Story().tell("release", "ask_back", "give_up").changes))
+    assert [one["type"] for one in outlets.sent("sourcing")] == ["release"]
+
+
 def test_a_write_of_a_held_order_asks_for_no_release(outlets: Outlets) -> None:
     unpaid = replace(order(line("A", 1)), payments=())
     assert run(records(Story(sent=unpaid).changes)) == []

@@ -185,8 +185,8 @@ def test_what_is_left_of_a_delivered_order_closes_it() -> None:
     change = cancelled(arrived, ALL, work)
     asked = recall(work, change.asked[work.id], "staff", LATER)
     after = heard(change.order, asked, fact(FactKind.CANCELLED))
-    assert order_status(after.order) is OrderStatus.CLOSED
-    assert after.order.journal[-1].kinds == ("cancelled", "closed")
+    assert order_status(after.change.order) is OrderStatus.CLOSED
+    assert after.change.order.journal[-1].kinds == ("cancelled", "closed")
     assert after.fulfillment_order.state is FulfillmentState.CLOSED
 
 
@@ -210,8 +210,8 @@ def test_a_channel_s_cancellation_that_was_refused_is_not_asked_for_again_when_i
     kept = heard(
         change.order, recall(work, change.asked[work.id], "customer", LATER), fact(FactKind.CANCEL_REFUSED)
     )
-    again = cancelled(kept.order, BY_CHANNEL, kept.fulfillment_order)
-    assert again.order is kept.order
+    again = cancelled(kept.change.order, BY_CHANNEL, kept.fulfillment_order)
+    assert again.order is kept.change.order
 
 
 # ---- After release -----------------------------------------------------------------------------------------
@@ -222,8 +222,8 @@ def test_after_release_only_the_location_s_answer_cancels() -> None:
     assert (order.lines[0].in_fulfillment, order.lines[0].cancelled) == (3, 0)
     assert (work.state, work.stage) == (FulfillmentState.CANCEL_REQUESTED, FulfillmentState.RELEASED)
     after = heard(order, work, fact(FactKind.CANCELLED))
-    assert (after.order.lines[0].in_fulfillment, after.order.lines[0].cancelled) == (0, 3)
-    assert after.deltas == {("A", "wh-madrid"): Delta(allocated=-3)}
+    assert (after.change.order.lines[0].in_fulfillment, after.change.order.lines[0].cancelled) == (0, 3)
+    assert after.change.deltas == {("A", "wh-madrid"): Delta(allocated=-3)}
     assert (after.fulfillment_order.state, after.cancelled) == (FulfillmentState.CANCELLED, 3)
     assert after.refund is not None
     assert after.refund.amount == 3000
@@ -235,8 +235,8 @@ def test_a_location_that_refuses_goes_on_where_it_was() -> None:
     assert packed.state is FulfillmentState.CANCEL_REQUESTED
     after = heard(order, packed, fact(FactKind.CANCEL_REFUSED))
     assert after.fulfillment_order.state is FulfillmentState.PACKED
-    assert (after.deltas, after.refund, after.order.lines[0].cancelled) == ({}, None, 0)
-    assert [(known.code, known.ref) for known in after.order.exceptions] == [("cancel_refused", "2-1")]
+    assert (after.change.deltas, after.refund, after.change.order.lines[0].cancelled) == ({}, None, 0)
+    assert [(known.code, known.ref) for known in after.change.order.exceptions] == [("cancel_refused", "2-1")]
 
 
 def test_a_location_that_gives_up_a_part_refuses_the_rest() -> None:
@@ -245,7 +245,7 @@ def test_a_location_that_gives_up_a_part_refuses_the_rest() -> None:
     (request,) = after.fulfillment_order.lines
     assert (request.withdrawn, request.remaining) == (2, 1)
     assert after.fulfillment_order.state is FulfillmentState.RELEASED
-    assert after.order.journal[-1].kinds == ("cancelled", "cancel_refused")
+    assert after.change.order.journal[-1].kinds == ("cancelled", "cancel_refused")
 
 
 def test_an_answer_is_to_the_requests_that_the_location_has_seen() -> None:
@@ -255,21 +255,21 @@ def test_an_answer_is_to_the_requests_that_the_location_has_seen() -> None:
     after = heard(more.order, twice, fact(FactKind.CANCELLED, v=2))
     assert after.cancelled == 1
     assert after.fulfillment_order.state is FulfillmentState.CANCEL_REQUESTED
-    rest = heard(after.order, after.fulfillment_order, fact(FactKind.CANCELLED, v=3, message="m2"))
+    rest = heard(after.change.order, after.fulfillment_order, fact(FactKind.CANCELLED, v=3, message="m2"))
     assert (rest.cancelled, rest.fulfillment_order.state) == (1, FulfillmentState.RELEASED)
 
 
 def test_an_answer_that_comes_again_changes_nothing() -> None:
     order, work = recalled(1)
     after = heard(order, work, fact(FactKind.CANCELLED))
-    assert answer(after.order, after.fulfillment_order, (), fact(FactKind.CANCELLED), LATER) is None
+    assert answer(after.change.order, after.fulfillment_order, (), fact(FactKind.CANCELLED), LATER) is None
 
 
 def test_an_answer_after_everything_has_ended_changes_nothing() -> None:
     order, work = recalled(3)
     after = heard(order, work, fact(FactKind.CANCELLED))
     late = fact(FactKind.CANCELLED, message="other")
-    assert answer(after.order, after.fulfillment_order, (), late, LATER) is None
+    assert answer(after.change.order, after.fulfillment_order, (), late, LATER) is None
 
 
 def test_shipped_beats_a_request_to_cancel() -> None:
@@ -292,7 +292,7 @@ def test_what_left_while_it_was_asked_back_is_no_longer_given_up() -> None:
     shipping = ship(order, work, {}, {}, left, LATER)
     assert shipping is not None
     after = heard(shipping.order, shipping.fulfillment_order, fact(FactKind.CANCELLED))
-    (kept,) = after.order.lines
+    (kept,) = after.change.order.lines
     assert (kept.shipped, kept.cancelled, kept.in_fulfillment) == (2, 1, 0)
     assert after.fulfillment_order.state is FulfillmentState.CLOSED
 

@@ -17,7 +17,7 @@ from oms.inventory.transfers import Fate, Transfer
 from oms.orders.cancelling import CancelReason
 from oms.orders.commands import LineKind, Method
 from oms.orders.holds import RESOLVES
-from oms.orders.model import Order
+from oms.orders.model import POSITION_SHORT, Order
 from oms.orders.records import PaymentKind
 from oms.payments.refunds import Refund
 from oms.returns.model import Outcome, Return
@@ -111,6 +111,12 @@ _PLACED_LINE: Members = {
 _ALLOCATED: Members = {"line_id": _TEXT, "location": _TEXT, "units": _UNITS}
 _UNITS_OF_LINES = _list({"line_id": _TEXT, "units": _UNITS})
 _REASON: Members = {"reason": _one_of(CancelReason)}
+_RECALL: Members = {
+    "reason": {
+        **_one_of_texts([*CancelReason, POSITION_SHORT]),
+        "description": "position_short: there are too few; what is given up is sourced again.",
+    }
+}
 _HELD: Members = {
     "expires_at": _TIME,
     "held": _list({"sku": _TEXT, "location": _TEXT, "units": _UNITS}),
@@ -270,11 +276,11 @@ CATALOGUE: Mapping[str, EventType[Any]] = {
     "fulfillment_order.packed": EventType[FulfillmentOrder]("The location has packed."),
     "fulfillment_order.ready_for_pickup": EventType[FulfillmentOrder]("The customer can come for it."),
     "fulfillment_order.cancel_requested": EventType[FulfillmentOrder](
-        "The location is asked not to ship units.", {"lines": _UNITS_OF_LINES, **_REASON}, data.recalled
+        "The location is asked not to ship units.", {"lines": _UNITS_OF_LINES, **_RECALL}, data.recalled
     ),
     "fulfillment_order.cancelled": EventType[FulfillmentOrder](
         "The location does not ship units that it was asked to give up.",
-        {"lines": _UNITS_OF_LINES, **_REASON},
+        {"lines": _UNITS_OF_LINES, **_RECALL},
         data.cancelled,
     ),
     "fulfillment_order.cancel_refused": EventType[FulfillmentOrder](

@@ -23,6 +23,7 @@ AT_ONCE = timedelta(seconds=60)
 
 RELEASED = "fulfillment_order.released"
 CANCEL_REQUESTED = "fulfillment_order.cancel_requested"
+CANCEL_REFUSED = "fulfillment_order.cancel_refused"
 
 REQUESTS: Mapping[str, str] = {
     RELEASED: "fulfillment_requested",
@@ -81,6 +82,18 @@ def serve(sku: str, after: Item | None = None, *, described: bool = False) -> Me
 def shortage(sku: str, location: str) -> Message:
     """Tells `sourcing` that a position has promised more units than are there."""
     return Message({"type": "shortage", "sku": sku, "location": location}, correlated(sku))
+
+
+def shortages_of(work: FulfillmentOrder, event: Event) -> Iterator[Message]:
+    """What follows from a refusal to give units up: who else has units of the skus there is asked for them.
+
+    Args:
+        work: the fulfillment order.
+        event: `CANCEL_REFUSED`.
+    """
+    skus = {line.line_id: line.sku for line in work.lines}
+    lines = cast(list[dict[str, Any]], event.data["lines"])
+    return (shortage(sku, work.location) for sku in dict.fromkeys(skus[line["line_id"]] for line in lines))
 
 
 def correlated(sku: str) -> str:

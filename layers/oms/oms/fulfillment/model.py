@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import cast
 
 from oms.orders.commands import Address, Method
 from oms.orders.journal import Journaled
+from oms.orders.model import POSITION_SHORT
 
 
 class FulfillmentState(StrEnum):
@@ -58,12 +60,18 @@ class RequestLine:
 class Recall:
     """Units that a location has been asked not to ship, and has not answered for yet.
 
-    `v` is the version of the fulfillment order that the request came with, `units` by line id.
+    `v` is the version of the fulfillment order that the request came with, `units` by line id. What is asked
+    for because there are too few is sourced again, whatever else is cancelled.
     """
 
     v: int
     units: Mapping[str, int]
     reason: str
+
+    @property
+    def cancels(self) -> bool:
+        """Whether what is given up is cancelled on the order; otherwise it waits for another source."""
+        return self.reason != POSITION_SHORT
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +115,15 @@ class FulfillmentOrder(Journaled):
     def recalled(self, line_id: str) -> int:
         """Units of a line that the location has been asked not to ship, without an answer yet."""
         return sum(recall.units.get(line_id, 0) for recall in self.recalls)
+
+    def cancelling(self, line_id: str) -> int:
+        """Those of them that are cancelled when the location gives them up."""
+        return sum(recall.units.get(line_id, 0) for recall in self.recalls if recall.cancels)
+
+    def refuses(self, line_id: str) -> bool:
+        """Whether the location has shipped, or ships, units of a line that it was asked to give up."""
+        answers = (entry.data["refused"] for entry in self.journal if "cancel_refused" in entry.kinds)
+        return any(line_id in cast(Mapping[str, int], refused) for refused in answers)
 
     def with_lines(self, changed: Mapping[str, RequestLine]) -> "FulfillmentOrder":
         """This fulfillment order with the lines of `changed` (by line id) in place of its own."""

@@ -125,13 +125,15 @@ def ship(
         return None
     shipped = fulfillment_order.with_lines(requests)
     if not any(line.remaining for line in requests.values()):
-        if shipped.recalls:
+        if any(recall.cancels for recall in shipped.recalls):
             order = order.with_exception("cancel_refused", shipped.id, now)
         shipped = replace(shipped, state=FulfillmentState.CLOSED, recalls=(), before=None)
-    names = [shipment.id for shipment in shipments]
+    data = {"shipments": [shipment.id for shipment in shipments]}
+    kept = _kept(fulfillment_order, requests)
+    kinds = ("shipped", "cancel_refused") if kept else ("shipped",)
     return Shipping(
-        order.with_lines(lines).written(now, "shipped", data={"shipments": names}),
-        shipped.written(now, "shipped", data={"shipments": names}),
+        order.with_lines(lines).written(now, "shipped", data=data),
+        shipped.written(now, *kinds, data=data | ({"refused": kept} if kept else {})),
         tuple(shipments),
         deltas,
     )
@@ -176,6 +178,12 @@ def record_deliveries(order: Order, shipments: Mapping[str, Shipment], now: date
     if order.closed_at is None and is_complete(order):
         return replace(order, closed_at=now).written(now, "delivered", "closed", data={"delivered": arrived})
     return order.written(now, "delivered", data={"delivered": arrived})
+
+
+def _kept(before: FulfillmentOrder, after: Mapping[str, RequestLine]) -> dict[str, int]:
+    """Units by line that have left although the location was asked to give them up."""
+    asked = {line.line_id: min(line.remaining, before.recalled(line.line_id)) for line in before.lines}
+    return {name: more for name, units in asked.items() if (more := units - after[name].remaining) > 0}
 
 
 def _everything(requests: Mapping[str, RequestLine]) -> list[PackedUnits]:

@@ -1,15 +1,19 @@
-"""Recall: a location is asked to give units up, and answers. Only its answer gives their stock back."""
+"""Recall: a location is asked to give units up, and answers. Only its answer gives their stock back.
 
+What it gives up is cancelled, or sourced again when it was asked because there are too few.
+"""
+
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from oms.fulfillment.events import FactKind, FulfillmentFact
 from oms.fulfillment.model import FulfillmentOrder, FulfillmentState, Recall, RequestLine
-from oms.inventory.model import Deltas
 from oms.orders.cancelling import completed, with_containers
-from oms.orders.claims import reclaimed
-from oms.orders.model import Order, OrderLine
+from oms.orders.claims import Reclaimed, reclaimed
+from oms.orders.model import POSITION_SHORT, Order, OrderLine
+from oms.orders.resourcing import take_back
 from oms.payments.refunds import Refund, cancellation_refund
 from oms.problems import Code, Problem
 
@@ -21,13 +25,17 @@ _ENDED = (FulfillmentState.CLOSED, FulfillmentState.CANCELLED)
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What a location's answer writes in one transaction; `cancelled` counts the units given up."""
+    """What a location's answer writes in one transaction.
 
-    order: Order
+    `cancelled` and `reopened` count the units given up, by what becomes of them. The order is the known one
+    when the answer is nothing to it.
+    """
+
+    change: Reclaimed
     fulfillment_order: FulfillmentOrder
-    deltas: Deltas
     refund: Refund | None
     cancelled: int
+    reopened: int
 
 
 def recall(
@@ -35,16 +43,32 @@ def recall(
 ) -> FulfillmentOrder:
     """The fulfillment order after its location has been asked not to ship units (by line id).
 
-    They must be left to ship, and not asked for already.
+    They must be left to ship, and not asked for already; but those that were to be sourced again can be
+    cancelled instead, of which the location does not have to be told.
     """
-    asked = Recall(fulfillment_order.v + 1, units, reason)
+    fresh, again = Counter[str](), Counter[str]()
+    for line_id, count in units.items():
+        request = fulfillment_order.line(line_id)
+        left = request.remaining - fulfillment_order.recalled(line_id) if request else 0
+        fresh[line_id] = min(count, max(0, left))
+        again[line_id] = count - fresh[line_id]
+    recalls: list[Recall] = []
+    for known in fulfillment_order.recalls:
+        taken = Counter() if known.cancels else Counter(known.units) & again
+        again -= taken
+        parts = {reason: taken, known.reason: Counter(known.units) - taken}
+        recalls += [Recall(known.v, dict(part), why) for why, part in parts.items() if part]
+    asked = dict(+fresh)
+    if asked:
+        recalls.append(Recall(fulfillment_order.v + 1, asked, reason))
     requested = replace(
         fulfillment_order,
         state=FulfillmentState.CANCEL_REQUESTED,
         before=fulfillment_order.stage,
-        recalls=(*fulfillment_order.recalls, asked),
+        recalls=tuple(recalls),
     )
-    return requested.written(now, "cancel_requested", data={"units": dict(units), "reason": reason})
+    kinds = ("cancel_requested",) if asked else ()
+    return requested.written(now, *kinds, data={"units": asked, "reason": reason})
 
 
 def answer(
@@ -57,8 +81,8 @@ def answer(
     """Record whether a location gives up what it was asked for; None when the message was recorded before.
 
     It answers the requests up to the version that it has seen. Units that it gives up are cancelled on the
-    order and given back to the position, those that it does not are shipped: an exception tells so, and the
-    work goes on where it was.
+    order, or open again, those to be cancelled first; the position has them back. Those that it does not give
+    up are shipped, and the work goes on where it was: an exception tells so if they were to be cancelled.
 
     Args:
         order: the header.
@@ -75,10 +99,10 @@ def answer(
     answered = [known for known in fulfillment_order.recalls if fact.v is None or known.v <= fact.v]
     if not answered and fulfillment_order.state in _ENDED:
         return None
-    asked: dict[str, int] = {}
+    asked, to_cancel = Counter[str](), Counter[str]()
     for known in answered:
-        for line_id, units in known.units.items():
-            asked[line_id] = asked.get(line_id, 0) + units
+        asked.update(known.units)
+        to_cancel.update(known.units if known.cancels else {})
     given_up = _given_up(fulfillment_order, asked, fact)
     requests = {
         line.line_id: _withdrawn(line, given_up[line.line_id])
@@ -92,21 +116,33 @@ def answer(
     refused = {
         line.line_id: units
         for line in work.lines
-        if (units := min(line.remaining, asked.get(line.line_id, 0) - given_up.get(line.line_id, 0))) > 0
+        if (units := min(line.remaining, asked[line.line_id] - given_up.get(line.line_id, 0))) > 0
     }
-    changed = _cancelled(order, work.id, given_up)
-    if refused:
-        changed = changed.with_exception("cancel_refused", work.id, now)
-    kinds = [*(["cancelled"] if given_up else []), *(["cancel_refused"] if refused or not given_up else [])]
     told = {"cancelled": given_up, "refused": refused, "reason": answered[-1].reason}
-    written = completed(changed, now, *kinds, data=told)
-    return Answered(
-        written,
-        _standing(work).written(now, *kinds, data=told | {"message": fact.message_id}),
-        reclaimed(order, written).deltas,
-        cancellation_refund(order, written, refunds, given_up, now) if given_up else None,
-        sum(given_up.values()),
-    )
+    kinds = [*(["cancelled"] if given_up else []), *(["cancel_refused"] if refused or not given_up else [])]
+    after = _standing(work).written(now, *kinds, data=told | {"message": fact.message_id})
+    cancelled = dict(Counter(given_up) & to_cancel)
+    reopened = dict(Counter(given_up) - to_cancel)
+    written, refund = order, None
+    if to_cancel:
+        reason = next(known.reason for known in reversed(answered) if known.cancels)
+        kept = dict(Counter(refused) & (to_cancel - Counter(cancelled)))
+        written = _cancelled(written, work.id, cancelled)
+        if kept:
+            written = written.with_exception("cancel_refused", work.id, now)
+        kinds = [
+            *(["cancelled"] if cancelled else []),
+            *(["cancel_refused"] if kept or not cancelled else []),
+        ]
+        data = {"cancelled": cancelled, "refused": kept, "reason": reason}
+        written = completed(written, now, *kinds, data=data)
+        refund = cancellation_refund(order, written, refunds, cancelled, now) if cancelled else None
+    if reopened:
+        written = take_back(written, work.id, work.location, reopened, now, reason=POSITION_SHORT)
+        for line_id in reopened:
+            written = written.with_exception("stock_short", line_id, now)
+    change = reclaimed(order, written)
+    return Answered(change, after, refund, sum(cancelled.values()), sum(reopened.values()))
 
 
 def _given_up(

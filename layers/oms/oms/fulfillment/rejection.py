@@ -7,9 +7,10 @@ from datetime import datetime
 from oms.fulfillment.events import FulfillmentFact
 from oms.fulfillment.model import FulfillmentOrder, FulfillmentState, RequestLine
 from oms.inventory.model import Block, Delta, Position, add
+from oms.inventory.shortage import missing
 from oms.orders.claims import Reclaimed, reclaimed
-from oms.orders.model import Entry, Order, OrderLine
-from oms.orders.work import releasable
+from oms.orders.model import Order
+from oms.orders.resourcing import take_back
 from oms.sourcing.deliveries import rejections
 from oms.sourcing.profile import Act
 
@@ -44,7 +45,7 @@ def reject(
 
     The units are open again, and their line is not sourced from that location any more; other lines stay
     with it. Units that have left are not rejected. A count of the position after the rejection has seen what
-    is not there: nothing is written off twice.
+    is not there, and so has one that has found fewer than are promised: nothing is written off twice.
 
     Args:
         order: the header.
@@ -59,36 +60,34 @@ def reject(
         return None
     named = {packed.line_id: packed.units for packed in fact.lines}
     requests: dict[str, RequestLine] = {}
-    changed: dict[str, OrderLine] = {}
-    taken: list[list[object]] = []
+    taken: dict[str, int] = {}
     for request in fulfillment_order.lines:
         units = min(request.remaining, named.get(request.line_id, 0) if named else request.remaining)
-        line = order.line(request.line_id)
-        if units and line is not None:
+        if units and order.line(request.line_id) is not None:
             requests[request.line_id] = _without(request, units)
-            changed[request.line_id] = _reopened(line, fulfillment_order.id, units)
-            taken.append([request.line_id, fulfillment_order.location, units])
-    if not changed:
+            taken[request.line_id] = units
+    if not taken:
         return None
-    reason = fact.reason or "unknown"
-    reopened = order.with_lines(changed)
-    reopened = reopened if releasable(reopened) else replace(reopened, due_at=now)
-    data = {"reason": reason, "taken": taken, "rejected": True}
-    written = reopened.written(now, "reopened", data=data)
+    reason, location = fact.reason or "unknown", fulfillment_order.location
+    written = take_back(order, fulfillment_order.id, location, taken, now, reason=reason, rejected=True)
     said = rejections(written)
-    for line_id in changed:
+    for line_id in taken:
         code = "rejected_often" if len(said[line_id]) >= attempts else "stock_short"
         written = written.with_exception(code, line_id, now)
     change = reclaimed(order, written)
-    for line_id, line in changed.items():
-        request = requests[line_id]
-        before = next(one for one in fulfillment_order.lines if one.line_id == line_id)
-        units = request.rejected - before.rejected
-        known = positions[request.sku].counted_since(fact.occurred_at) and act is Act.WRITE_OFF
-        if line.touches_stock and not known:
-            add(change.deltas, request.sku, fulfillment_order.location, _ACTS[act](units))
-    units_by_line = {line_id: units for line_id, _, units in taken}
-    data = {"rejected": units_by_line, "reason": reason, "message": fact.message_id}
+    unexplained = {sku: missing(held) for sku, held in positions.items()}
+    for line_id, units in taken.items():
+        line, sku = written.line(line_id), requests[line_id].sku
+        if line is None or not line.touches_stock:
+            continue
+        known = 0
+        if act is Act.WRITE_OFF:
+            counted = positions[sku].counted_since(fact.occurred_at)
+            known = units if counted else min(units, unexplained[sku])
+            unexplained[sku] -= min(known, unexplained[sku])
+        if units > known:
+            add(change.deltas, sku, location, _ACTS[act](units - known))
+    data = {"rejected": taken, "reason": reason, "message": fact.message_id}
     work = _standing(fulfillment_order.with_lines(requests)).written(now, "rejected", data=data)
     return Rejected(change, work, sum(request.rejected for request in requests.values()))
 
@@ -103,18 +102,6 @@ def _without(request: RequestLine, units: int) -> RequestLine:
         packed=request.packed - (touched - picked),
         rejected=request.rejected + units,
     )
-
-
-def _reopened(line: OrderLine, name: str, units: int) -> OrderLine:
-    """A line with units of a fulfillment order open again."""
-    entries: list[Entry] = []
-    left = units
-    for entry in line.entries:
-        fewer = min(entry.units, left) if entry.fulfillment_order == name else 0
-        left -= fewer
-        if entry.units > fewer:
-            entries.append(replace(entry, units=entry.units - fewer))
-    return replace(line, open=line.open + units - left, entries=tuple(entries))
 
 
 def _standing(work: FulfillmentOrder) -> FulfillmentOrder:

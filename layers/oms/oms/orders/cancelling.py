@@ -217,7 +217,7 @@ def _take(line: OrderLine, works: Mapping[str, FulfillmentOrder], wish: CancelRe
         request = work.line(line.line_id) if work else None
         if work and request:
             # Of those that it still has to ship, the location is asked once for each.
-            units = taking.take(request.remaining - work.recalled(line.line_id))
+            units = taking.take(max(0, request.remaining - work.cancelling(line.line_id)))
             taking.asked |= {work.id: units} if units else {}
     taking.line = replace(rest, cancelled=line.cancelled + line.ordered - rest.ordered)
     return taking

@@ -54,6 +54,37 @@ def reopen(order: Order, units: Mapping[str, int], now: datetime, reason: str) -
     return reclaimed(order, reopened.written(now, "reopened", data=data))
 
 
+def take_back(
+    order: Order, work: str, location: str, units: Mapping[str, int], now: datetime, **told: object
+) -> Order:
+    """Take units back from a fulfillment order: they are open again and wait for another source.
+
+    Args:
+        order: whose.
+        work: the fulfillment order, by its id.
+        location: whose work it is.
+        units: how many, by line id.
+        now: UTC.
+        told: what else the event needs, the `reason` at least.
+    """
+    changed: dict[str, OrderLine] = {}
+    for line_id, count in units.items():
+        line = order.line(line_id)
+        assert line is not None, "lines are never deleted"
+        entries, left = [], count
+        for entry in line.entries:
+            fewer = min(entry.units, left) if entry.fulfillment_order == work else 0
+            left -= fewer
+            if entry.units > fewer:
+                entries.append(replace(entry, units=entry.units - fewer))
+        opened = line.open + count - left
+        changed[line_id] = replace(line, open=opened, entries=tuple(entries), expected_at=None)
+    reopened = order.with_lines(changed)
+    reopened = reopened if releasable(reopened) else replace(reopened, due_at=now)
+    taken = [[line_id, location, count] for line_id, count in units.items()]
+    return reopened.written(now, "reopened", data={"taken": taken} | told)
+
+
 def serve(
     order: Order, body: OrderBody, sku: str, network: Network, stock: Stock, now: datetime
 ) -> Reclaimed:

@@ -7,6 +7,7 @@ from oms.fulfillment.events import FactKind, FulfillmentFact
 from oms.fulfillment.model import FulfillmentOrder, Shipment
 from oms.fulfillment.progress import REACHED, advance, deliver, record_deliveries, ship, skus_shipped
 from oms.fulfillment.recall import ANSWERS, answer
+from oms.orders.model import POSITION_SHORT
 from oms.payments.refunds import Refund
 from oms.problems import Code, Problem
 from oms.store import keys, queries
@@ -15,6 +16,7 @@ from oms.store.fulfillment import (
     encode_shipment,
 )
 from oms.store.orders import encode_order
+from oms.store.placements import reclaim_writes
 from oms.store.returns import encode_refund, read_refunds
 from oms.store.stock import read_position
 from oms.store.table import Table
@@ -27,14 +29,15 @@ from oms.usecases.races import settle
 class Recorded:
     """What a fact has changed; a repeated fact changes nothing.
 
-    `cancelled` are units that a location has given up, `rejected` those that it does not ship; `exceptions`
-    the codes of those opened.
+    `cancelled` and `reopened` are units that a location has given up, by what becomes of them, `rejected`
+    those that it does not ship; `exceptions` the codes of those opened.
     """
 
     accepted: bool = False
     shipped: int = 0
     delivered: int = 0
     cancelled: int = 0
+    reopened: int = 0
     rejected: int = 0
     refund: Refund | None = None
     exceptions: tuple[str, ...] = ()
@@ -87,20 +90,23 @@ def _answer(table: Table, fact: FulfillmentFact, now: datetime) -> Recorded:
     answered = answer(order, work, refunds.values(), fact, now)
     if answered is None:
         return Recorded()
-    refund = answered.refund
-    why = Why("order_cancelled", work.public_id, "fulfillment", now)
+    refund, change = answered.refund, answered.change
+    reason = "order_cancelled" if answered.cancelled else POSITION_SHORT
+    why = Why(reason, work.public_id, "fulfillment", now)
     after = answered.fulfillment_order
     table.commit(
-        replace_item(keys.header(order.order_id), encode_order(answered.order), order.v),
         replace_item(
             keys.fulfillment_order(order.order_id, work.id), encode_fulfillment_order(after), work.v
         ),
-        *(move(sku, location, delta, why) for (sku, location), delta in sorted(answered.deltas.items())),
+        *(reclaim_writes(order, change, why) if change.order is not order else ()),
         *([create(keys.refund(order.order_id, refund.id), encode_refund(refund))] if refund else []),
     )
-    opened = answered.order.exceptions[len(order.exceptions) :]
+    opened = change.order.exceptions[len(order.exceptions) :]
     return Recorded(
-        cancelled=answered.cancelled, refund=refund, exceptions=tuple(exception.code for exception in opened)
+        cancelled=answered.cancelled,
+        reopened=answered.reopened,
+        refund=refund,
+        exceptions=tuple(exception.code for exception in opened),
     )
 
 

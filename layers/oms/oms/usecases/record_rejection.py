@@ -15,10 +15,11 @@ from oms.store import keys, queries
 from oms.store.configuration import decode_document, parse
 from oms.store.errors import Busy
 from oms.store.fulfillment import encode_fulfillment_order
-from oms.store.placements import reclaim_writes
+from oms.store.orders import encode_order
+from oms.store.placements import waiting_writes
 from oms.store.stock import read_position
 from oms.store.table import Table
-from oms.store.writes import Why
+from oms.store.writes import Why, move, wait
 from oms.store.writes import replace as replace_item
 from oms.usecases.configure import configure, version
 from oms.usecases.races import settle
@@ -43,8 +44,8 @@ def record_fact(
 def record_rejection(table: Table, network: Network, fact: FulfillmentFact, now: datetime) -> Recorded:
     """Record that a location does not ship units, once, and source them again.
 
-    The first rule of the sourcing profile that fits the reason says what becomes of the stock. Of units that
-    the location was asked to give up, those that it rejects are cancelled. A location that closes is written
+    The first rule of the sourcing profile that fits the reason says what becomes of the stock. Units that the
+    location was asked to give up are given up when it rejects them. A location that closes is written
     down as closed before anything else, so that nothing is sourced from it meanwhile.
 
     Args:
@@ -63,7 +64,7 @@ def record_rejection(table: Table, network: Network, fact: FulfillmentFact, now:
     what = f"message {fact.message_id}"
     rule = network.profile.rejection(fact.reason)
     work = _known(table, fact)
-    cancelled, rest = _cancelled_first(table, work, fact, now)
+    given, rest = _given_first(table, work, fact, now)
     if rule.act is Act.CLOSE and work.location in network.locations:
         until = fact.occurred_at + timedelta(hours=rule.hours)
         network = _closed(table, network, work.location, until)
@@ -72,7 +73,7 @@ def record_rejection(table: Table, network: Network, fact: FulfillmentFact, now:
     open_skus = {line.sku for line in order.lines if line.open and line.sku}
     for sku in sorted(open_skus & {line.sku for line in work.lines}):
         serve_waiting(table, network, sku, now, also=[order.order_id])
-    return replace(recorded, cancelled=cancelled)
+    return replace(recorded, cancelled=given.cancelled, reopened=given.reopened)
 
 
 def _known(table: Table, fact: FulfillmentFact) -> FulfillmentOrder:
@@ -83,15 +84,15 @@ def _known(table: Table, fact: FulfillmentFact) -> FulfillmentOrder:
     return work
 
 
-def _cancelled_first(
+def _given_first(
     table: Table, work: FulfillmentOrder, fact: FulfillmentFact, now: datetime
-) -> tuple[int, FulfillmentFact | None]:
-    """Cancel the units that the location was asked to give up.
+) -> tuple[Recorded, FulfillmentFact | None]:
+    """Record that the location gives up the units that it was asked for.
 
-    The cancellation has an id of its own, made of the message's: repeated after a crash it is found there.
+    This answer has an id of its own, made of the message's: repeated after a crash it is found there.
 
     Returns:
-        The units cancelled, and what is left of the rejection; None when that is nothing.
+        What has changed, and what is left of the rejection; None when that is nothing.
     """
     message_id = f"{fact.message_id}.cancelled"
     named = {packed.line_id: packed.units for packed in fact.lines}
@@ -101,22 +102,22 @@ def _cancelled_first(
         cast(Mapping[str, int], before[0]["cancelled"])
         if before
         else {
-            line_id: given
+            line_id: asked
             for line_id, count in wanted.items()
-            if (given := min(count, work.recalled(line_id)))
+            if (asked := min(count, work.recalled(line_id)))
         }
     )
     if not units:
-        return 0, fact
+        return Recorded(), fact
     lines = tuple(PackedUnits(line_id, count) for line_id, count in units.items())
     answer = replace(fact, message_id=message_id, kind=FactKind.CANCELLED, lines=lines)
-    cancelled = record_fulfillment(table, answer, now).cancelled
+    given = record_fulfillment(table, answer, now)
     rest = tuple(
         PackedUnits(line_id, count - units.get(line_id, 0))
         for line_id, count in named.items()
         if count > units.get(line_id, 0)
     )
-    return cancelled, replace(fact, lines=rest) if rest or not named else None
+    return given, replace(fact, lines=rest) if rest or not named else None
 
 
 def _reject(table: Table, network: Network, fact: FulfillmentFact, act: Act, now: datetime) -> Recorded:
@@ -128,13 +129,20 @@ def _reject(table: Table, network: Network, fact: FulfillmentFact, act: Act, now
         return Recorded()
     why = Why("rejected", work.public_id, "fulfillment", now, fact.occurred_at)
     after = rejected.fulfillment_order
+    change = rejected.change
     table.commit(
-        *reclaim_writes(order, rejected.change, why),
+        replace_item(keys.header(order.order_id), encode_order(change.order), order.v),
+        *waiting_writes(order, change.order),
+        *(
+            move(sku, location, delta, why, seen=positions[sku], exact=act is Act.WRITE_OFF)
+            for (sku, location), delta in sorted(change.deltas.items())
+        ),
+        *(wait(demand) for demand in change.demands),
         replace_item(
             keys.fulfillment_order(order.order_id, work.id), encode_fulfillment_order(after), work.v
         ),
     )
-    opened = rejected.change.order.exceptions[len(order.exceptions) :]
+    opened = change.order.exceptions[len(order.exceptions) :]
     return Recorded(rejected=rejected.units, exceptions=tuple(exception.code for exception in opened))
 
 

@@ -5,7 +5,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from oms.events.derive import Event, events
-from oms.events.messages import REQUESTS, Message, release_of, request_of
+from oms.events.messages import (
+    CANCEL_REFUSED,
+    REQUESTS,
+    Message,
+    release_of,
+    request_of,
+    shortages_of,
+)
 from oms.events.publish import Bus, NotTakenError, Queue
 from oms.problems import Code, Problem
 from oms.store.attributes import decode
@@ -97,6 +104,9 @@ def _collect(outgoing: _Outgoing, position: int, change: Change, outlets: Outlet
             if work.connector:
                 queue = _requests(outlets, work.connector)
                 outgoing.send(position, queue, request_of(work, event))
+        if event.type == CANCEL_REFUSED:
+            for message in shortages_of(decode_fulfillment_order(new), event):
+                outgoing.send(position, outlets.sourcing, message)
         if event.public:
             outgoing.events.append((position, event))
 

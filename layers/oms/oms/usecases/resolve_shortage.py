@@ -5,14 +5,25 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from oms.fulfillment.model import FulfillmentOrder
-from oms.inventory.shortage import ADVANCED, asked_for, latest_first, missing, movable, to_decide
+from oms.fulfillment.model import FulfillmentOrder, FulfillmentState
+from oms.fulfillment.recall import recall
+from oms.inventory.shortage import (
+    ADVANCED,
+    asked_back,
+    asked_for,
+    latest_first,
+    least_advanced_first,
+    missing,
+    movable,
+    recallable,
+)
 from oms.orders.identity import SHARDS
 from oms.orders.model import POSITION_SHORT, Order
 from oms.orders.resourcing import reopen
 from oms.orders.work import WorkStage
 from oms.store import keys, queries
 from oms.store.attributes import Item
+from oms.store.fulfillment import encode_fulfillment_order
 from oms.store.keys import Key
 from oms.store.orders import decode_order, encode_order
 from oms.store.placements import waiting_writes
@@ -28,12 +39,14 @@ _STAGES = (WorkStage.RELEASE, WorkStage.OPEN, WorkStage.HELD)
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """Units that wait for another source, orders with an exception opened, and units that nobody gives up.
+    """Units that wait for another source, those that the location is asked to give back, orders with an
+    exception opened, and units that nobody gives up.
 
     `settled` are orders whose exception is resolved, as the position is not short any more.
     """
 
     reopened: int = 0
+    asked: int = 0
     exceptions: int = 0
     left: int = 0
     settled: int = 0
@@ -43,9 +56,10 @@ def resolve_shortage(table: Table, sku: str, location: str, now: datetime) -> Re
     """Make the promises of a position no more than what is there, by the rule of `oms.inventory.shortage`.
 
     Unreleased orders are found in the work queue, released ones in the location's pick lists. To resolve
-    twice changes nothing more. Of a position that is not short any more the exceptions are resolved. Write
-    units: 11 or 12 for an order of one line that is sourced again, 3 or 4 of them of indexes; 1 for one with
-    an exception.
+    twice changes nothing more: what the location has been asked for is as good as found until it answers.
+    When it refuses, the shortage is resolved again. Of a position that is not short any more the exceptions
+    are resolved. Write units: 11 or 12 for an order of one line that is sourced again, 3 or 4 of them of
+    indexes; 3 for work whose location is asked, 2 of them of an index; 1 for an order with an exception.
 
     Args:
         table: the store.
@@ -58,23 +72,32 @@ def resolve_shortage(table: Table, sku: str, location: str, now: datetime) -> Re
     """
     short, ref = missing(read_position(table, sku, location)), f"{sku}@{location}"
     if not short:
-        works = (work for work in _released(table, location) if asked_for(work, sku))
-        names = dict.fromkeys(work.order_id for work in works)
+        names = dict.fromkeys(w.order_id for w in _released(table, location) if asked_for(w, sku))
         settled = (settle(partial(_settle, table, name, ref, now), f"order {name}") for name in names)
         return Resolved(settled=sum(settled))
-    reopened = 0
+    what, reopened = f"shortage of {sku} at {location}", 0
     for order in latest_first(_unreleased(table, sku, location)):
-        attempt = partial(_reopen, table, order.order_id, sku, location, now)
-        taken, short = settle(attempt, f"shortage of {sku} at {location}")
+        taken, short = settle(partial(_reopen, table, order.order_id, sku, location, now), what)
         reopened += taken
         if not short:
             return Resolved(reopened)
+    works = least_advanced_first(_released(table, location), sku)
+    back = {work.public_id: asked_back(work, sku) for work in works}
+    asked, left = 0, short - sum(back.values())
+    for work in works if left > 0 else ():
+        elsewhere = sum(back.values()) - back[work.public_id]
+        known, left = settle(partial(_ask, table, work, sku, elsewhere, now), what)
+        asked += max(0, known - back[work.public_id])
+        back[work.public_id] = known
+        if left <= 0:
+            break
     exceptions = 0
-    for work in to_decide(_released(table, location), sku, short):
-        note = partial(_note, table, work.order_id, ref, now)
-        exceptions += settle(note, f"shortage of order {work.order_id}")
-        short -= asked_for(work, sku)
-    return Resolved(reopened, exceptions, max(0, short))
+    for work in works:
+        kept = asked_for(work, sku) - back[work.public_id]
+        if left > 0 and kept > 0:
+            exceptions += settle(partial(_note, table, work.order_id, ref, now), what)
+            left -= kept
+    return Resolved(reopened, asked, exceptions, max(0, left))
 
 
 def _reopen(table: Table, order_id: str, sku: str, location: str, now: datetime) -> tuple[int, int]:
@@ -95,6 +118,24 @@ def _reopen(table: Table, order_id: str, sku: str, location: str, now: datetime)
         *(wait(demand) for demand in change.demands),
     )
     return -delta.allocated, short + delta.allocated
+
+
+def _ask(table: Table, listed: FulfillmentOrder, sku: str, elsewhere: int, now: datetime) -> tuple[int, int]:
+    """Units that a location is asked to give back of some work, before or now, and those still missing.
+
+    `elsewhere` are those that it is asked for of other work.
+    """
+    work = queries.fulfillment_order(table, listed.order_id, listed.id)
+    assert work is not None, "fulfillment orders are never deleted"
+    known = asked_back(work, sku)
+    left = missing(read_position(table, sku, work.location)) - elsewhere - known
+    units = recallable(work, sku, left)
+    if units:
+        asked = recall(work, units, POSITION_SHORT, now)
+        table.commit(
+            replace(keys.fulfillment_order(work.order_id, work.id), encode_fulfillment_order(asked), work.v)
+        )
+    return known + sum(units.values()), left - sum(units.values())
 
 
 def _note(table: Table, order_id: str, ref: str, now: datetime) -> bool:
@@ -131,7 +172,8 @@ def _unreleased(table: Table, sku: str, location: str) -> Iterator[Order]:
 
 
 def _released(table: Table, location: str) -> Iterator[FulfillmentOrder]:
-    for state in ADVANCED:
+    """What a location has to ship, some of which it may have been asked not to."""
+    for state in (*ADVANCED, FulfillmentState.CANCEL_REQUESTED):
         span = Span(_PAGE)
         while True:
             page = queries.pick_list(table, location, state, span)
