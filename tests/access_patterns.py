@@ -70,6 +70,7 @@ from oms.usecases.poll_channel import Poll, poll_channel
 from oms.usecases.push_parcel import find_parcel
 from oms.usecases.push_stock import Wanted as PushWanted
 from oms.usecases.push_stock import announce, push_stock
+from oms.usecases.recompute_stock import Recompute, recompute_stock
 from oms.usecases.record_fulfillment import record_fulfillment
 from oms.usecases.record_listing import record_listing
 from oms.usecases.record_money import record_money
@@ -110,6 +111,7 @@ ENVIRONMENT = {
     "CONNECTORS": "wms",
     "PUBLISH_QUEUE_URL": "https://sqs/publish",
     "REACH": "public",
+    "ATS_QUEUE_URL": "https://queue.example.test",
 }
 DAY = timedelta(days=1)
 LATER = NOW + 2 * DAY
@@ -689,6 +691,12 @@ def _published(skus: Sequence[str]) -> Iterator[Use]:
     yield Use("publisher", "Replay the orders of a day", lambda table: replay(table, queue, wanted))
     yield Use("intake", "Record a listing", lambda table: record_listing(table, queue, listed))
     yield Use("publisher", "Find the listings of a sku", lambda table: announce(table, queue, skus[0]))
+    changed = Recompute("channel#shop-es#2", locations=("wh-madrid",))
+    yield Use(
+        "publisher",
+        "Find the skus at a location",
+        lambda table: recompute_stock(table, network(), queue, queue, changed),
+    )
     yield Use(
         "publisher",
         "Tell a channel of a listing",

@@ -116,6 +116,10 @@ class ChannelSettings(Closed):
         ShortOrders,
         Doc("Units beyond stock and limits wait, or are cancelled, or the whole order is."),
     ] = ShortOrders.BACKORDER
+    stock_threshold: Annotated[
+        Units | None,
+        Doc("Changes of stock above it are not told, unless they cross it; null: all are."),
+    ] = None
 
 
 def _list(kind: str) -> Callable[[Call[None, None]], Answer[Page[ConfiguredDocument[Any]]]]:

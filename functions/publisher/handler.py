@@ -29,6 +29,7 @@ from oms.usecases.poll_channel import parse_poll, poll_channel, polls
 from oms.usecases.postponing import CHANNEL_WAITS_S, delayed, is_due, postponed
 from oms.usecases.push_parcel import find_parcel, parcels_told_of
 from oms.usecases.push_stock import Pushed, Wanted, announce, push_stock
+from oms.usecases.recompute_stock import parse_recompute, recompute_stock
 from oms.usecases.replay_events import parse_replay, replay
 
 type Document = Mapping[str, Any]
@@ -100,6 +101,13 @@ def _fetch(document: Document, now: datetime) -> None:
 def _announce_stock(document: Document, now: datetime) -> None:
     sku = Node(cast(Any, document)).need(Node.text, "sku")
     logger.note(listings=announce(process.table(), _queue(), sku))
+
+
+def _recompute(document: Document, now: datetime) -> None:
+    wanted = parse_recompute(Node(cast(Any, document)))
+    ats = Queue(clients.sqs(), _settings().ats_queue_url)
+    announced = recompute_stock(process.table(), process.network(), ats, _queue(), wanted)
+    logger.note(cause=wanted.cause, skus=announced)
 
 
 def _push_stock(document: Document, now: datetime) -> None:
@@ -176,6 +184,7 @@ _TASKS: Mapping[str, Callable[[Document, datetime], None]] = {
     "replay": _replay,
     "fetch": _fetch,
     "announce": _announce_stock,
+    "recompute": _recompute,
     "push_stock": _push_stock,
     "push_parcel": _push_parcel,
     "poll_channels": _poll_channels,

@@ -44,6 +44,7 @@ STEPS: dict[str, Step] = {}
 EXEMPT: Mapping[str, str] = {
     "check_ledger": "an operator's proof; every run ends with it, when all is quiet",
     "configure": "stands before a run begins: `infra.lab.simulation` configures by it",
+    "recompute_stock": "follows changes of the configuration, which stands before a run begins",
     "describe_sku": "stands before a run begins: `infra.lab.simulation` enters the catalogue by it",
     "figures": "no use case: what others have done, as metrics",
     "messages": "no use case: reads messages",

@@ -32,6 +32,7 @@ _ENVIRONMENT = {
     "KEYS_SECRET": "keys",
     "CONNECTORS": "wms",
     "PUBLISH_QUEUE_URL": "https://sqs/publish",
+    "ATS_QUEUE_URL": "https://sqs/ats.fifo",
     "REACH": "public",
 }
 

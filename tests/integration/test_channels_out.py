@@ -16,14 +16,16 @@ from functions.publisher import handler as publisher
 from oms.channels.publishing import KINDS
 from oms.events.publish import Queue
 from oms.inventory.model import Delta
-from oms.inventory.network import Channel, Network
+from oms.inventory.network import Channel, Location, Network, Pool
 from oms.runtime import clients
 from oms.store import process
+from oms.store.configuration import CACHE_S, read_network
 from oms.store.table import Table
 from oms.store.writes import Why, move
+from oms.usecases.configure import configure
 from oms.usecases.place_order import place_order
 from oms.usecases.record_listing import record_listing
-from tests.builders import NOW, command, line, network
+from tests.builders import LYON, MADRID, NOW, command, line
 from tests.fakes_channels import API, SKU, FakeChannel
 from tests.fakes_http import Asked, FakeServer, Says, serving
 from tests.integration.test_push_stock import LISTED
@@ -88,6 +90,14 @@ class Retailer:
         sold = command(line(SKU, units), channel=channel, channel_order_id=number)
         place_order(self.table, self.network, sold, self.now)
 
+    def configure(self, thing: Channel | Pool | Location) -> None:
+        """The configuration changes; processes that have read it go on with what they have read."""
+        configure(self.table, thing, {"wms"})
+        self.at(self.seconds() + CACHE_S, self._read)
+
+    def _read(self) -> None:
+        self.network = read_network(self.table)
+
     def last(self) -> dict[str, int | None]:
         """What each channel sells from."""
         return {name: shop.fake.stock for name, shop in self.shops.items()}
@@ -96,6 +106,8 @@ class Retailer:
         """The stream and the queues take what has been written and sent."""
         made, self.table.records = self.table.records, []
         for record in made:
+            if not record["dynamodb"]["Keys"]["PK"]["S"].startswith(("SKU#", "CFG#")):
+                continue
             self.at(self.seconds() + STREAM_S, lambda record=record: self._stream(record))  # type: ignore[misc]
         sent, self.receiver.taken = self.receiver.taken, []
         for entry in sent:
@@ -126,19 +138,20 @@ def retailer(table: Table, monkeypatch: pytest.MonkeyPatch) -> Iterator[Retailer
         "CHANNEL_SECRET_PREFIX": "oms/channels/",
         "INBOUND_QUEUE_URL": "https://sqs/inbound",
         "SOURCING_QUEUE_URL": "https://sqs/sourcing",
-        "ATS_QUEUE_URL": "https://sqs/ats.fifo",
         "STREAM_FAILURES": "report",
         "REACH": "any",
     }.items():
         monkeypatch.setenv(name, value)
-    usual = network()
-    made = replace(usual, channels={kind: Channel(kind, kind, "iberia") for kind in KINDS})
+    network = read_network(table)
+    places: list[Location | Pool] = [*network.locations.values(), *network.pools.values()]
+    for thing in (*places, *(Channel(kind, kind, "iberia") for kind in KINDS)):
+        configure(table, thing, {"wms"})
     monkeypatch.setattr(clients, "sqs", lambda: receiver.queue)
-    monkeypatch.setattr(process, "network", lambda: made)
     for cached in (publisher._settings, publisher._client, publisher._apis):
         cached.cache_clear()
     fill(table, SKU, wh_madrid=7)
-    world = Retailer(RecordingTable(table, "SKU#"), receiver, made)
+    world = Retailer(RecordingTable(table, ""), receiver, read_network(table))
+    monkeypatch.setattr(process, "network", lambda: world.network)
 
     class Clock(datetime):
         @classmethod
@@ -235,3 +248,105 @@ def test_a_thousand_changes_in_a_minute_are_at_most_thirteen_statements_to_each_
     assert set(retailer.last().values()) == {true}
     for name, shop in retailer.shops.items():
         assert 9 <= len(shop.told) - told[name] <= 13, shop.told[told[name] :]
+
+
+# ---- The configuration changes -----------------------------------------------------------------------------
+
+
+def shopify(**changes: Any) -> Channel:
+    return replace(Channel("shopify", "shopify", "iberia"), **changes)
+
+
+@pytest.mark.parametrize(
+    ("things", "told"),
+    [
+        ([shopify(buffer=3)], {"shopify": 4}),
+        ([replace(MADRID, safety_stock=2)], dict.fromkeys(KINDS, 5)),
+        ([replace(MADRID, active=False)], dict.fromkeys(KINDS, 0)),
+        ([replace(MADRID, active=False), MADRID], {}),
+        ([Pool("iberia", ("wh-lyon", "st-gracia"))], dict.fromkeys(KINDS, 0)),
+        ([Pool("north", ("wh-lyon",)), shopify(pool="north")], {"shopify": 0}),
+    ],
+)
+def test_a_change_of_the_configuration_is_told_to_the_channels_that_it_concerns(
+    things: list[Channel | Pool | Location], told: dict[str, int], retailer: Retailer
+) -> None:
+    for thing in things:
+        retailer.configure(thing)
+    retailer.run()
+    assert retailer.last() == dict.fromkeys(KINDS, 7) | told
+    assert retailer.seconds() <= 120
+
+
+@pytest.mark.parametrize(
+    "thing",
+    [
+        shopify(grace_minutes=5),
+        replace(MADRID, priority=7, name="Madrid, South"),
+        replace(LYON, active=False),
+        Pool("iberia", ("st-gracia", "wh-lyon", "wh-madrid")),
+    ],
+)
+def test_what_does_not_change_what_may_be_sold_is_told_to_nobody(
+    thing: Channel | Pool | Location, retailer: Retailer
+) -> None:
+    asked = sum(len(shop.server.asked) for shop in retailer.shops.values())
+    retailer.configure(thing)
+    retailer.run()
+    assert sum(len(shop.server.asked) for shop in retailer.shops.values()) == asked
+
+
+@pytest.mark.parametrize("crash", [False, True])
+def test_a_large_location_is_recomputed_in_pages_each_sku_once_whatever_is_repeated(
+    crash: bool, retailer: Retailer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of the skus lie at two locations that it concerns. With a crash each page is done twice."""
+    monkeypatch.setattr("oms.usecases.recompute_stock.PAGE", 7)
+    monkeypatch.setattr("oms.usecases.recompute_stock.PAGES", 2)
+    for number in range(40):
+        fill(retailer.table, f"S{number}", wh_madrid=5, **({"wh_lyon": 5} if number % 2 else {}))
+    retailer.run()
+    documents: list[dict[str, Any]] = []
+    publish = retailer._publish
+
+    def watched(body: str) -> None:
+        documents.append(json.loads(body))
+        for _ in range(2 if crash and documents[-1]["task"] == "recompute" else 1):
+            publish(body)
+
+    monkeypatch.setattr(retailer, "_publish", watched)
+    retailer.configure(shopify(buffer=1))
+    retailer.run()
+    announced = [document["sku"] for document in documents if document["task"] == "announce"]
+    assert sorted(announced) == sorted({SKU, *(f"S{number}" for number in range(40))})
+    assert sum(document["task"] == "recompute" for document in documents) >= 5
+    assert (retailer.last()["shopify"], retailer.dead) == (6, [])
+
+
+def test_above_the_threshold_only_crossing_it_is_told(retailer: Retailer) -> None:
+    retailer.configure(shopify(stock_threshold=10))
+    retailer.run()
+    told = retailer.shops["shopify"].told
+    del told[:]
+    for units in (+20, -9, +40, -47, +1, -4, -7, -1, +3, +9):
+        retailer.at(retailer.seconds() + 30, lambda units=units: retailer.move(units))  # type: ignore[misc]
+        retailer.run()
+    # 27, 18 and 58 are as good as 27; then 11 still is; 12, 8, 1, 0 and 3 are told, and 12 again.
+    assert [level for _, level in told] == [27, 8, 1, 0, 3, 12]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"task": "recompute"},
+        {"task": "recompute", "cause": "c", "pools": "iberia"},
+        {"task": "recompute", "cause": "c", "locations": [1]},
+        {"task": "recompute", "cause": "c", "locations": ["wh-madrid"], "after": {"PK": 1}},
+    ],
+)
+def test_a_message_that_does_not_say_what_to_recompute_is_kept(
+    document: dict[str, Any], retailer: Retailer
+) -> None:
+    retailer.at(retailer.seconds(), lambda: retailer._publish(json.dumps(document)))
+    retailer.run()
+    assert len(retailer.dead) == 1

@@ -96,7 +96,10 @@ class ShortOrders(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """One configured connection. `locations` maps the channel's own location ids to ours."""
+    """One configured connection. `locations` maps the channel's own location ids to ours.
+
+    Above `stock_threshold` units of a listing the channel is not told of changes; None when it is of all.
+    """
 
     id: str
     kind: str
@@ -105,6 +108,7 @@ class Channel:
     grace_minutes: int = 0
     locations: Mapping[str, str] = field(default_factory=dict)
     short_orders: ShortOrders = ShortOrders.BACKORDER
+    stock_threshold: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,6 +117,7 @@ class Publisher:
     channel_secret_prefix: str
     inbound_queue_url: str
     publish_queue_url: str
+    ats_queue_url: str
     reach: Reach
 
 

@@ -1,4 +1,7 @@
-"""Announce changes of stock: to the channels that sell the sku, soon, or at once when a shelf runs empty."""
+"""Announce changes of stock: to the channels that sell the sku, soon, or at once when a shelf runs empty.
+
+A change of the configuration is announced as one: `recompute_stock` finds the skus that it concerns.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,6 +14,7 @@ from oms.store import keys
 from oms.store.attributes import Item, decode
 from oms.store.stock import decode_position
 from oms.usecases.push_stock import to_announce, to_announce_now
+from oms.usecases.recompute_stock import to_recompute
 from oms.usecases.relay_changes import Change, Failure, deliver
 
 _CONCERNING = (keys.POSITION, keys.DEMAND, keys.META_SK)
@@ -24,7 +28,7 @@ def announce_stock(
     now: datetime,
     failure: Failure | None = None,
 ) -> tuple[int, Failure | None]:
-    """Announce the skus whose positions or demand have changed.
+    """Announce the skus whose positions or demand have changed, and what is configured differently.
 
     The queue `ats` gathers the changes of a sku. A position that has lost its last free unit, or has its
     first one, does not wait for it: by then somebody would have bought what is not there.
@@ -50,6 +54,11 @@ def announce_stock(
         images = change["dynamodb"]
         old, new = (decode(images[name]) if name in images else None for name in ("OldImage", "NewImage"))
         image = new or old
+        if new is not None and new["t"] == "configuration":
+            recompute = to_recompute(old, new, now)
+            if recompute is not None:
+                at_once[str(recompute.document["cause"])] = (position, recompute)
+            continue
         if image is None or not str(image["SK"]).startswith(_CONCERNING):
             continue
         sku = str(image["PK"]).removeprefix(keys.SKU)

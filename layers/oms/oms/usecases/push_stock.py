@@ -72,9 +72,13 @@ def to_announce(sku: str, now: datetime) -> Message:
         sku: whose stock.
         now: when it was noticed, UTC.
     """
-    bucket = int(now.timestamp()) // _DEBOUNCE_S
+    return to_announce_once(sku, str(int(now.timestamp()) // _DEBOUNCE_S))
+
+
+def to_announce_once(sku: str, cause: str) -> Message:
+    """The same, once for a cause within the five minutes that the queue remembers it."""
     group = hashlib.sha256(sku.encode()).hexdigest()  # a sku may hold what a group may not
-    return Message({"task": "announce", "sku": sku}, correlated(sku), group=group, id=f"{sku}#{bucket}")
+    return Message({"task": "announce", "sku": sku}, correlated(sku), group=group, id=f"{sku}#{cause}")
 
 
 def to_announce_now(sku: str) -> Message:
@@ -135,7 +139,7 @@ def push_stock(
     if listing.claimed_until is not None and listing.claimed_until > now:
         queue.send([_soon(document, listing, now)])
         return Pushed.BUSY
-    if listing.published == _units(table, network, channel, listing.sku, now):
+    if _known(channel, listing.published, _units(table, network, channel, listing.sku, now)):
         return Pushed.UNCHANGED
     if listing.published is not None and listing.published_at and now < listing.published_at + PACE:
         return _at_its_pace(table, queue, document, listing, listing.published_at + PACE, now)
@@ -154,6 +158,14 @@ def push_stock(
         return Pushed.POSTPONED
     _write(table, replace(claimed, claimed_until=None, retry_at=None, published=units, published_at=now))
     return Pushed.TOLD
+
+
+def _known(channel: Channel, published: int | None, units: int) -> bool:
+    """Whether the channel knows as much as it needs to: between two large numbers there is no difference."""
+    large = channel.stock_threshold
+    return published is not None and (
+        published == units or (large is not None and min(published, units) > large)
+    )
 
 
 def _superseded(listing: Listing, wanted: Wanted, now: datetime) -> bool:
