@@ -32,6 +32,8 @@ from oms.orders.commands import CancelOrder, Customer, PlaceOrder
 from oms.orders.identity import order_id, shard
 from oms.orders.placing import place
 from oms.orders.records import (
+    FulfillmentOutcome,
+    FulfillmentRecorded,
     ListingRecorded,
     PaymentKind,
     PaymentRecorded,
@@ -39,6 +41,7 @@ from oms.orders.records import (
     ReturnRecorded,
     ReturnStatus,
     TrackingRecorded,
+    UnitsOfLine,
 )
 from oms.orders.records import Outcome as PaymentOutcome
 from oms.orders.work import WorkStage
@@ -72,6 +75,7 @@ from oms.usecases.push_stock import Wanted as PushWanted
 from oms.usecases.push_stock import announce, push_stock
 from oms.usecases.recompute_stock import Recompute, recompute_stock
 from oms.usecases.record_fulfillment import record_fulfillment
+from oms.usecases.record_elsewhere import record_elsewhere
 from oms.usecases.record_listing import record_listing
 from oms.usecases.record_money import record_money
 from oms.usecases.record_movements import record_movements
@@ -561,6 +565,15 @@ def _operated(table: Table) -> Iterator[Use]:
     yield Use(
         "oms token create",
         "Issue a token",
+    gone = FulfillmentRecorded(
+        *("shop-es", "shopify", "5005", "f-1", version, FulfillmentOutcome.SHIPPED, None),
+        *((UnitsOfLine("701", 1),), (), NOW),
+    )
+    yield Use(
+        "intake",
+        "Record that a unit has left elsewhere",
+        lambda table: record_elsewhere(table, network(), gone, NOW),
+    )
         lambda table: tokens.issue(table, "store", (Scope.STOCK_READ,), timedelta(days=9), NOW),
     )
     yield Use("oms token list", "List the tokens", tokens.issued)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
+from oms.fulfillment.elsewhere import news
 from oms.fulfillment.events import FactKind, FulfillmentFact, Package, PackedUnits
 from oms.fulfillment.model import FulfillmentOrder, Shipment, ShipmentState
 from oms.fulfillment.progress import advance, deliver, record_deliveries, ship
@@ -25,7 +26,16 @@ from oms.orders.model import POSITION_SHORT, Order, Stage
 from oms.orders.moving import MoveRequest, move
 from oms.orders.placing import IN_TURN, place
 from oms.orders.records import Outcome as Ending
-from oms.orders.records import PaymentKind, PaymentRecorded, RefundRecorded
+from oms.orders.records import (
+    FulfillmentOutcome,
+    FulfillmentRecorded,
+    Parcel,
+    PaymentKind,
+    PaymentRecorded,
+    RefundRecorded,
+    UnitsOfLine,
+)
+from oms.orders.records import Outcome as Ending
 from oms.orders.reserving import reserve
 from oms.orders.resourcing import give, reopen, resume
 from oms.payments.recording import Recorded, with_payment, with_refund
@@ -218,6 +228,17 @@ class Story:
         self._keep(record_deliveries(self.order, self._shipments, self.now))
 
     def track(self, state: ShipmentState) -> None:
+    def leave(self) -> None:
+        """The channel tells of a unit that has left, of which no location has said anything."""
+        version = keys.iso(self.now)
+        said = FulfillmentRecorded(
+            *("shop-es", "shopify", "5001", f"{self.now:%H%M}", version, FulfillmentOutcome.SHIPPED, None),
+            *((UnitsOfLine("701", 1),), (Parcel("ups", f"UPS-{self.now:%H%M}", None),), self.now),
+        )
+        told = news(self.order, self.body, self._shipments.values(), {}, {}, said, None, self.now)
+        if told:
+            self._keep(told.order, *([told.shipment] if told.shipment else ()))
+
         """Carriers say where the parcels are."""
         for shipment in tuple(self._shipments.values()):
             self._keep(track(shipment, state, self.now, self.now))
@@ -388,6 +409,7 @@ STEPS: Mapping[str, Callable[[Story], None]] = {
     "receive_stray": lambda story: story.come_back("2", reference="stray"),
     "plan_transfer": lambda story: story.plan_transfer(),
     "claim_transfer": lambda story: story.move(lambda known: transfers.make_ready(known, story.now)),
+    "leave": lambda story: story.leave(),
     "send_transfer": lambda story: story.move(
         lambda known: transfers.dispatch(known, None, story.now, story.now)
     ),
@@ -424,6 +446,7 @@ def lives() -> tuple[Story, ...]:
         Story("ABC").tell(
             "repeat_other",
             "newer",
+        Story("AB").tell("leave", "release", "leave", "ship"),
             "newer_other",
             "edit",
             "newer_currency",

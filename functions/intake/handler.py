@@ -12,6 +12,7 @@ from oms.events.publish import NotTakenError, Queue
 from oms.orders.commands import CancelOrder, Fetch, Ignore, PlaceOrder
 from oms.orders.records import (
     FulfillmentOrderRecorded,
+    FulfillmentRecorded,
     ListingRecorded,
     PaymentRecorded,
     RefundRecorded,
@@ -30,6 +31,7 @@ from oms.usecases.fetch_resource import to_fetch
 from oms.usecases.figures import count_cancellation, count_order
 from oms.usecases.heat import Heat, Hot
 from oms.usecases.place_order import place_order
+from oms.usecases.record_elsewhere import record_elsewhere
 from oms.usecases.record_listing import record_listing
 from oms.usecases.record_money import record_money
 from oms.usecases.record_tracking import record_tracking
@@ -102,6 +104,11 @@ def _execute(table: Table, command: Command) -> None:
         case ReturnRecorded():
             returned = announce_return(table, process.network(), command, datetime.now(UTC))
             logger.note(announced=returned.public_id if returned else None)
+        case FulfillmentRecorded():
+            left = record_elsewhere(table, process.network(), command, datetime.now(UTC))
+            logger.note(order_id=left.order.order_id if left else None, shipped=left.shipped if left else 0)
+            for code in left.exceptions if left else ():
+                metrics.add(Metric.EXCEPTIONS_OPENED, code=code)
         case StockRecorded() | FulfillmentOrderRecorded():
             logger.note(ignored=_IGNORED[type(command)])
         case TrackingRecorded():

@@ -255,7 +255,17 @@ CATALOGUE: Mapping[str, EventType[Any]] = {
         {"lines": _UNITS_OF_LINES},
         data.cancel_refused,
     ),
-    "order.shipped": EventType[Order]("Parcels have left.", {"shipments": _IDS}, data.shipped),
+    "order.shipped": EventType[Order](
+        "Parcels have left; none is named when the channel only counts units that have.",
+        {"shipments": _IDS},
+        data.shipped,
+    ),
+    "order.fulfillment_conflict": EventType[Order](
+        "The channel has shipped what a location is at work on, or has not shipped what it said: a person"
+        " has to look, or need not any more.",
+        {"fulfillment": {**_TEXT, "description": "The channel's id of it."}},
+        data.fulfillment,
+    ),
     "order.delivered": EventType[Order](
         "Units have arrived.",
         {"lines": _list({"line_id": _TEXT, "delivered": {**_UNITS, "description": "Units so far, in all."}})},

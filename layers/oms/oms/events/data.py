@@ -168,6 +168,11 @@ def requested_work(work: FulfillmentOrder, kept: Kept) -> Data:
 def identity_of_shipment(shipment: Shipment) -> Data:
     """What every event of a parcel says."""
     work = f"{shipment.order_id}-{shipment.fulfillment_order}"
+def fulfillment(order: Order, kept: Kept) -> Data:
+    """The fulfillment of the channel that is in conflict."""
+    return {"fulfillment": kept["fulfillment"]}
+
+
     return {"fulfillment_order": work, "location": shipment.location}
 
 

@@ -9,6 +9,7 @@ from oms.inventory.model import Stock
 from oms.orders.cancelling import CancelReason, CancelRequest
 from oms.orders.commands import PlaceOrder
 from oms.orders.editing import edit, fewer_units, is_unlike
+from oms.orders.elsewhere import Left, leave, said_shipped
 from oms.orders.identity import digest
 from oms.orders.model import Order, OrderBody
 from oms.orders.placing import paid_amounts
@@ -44,13 +45,14 @@ class Judgement:
     """What a repeated command means: the order to write, the known one when there is nothing to write.
 
     `wish` is what it takes back besides, to be cancelled in the same write; `body` is to be written too when
-    it is there.
+    it is there. `left` says that units have left elsewhere, so that it claims less stock.
     """
 
     verdict: Verdict
     order: Order
     wish: CancelRequest | None = None
     body: OrderBody | None = None
+    left: bool = False
 
 
 def judged(order: Order, command: PlaceOrder) -> Verdict:
@@ -95,7 +97,9 @@ def judge(
     wish = _wish(order, command, fewer_units(order, body, command))
     if command.cancelled or (verdict is Verdict.REFRESHED and not is_unlike(order, body, command)):
         refreshed = _held_for_money(order, taken, wish, content.hex(), now)
-        return Judgement(Verdict.REFRESHED, refreshed.written(now, str(Verdict.REFRESHED)), wish)
+        left = leave(refreshed, said_shipped(refreshed, body, command), now)
+        written = _written(left, now, [str(Verdict.REFRESHED)], {})
+        return Judgement(Verdict.REFRESHED, written, wish, left=bool(left.units))
     edited = edit(taken, body, command, stocks, now)
     wish = _wish(order, command, edited.fewer)
     verdict, kinds = Verdict.EDIT_RECEIVED, ["edited"]
@@ -107,9 +111,18 @@ def judge(
         verdict = Verdict.EDITED
         opened_before = tuple(known for known in result.exceptions if known.code != "channel_edit")
         result = replace(result, exceptions=opened_before)
-    data = {"added": list(edited.added), "changed": list(edited.changed), "total": result.total}
-    before = {"lines_before": len(order.lines), "total_before": order.total, "left": list(edited.left)}
-    return Judgement(verdict, result.written(now, *kinds, data=data | before), wish, edited.body)
+    data: dict[str, object] = {"added": list(edited.added), "changed": list(edited.changed)}
+    data |= {"total": result.total, "left": list(edited.left)}
+    data |= {"lines_before": len(order.lines), "total_before": order.total}
+    left = leave(result, said_shipped(result, edited.body, command), now)
+    return Judgement(verdict, _written(left, now, kinds, data), wish, edited.body, bool(left.units))
+
+
+def _written(left: Left, now: datetime, kinds: list[str], data: dict[str, object]) -> Order:
+    """The order written; units that have left elsewhere are in no parcel that we know of."""
+    if not left.units:
+        return left.order.written(now, *kinds, data=data)
+    return left.order.written(now, *kinds, "shipped", data=data | {"shipments": []})
 
 
 def last_cancelled(order: Order) -> str:

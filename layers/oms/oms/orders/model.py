@@ -172,6 +172,12 @@ EXCEPTIONS: dict[str, Resolution] = {
     ),
     "money_conflict": Resolution("finance", "compare with the channel and the provider"),
     "totals_unbalanced": Resolution("finance", "compare with the channel"),
+    "left_elsewhere": Resolution(
+        "warehouse", "stop the parcel at its location; a version of the channel that has no more resolves it"
+    ),
+    "fulfillment_withdrawn": Resolution(
+        "customer_service", "compare with the channel; ship the units again by an order of their own"
+    ),
     "shipped_beyond_request": Resolution("warehouse", "count the position and correct the order"),
     "returned_beyond_shipped": Resolution(
         "customer_service", "compare with the parcel and correct the return"

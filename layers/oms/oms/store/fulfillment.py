@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, cast
 
+from oms.fulfillment.elsewhere import Told
 from oms.fulfillment.model import (
     FulfillmentOrder,
     FulfillmentState,
@@ -118,6 +119,19 @@ def decode_shipment(item: Item) -> Shipment:
         v=stored["v"],
         journal=decode_journal(stored["j"]),
     )
+
+
+def encode_told(told: Told) -> Item:
+    """What a channel has said of a fulfillment, without its key."""
+    item: Item = {"t": "told", "sv": 1, "v": told.v, "cv": told.version}
+    return item | ({"sh": told.shipment} if told.shipment else {})
+
+
+def decode_told(item: Item) -> Told:
+    """What a channel has said of a fulfillment from its item, key included."""
+    stored = cast(dict[str, Any], item)
+    name = stored["SK"].removeprefix(keys.TOLD)
+    return Told(name, stored["cv"], stored.get("sh"), stored["v"])
 
 
 def _encode_line(line: RequestLine) -> Value:

@@ -26,6 +26,8 @@ RETURN = "R#"
 REFUND = "M#"
 PAYMENT = "Y#"
 BACKORDER = "W#"
+TOLD = "C#"
+"""What an order's channel has said of a fulfillment of its own."""
 POSITION = "P#"
 DEMAND = "D#"
 SUPPLY = "I#"
@@ -89,6 +91,11 @@ def refund(order_id: str, name: str) -> Key:
 def payment(order_id: str, name: str) -> Key:
     """A payment by its provider's id."""
     return Key(order(order_id), f"{PAYMENT}{name}")
+
+
+def told(order_id: str, name: str) -> Key:
+    """What an order's channel has said of a fulfillment, by the channel's id of it."""
+    return Key(order(order_id), f"{TOLD}{name}")
 
 
 def backorder(order_id: str, sku: str) -> Key:

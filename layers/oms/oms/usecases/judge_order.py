@@ -6,6 +6,7 @@ from datetime import datetime
 
 from oms.inventory.model import Stock
 from oms.inventory.network import Network
+from oms.orders.claims import reclaimed
 from oms.orders.commands import PlaceOrder
 from oms.orders.judgement import Verdict, judge, judged
 from oms.orders.model import Order, OrderBody
@@ -13,11 +14,12 @@ from oms.orders.placing import IN_TURN
 from oms.payments.recording import settled_by
 from oms.store import keys
 from oms.store.orders import decode_body, encode_body, encode_order
+from oms.store.placements import reclaim_writes
 from oms.store.queries import known_order
 from oms.store.returns import read_refunds
 from oms.store.stock import read_wanted
 from oms.store.table import Table
-from oms.store.writes import Write, put, replace
+from oms.store.writes import Why, Write, put, replace
 from oms.usecases.cancel_order import cancellation
 from oms.usecases.races import settle
 from oms.usecases.record_money import refund_write
@@ -58,6 +60,9 @@ def judge_order(table: Table, network: Network, order: Order, command: PlaceOrde
         if judgement.wish:
             done, writes = cancellation(table, network, current, final, judgement.wish, now)
             final = done.order
+        elif judgement.left:
+            why = Why("left_elsewhere", order.order_id, "orders", now)
+            writes = reclaim_writes(current, reclaimed(current, final), why)
         elif final is not current:
             writes = [replace(keys.header(order.order_id), encode_order(final), current.v)]
         if final.refunded > current.refunded:

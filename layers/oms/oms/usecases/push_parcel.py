@@ -6,6 +6,7 @@ from datetime import datetime
 
 from oms.channels.publishing import KINDS, Parcel
 from oms.events.messages import Message
+from oms.fulfillment.elsewhere import BY_CHANNEL
 from oms.fulfillment.model import Shipment
 from oms.inventory.network import Network
 from oms.orders.commands import LineKind
@@ -51,6 +52,8 @@ def find_parcel(
     if channel is None or channel.kind not in KINDS:
         return None
     parcel = decode_shipment(item)
+    if parcel.fulfillment_order == BY_CHANNEL:
+        return None
     scales = {sku.sku: sku.scale for sku in read_skus(table, (line.sku for line in parcel.lines)).values()}
     theirs = {line.line_id: line.channel_line_id for line in body.lines}
     lines: Counter[str] = Counter()
