@@ -124,6 +124,7 @@ WORK = "3-1"
 PARCEL = Package("p1", "correos", "PQ4F6X0712345670108230Q", 900)
 EAN = {"kind": "ean", "value": "4006381333931"}
 MEMBERS = {"locations": ["wh-madrid", "wh-lyon", "st-gracia"]}
+SHEET = {"up_to_g": [1000], "zones": [{"name": "home", "prices": [400]}]}
 
 _PK = (
     (r"O#.+", "O#<order>"),
@@ -352,6 +353,7 @@ def _entered(skus: Sequence[str]) -> Iterator[Use]:
     configured = network()
     for location in configured.locations.values():
         yield _put(f"/configuration/location/{location.id}", document_of(location))
+    yield _put("/configuration/rate_card/correos", {"services": {"*": SHEET}})
     yield _put("/configuration/pool/iberia", MEMBERS)
     yield _put("/configuration/channel/shop-es", {"kind": "shopify", "pool": "iberia"})
     yield _put("/sourcing/profiles/1", USUAL.document())
@@ -483,7 +485,8 @@ def _asked(skus: Sequence[str]) -> Iterator[Use]:
         yield _get(f"/sourcing/{part}")
     yield _get(f"/skus/{skus[0]}")
     yield _get("/skus", code=EAN["value"])
-    for kind, name in (("location", "wh-lyon"), ("pool", "iberia"), ("channel", "shop-es")):
+    configured = {"rate_card": "correos", "location": "wh-lyon", "pool": "iberia", "channel": "shop-es"}
+    for kind, name in configured.items():
         yield _get(f"/configuration/{kind}")
         yield _get(f"/configuration/{kind}/{name}")
     other = order_id("shop-es", "5003")

@@ -31,6 +31,7 @@ class ConfiguredDocument[Settings](TypedDict):
 Weekday = Annotated[int, Ge(1), Le(7)]
 Days = Annotated[int, Ge(0), Le(366)]
 Money = Annotated[int, Ge(0), Le(10**9)]
+Weight = Annotated[int, Ge(1), Le(10**8)]
 Day = Annotated[str, Doc("A date, ISO 8601.", format="date")]
 TimeOfDay = Annotated[str, Doc("HH:MM.", pattern=r"^\d{2}:\d{2}$")]
 
@@ -92,6 +93,50 @@ class LocationSettings(Closed):
         Text | None,
         Doc("Until then it is no source of anything; ISO 8601 with an offset.", format="date-time"),
     ] = None
+    rate_card: Annotated[
+        Text | None,
+        Doc("Its carrier's, which then says what freight costs in place of km_rate_milli and kg_rate."),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneSettings(Closed):
+    """Where the prices of a row hold: where all that is given of countries, codes and distance does."""
+
+    name: Annotated[Text, Doc("As decisions show it.")]
+    prices: Annotated[
+        tuple[Money, ...], MinLen(1), MaxLen(100), Doc("Of a parcel, minor units; one for each weight.")
+    ]
+    countries: Annotated[tuple[Text, ...], MaxLen(250), Doc("ISO 3166-1, two letters; all without.")] = ()
+    postal_codes: Annotated[
+        tuple[Text, ...], MaxLen(1000), Doc("Beginnings of codes of the countries; all without.")
+    ] = ()
+    up_to_km: Annotated[int | None, Ge(0), Doc("The longest distance; null: any.")] = None
+
+
+@dataclass(frozen=True, slots=True)
+class SheetSettings(Closed):
+    """The prices of one service; the first zone that a customer is in decides, the last is for everywhere."""
+
+    up_to_g: Annotated[
+        tuple[Weight, ...],
+        MinLen(1),
+        MaxLen(100),
+        Doc("Grams up to which prices hold; what is more than the last goes in several parcels."),
+    ]
+    zones: Annotated[tuple[ZoneSettings, ...], MinLen(1), MaxLen(100)]
+    min_charge: Annotated[Money, Doc("The least that a parcel costs before surcharges.")] = 0
+    fuel_bp: Annotated[int, Ge(0), Le(100_000), Doc("Surcharge in basis points, rounded up.")] = 0
+    parcel_fee: Annotated[Money, Doc("For each parcel, without surcharge.")] = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RateCardSettings(Closed):
+    """What a carrier's parcels cost, in minor units of the currency that the retailer reckons in."""
+
+    services: Annotated[
+        Mapping[Text, SheetSettings], MinLen(1), MaxLen(50), Doc("By service; `*` is every other one.")
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +211,7 @@ def _routes(kind: str, body: type, document: type) -> tuple[AnyRoute, ...]:
             Scope.CONFIGURATION_READ,
             f"List every {kind}",
             _list(kind),
-            Page[document],  # type: ignore[valid-type]  # each of the three is a type
+            Page[document],  # type: ignore[valid-type]  # each of the four is a type
         ),
         Route(
             "GET",
@@ -194,6 +239,7 @@ def _routes(kind: str, body: type, document: type) -> tuple[AnyRoute, ...]:
 
 
 ROUTES = (
+    *_routes("rate_card", RateCardSettings, ConfiguredDocument[RateCardSettings]),
     *_routes("location", LocationSettings, ConfiguredDocument[LocationSettings]),
     *_routes("pool", PoolSettings, ConfiguredDocument[PoolSettings]),
     *_routes("channel", ChannelSettings, ConfiguredDocument[ChannelSettings]),

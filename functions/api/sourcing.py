@@ -62,6 +62,16 @@ class RemovalDocument(TypedDict):
     soft: Annotated[bool, Doc("Lifted when stock is short.")]
 
 
+class RateDocument(TypedDict):
+    """The row of a rate card that a parcel is priced by."""
+
+    card: str
+    service: Annotated[str, Doc("`*`: the card does not name the order's.")]
+    zone: str
+    grams: Annotated[int, Doc("What the location sends.")]
+    price: Annotated[int, Doc("With surcharges and fees, minor units; part of `parcel`.")]
+
+
 class SourceDocument(TypedDict):
     """A location, as it would serve the delivery."""
 
@@ -71,6 +81,7 @@ class SourceDocument(TypedDict):
     leaves: Date
     arrives: Date
     parcel: Annotated[int, Doc("What using it costs, in minor units: parcel, days, priority.")]
+    rate: Annotated[RateDocument | None, Doc("null: it ships nothing, or has no rate card.")]
     removals: list[RemovalDocument]
 
 
@@ -380,6 +391,7 @@ def _decision(kept: Mapping[str, Any]) -> DecisionDocument:
                 "leaves": source["leaves"],
                 "arrives": source["arrives"],
                 "parcel": source["parcel"],
+                "rate": source.get("rate"),
                 "removals": [_removal(removal) for removal in source.get("out", ())],
             }
             for source in kept.get("locations", ())
@@ -569,6 +581,9 @@ class ProfileBody(Closed):
     attempts: Annotated[
         int, Ge(1), Le(20), Doc("Locations that may say no to a line before a person finds it a source.")
     ] = 3
+    reoptimise: Annotated[
+        bool, Doc("Whether orders that wait for their release are planned again, together.")
+    ] = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from functions.api import handler as api_function
-from oms.inventory.model import Capability, Supply, SupplyKind
+from oms.inventory.model import Capability, Sku, Supply, SupplyKind
 from oms.inventory.network import Location
 from oms.orders.commands import Address, Delivery, Method
 from oms.orders.identity import order_id
@@ -18,6 +18,7 @@ from oms.sourcing.calendar import Calendar
 from oms.sourcing.profile import USUAL
 from oms.store import keys, process
 from oms.store.configuration import document_of, encode_document, read_network
+from oms.store.stock import encode_sku
 from oms.store.table import Table
 from oms.store.writes import put
 from oms.usecases.announce_supply import announce_supply
@@ -412,3 +413,90 @@ def test_points_lie_within_the_radius_and_are_open(rest: Rest, table: Table) -> 
     assert [point[0] for point in points(rest, "A", radius_km="500")] == ["st-gracia"]
     stores(table, SOL, replace(STORE, active=False))
     assert [point[0] for point in points(rest, "A")] == ["st-sol"]
+
+
+# ---- Rate cards --------------------------------------------------------------------------------------------
+
+
+CARD: dict[str, Any] = {
+    "services": {
+        "*": {
+            "up_to_g": [1000, 5000],
+            "zones": [
+                {"name": "home", "prices": [400, 900], "countries": ["ES"]},
+                {"name": "world", "prices": [1900, 2900]},
+            ],
+            "fuel_bp": 1000,
+        }
+    }
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"services": {"express": CARD["services"]["*"]}}, "services"),
+        ({"services": {"*": CARD["services"]["*"] | {"up_to_g": [1000, 900]}}}, "services.*.up_to_g[1]"),
+        ({"services": {"*": CARD["services"]["*"] | {"up_to_g": [0, 900]}}}, "services.*.up_to_g[0]"),
+        ({"services": {"*": CARD["services"]["*"] | {"zones": []}}}, "services.*.zones"),
+        ({"services": {"*": CARD["services"]["*"] | {"fuel_bp": -1}}}, "services.*.fuel_bp"),
+        ({"services": {"*": CARD["services"]["*"] | {"discount": 1}}}, "services.*.discount"),
+        (
+            {"services": {"*": CARD["services"]["*"] | {"zones": [{"name": "a", "prices": [900, 400]}]}}},
+            "services.*.zones[0].prices[1]",
+        ),
+        (
+            {
+                "services": {
+                    "*": CARD["services"]["*"]
+                    | {"zones": [{"name": "a", "prices": [1, 2], "countries": ["spain"]}]}
+                }
+            },
+            "services.*.zones[0].countries[0]",
+        ),
+    ],
+)
+def test_a_rate_card_that_cannot_be_is_refused_with_the_path_to_the_fault(
+    change: dict[str, Any], field: str, rest: Rest
+) -> None:
+    refused = rest.put("/configuration/rate_card/correos", CARD | change)
+    assert refused.problem == (422, "field_invalid", field)
+    assert rest.get("/configuration/rate_card").document["items"] == []
+
+
+def test_a_location_cannot_name_a_card_that_is_not_there(rest: Rest) -> None:
+    location = {key: value for key, value in document_of(MADRID).items() if key in SHORT}
+    refused = rest.put("/configuration/location/wh-madrid", location | {"rate_card": "correos"})
+    assert refused.problem == (422, "field_invalid", "rate_card")
+
+
+def test_parcels_are_priced_by_the_card_that_their_location_names(rest: Rest, table: Table) -> None:
+    fill(table, "A", wh_madrid=9, wh_lyon=9)
+    table.commit(put(keys.sku_meta("A"), encode_sku(Sku("A", weight_g=700))))
+    written = rest.put("/configuration/rate_card/correos", CARD)
+    assert rest.get("/configuration/rate_card/correos").document == written.document
+    location = {key: value for key, value in document_of(LYON).items() if key in SHORT}
+    rest.put("/configuration/location/wh-lyon", location | {"rate_card": "correos", "priority": 0})
+    process.reset()
+    free = PROFILE | {"strategies": [{"name": "all"}], "costs": {"*": {"package_cost": 2000}}}
+    rest.put("/sourcing/profiles/1", free | {"costs": {"*": {"package_cost": 100, "km_rate_milli": 9000}}})
+    rest.put("/sourcing/profile", {"version": 1})
+    process.reset()
+    place(table, line("A", 2))
+    decision = rest.get(f"/orders/{ID}/sourcing").document["decisions"][0]
+    sources = {source["location"]: source for source in decision["locations"]}
+    assert sources["wh-madrid"]["ships"] == {"1": 2}
+    assert sources["wh-madrid"]["rate"] is None
+    preview = rest.post("/sourcing/preview", {"basket": basket(), "locations": ["wh-lyon"]}).document
+    assert preview["alternatives"][-1]["instead"] == "wh-lyon"
+    assert preview["alternatives"][-1]["difference"] == (100 + 990) - (100 + 100)
+    locations(table, replace(MADRID, active=False), replace(LYON, rate_card="correos"))
+    made = rest.post("/sourcing/preview", {"basket": basket()}).document["decision"]
+    shipping = next(source for source in made["locations"] if source["ships"])
+    assert shipping["rate"] == {
+        "card": "correos",
+        "service": "*",
+        "zone": "home",
+        "grams": 1400,
+        "price": 990,
+    }

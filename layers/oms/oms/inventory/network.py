@@ -8,6 +8,7 @@ from enum import StrEnum
 from oms.inventory.model import Capability, CountBasis
 from oms.problems import Code, Problem
 from oms.sourcing.calendar import Calendar
+from oms.sourcing.cards import Table
 from oms.sourcing.profile import USUAL, Profile
 from oms.sourcing.rates import Costs
 
@@ -37,7 +38,8 @@ class Location:
     `connector` names the queue its requests go out on; None when its staff poll the API instead.
     `priority` is lower for locations preferred when all else is equal. `capabilities` is None for those usual
     of its kind; `lead_days` are the working days that using one takes. `costs` is None for those that the
-    sourcing profile gives its kind. Until `closed_until` (UTC, ISO 8601) it is no source of anything.
+    sourcing profile gives its kind. Until `closed_until` (UTC, ISO 8601) it is no source of anything. Its
+    parcels go by the carrier whose `rate_card` it names, if it names one; `rates` is that card, compiled.
 
     Raises:
         Problem: field_invalid, when `closed_until` is no time with an offset.
@@ -60,6 +62,8 @@ class Location:
     calendar: Calendar = Calendar()
     costs: Costs | None = None
     closed_until: str | None = None
+    rate_card: str | None = None
+    rates: Table | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         try:
@@ -119,6 +123,7 @@ class Network:
     pools: Mapping[str, Pool]
     locations: Mapping[str, Location]
     profile: Profile = USUAL
+    rate_cards: Mapping[str, Table] = field(default_factory=dict)
 
     def members(self, pool_id: str) -> tuple[Location, ...]:
         """The locations of a pool, active or not; none when there is no such pool."""

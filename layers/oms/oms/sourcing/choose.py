@@ -1,21 +1,27 @@
 """Choosing locations for the lines of one delivery: one pure function for placing, previews and what-ifs."""
 
 import time
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from oms.inventory.network import Location as Member
 from oms.sourcing.candidates import Candidate, Question, Sources, Wanted, candidates, destination
+from oms.sourcing.cards import Rate
 from oms.sourcing.instance import Cost, Instance, Line, Location, Offer
 from oms.sourcing.places import Precision
-from oms.sourcing.profile import Asked, Fallback, Measured, Objective, Profile, Strategy
+from oms.sourcing.profile import Asked, Fallback, Measured, Objective, Profile
 from oms.sourcing.rates import Costs
-from oms.sourcing.solver import solve
+from oms.sourcing.stepped import Freight, solve_stepped
 
 _NOTHING: Mapping[str, int] = {}
 
 SECONDS = 0.05
 """Processor time that the solver may take for a delivery; nearly all are proven optimal long before."""
+
+
+NEVER = 10_000_000
+"""Cost of leaving a unit without a source that has one, minor units: more than any plan saves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +84,19 @@ class Shelf:
 
 
 @dataclass(frozen=True, slots=True)
+class Carried:
+    """What a location sends by a rate card: the row that it is priced by, and grams."""
+
+    rate: Rate
+    grams: int
+
+    @property
+    def price(self) -> int:
+        """What that costs, minor units."""
+        return self.rate.price(self.grams)
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """Where the units of a delivery come from, and why.
 
@@ -89,11 +108,12 @@ class Decision:
         fallbacks: what had to be tried.
         precision: how well it is known where the delivery goes; None when it is not known at all.
         candidates: every location of the pool, the cheapest to ship a parcel from first.
-        parcels: what a parcel from each costs, minor units.
+        parcels: what a parcel from each costs, minor units; by a rate card with what it ships, or with all.
         cost: of the plan, by its terms.
         bound: no plan under the same rules costs less; of parts that were solved in turn, their sum.
         proven: whether the plan is known to be a cheapest one.
         ms: processor time of the solver, milliseconds.
+        carried: what is sent by rate cards, by location.
     """
 
     assignments: tuple[Assignment, ...]
@@ -108,6 +128,7 @@ class Decision:
     bound: int
     proven: bool
     ms: float
+    carried: Mapping[str, Carried] = field(default_factory=dict)
 
     @property
     def used(self) -> tuple[str, ...]:
@@ -158,21 +179,10 @@ def choose(
         first: a location that ships all it can before others are asked, for a what-if.
         seconds: processor time for the solver; None for as long as it takes.
     """
-    known = {member.id: member for member in members}
-    place = destination(question, known)
-    strategy = profile.strategy(_measured(question))
-    sources = Sources(question, {line.line_id: _stocked(line, shelf) for line in question.lines})
-    judged = candidates(sources, known.values(), place, profile, strategy.filters)
-    rates = {one.location.id: one.location.costs or profile.costs_of(one.location.kind) for one in judged}
-    parcels = {
-        one.location.id: _parcel(question, one, rates[one.location.id], strategy.objective) for one in judged
-    }
-    judged.sort(key=lambda candidate: (parcels[candidate.location.id], candidate.location.id))
-    serving = {line.line_id: sources.of(line, known) - set(barred) for line in question.lines}
-    search = _Search(question, strategy, judged, rates, parcels, serving, first, seconds)
+    search = _Search(question, members, profile, shelf, barred, first, seconds)
     tried: list[Fallback] = []
     plan = search.plan(tried, shelf)
-    for step in strategy.fallbacks:
+    for step in search.strategy.fallbacks:
         if not plan.missing:
             break
         tried.append(step)
@@ -185,16 +195,54 @@ def choose(
         assignments=tuple(plan.assignments),
         missing=plan.missing,
         profile=profile.v,
-        strategy=strategy.name,
+        strategy=search.strategy.name,
         fallbacks=tuple(tried),
-        precision=place.precision if place else None,
-        candidates=tuple(judged),
-        parcels=parcels,
+        precision=search.place.precision if search.place else None,
+        candidates=tuple(search.judged),
+        parcels=search.whole
+        | {name: search.parcels[name] + sent.price for name, sent in plan.carried.items()},
         cost=plan.cost,
         bound=plan.bound,
         proven=plan.proven,
         ms=round(search.spent * 1000, 1),
+        carried=plan.carried,
     )
+
+
+def instance_of(
+    name: str,
+    question: Question,
+    members: Iterable[Member],
+    profile: Profile,
+    shelf: Shelf,
+    ships: Mapping[str, Collection[str]],
+) -> Instance | None:
+    """A delivery that has its sources as one of a backlog: by the profile's hard and soft rules.
+
+    What ships now may go on, whatever fallback it was found by, and no plan leaves a unit without a source.
+
+    Args:
+        name: of the instance.
+        question: the delivery, with all units that may come from elsewhere.
+        members: the locations of the pool, active or not.
+        profile: the rules.
+        shelf: what may be taken, its own units among it.
+        ships: the locations that ship now, by line.
+
+    Returns:
+        The instance; None for a delivery that is planned part by part, or freighted by rate cards.
+    """
+    search = _Search(question, members, profile, shelf)
+    if search.cards or any(line.ships_with for line in question.lines):
+        return None
+    _, most, serving = search.rules(())
+    able = {line_id: (names & serving) | set(ships[line_id]) for line_id, names in search.able.items()}
+    used = set[str]().union(*ships.values())
+    if most is not None:
+        most = max(most, len(used))
+    plan = _Plan(search).instance(question.lines, able, shelf, most)
+    lines = tuple(replace(line, backorder_cost=NEVER) for line in plan.lines)
+    return replace(plan, id=name, lines=lines)
 
 
 def _stocked(line: Wanted, shelf: Shelf) -> Collection[str] | None:
@@ -212,37 +260,52 @@ class _Search:
     def __init__(
         self,
         question: Question,
-        strategy: Strategy,
-        judged: Sequence[Candidate],
-        rates: Mapping[str, Costs],
-        parcels: Mapping[str, int],
-        able: _Serving,
-        first: str | None,
-        seconds: float | None,
+        members: Iterable[Member],
+        profile: Profile,
+        shelf: Shelf,
+        barred: Collection[str] = (),
+        first: str | None = None,
+        seconds: float | None = SECONDS,
     ) -> None:
+        known = {member.id: member for member in members}
         self.question = question
-        self.objective = strategy.objective
-        self.limits = strategy.limits
-        self.judged = judged
-        self.rates = rates
-        self.parcels = parcels
-        self.able = able
+        self.strategy = profile.strategy(_measured(question))
+        self.objective = self.strategy.objective
+        self.place = destination(question, known)
+        sources = Sources(question, {line.line_id: _stocked(line, shelf) for line in question.lines})
+        judged = candidates(sources, known.values(), self.place, profile, self.strategy.filters)
+        self.cards = _cards(question, judged, known.get(question.store or ""))
+        self.rates = {one.location.id: _rates(one.location, profile, self.cards) for one in judged}
+        self.parcels = {
+            one.location.id: _parcel(question, one, self.rates[one.location.id], self.objective)
+            for one in judged
+        }
+        grams = sum(line.units * line.weight_g for line in question.lines)
+        self.whole = whole = self.parcels | {
+            name: self.parcels[name] + rate.price(grams) for name, rate in self.cards.items()
+        }
+        self.judged = sorted(judged, key=lambda one: (whole[one.location.id], one.location.id))
+        self.able = {line.line_id: sources.of(line, known) - set(barred) for line in question.lines}
         self.first = first
         self.seconds = seconds
         self.spent = 0.0
         self._plans: dict[object, _Plan] = {}
 
+    def rules(self, tried: Collection[Fallback]) -> tuple[bool, int | None, frozenset[str]]:
+        """Whether all goes in whole, from how many locations and which, once fallbacks have been tried."""
+        relaxed, vendors = Fallback.RELAX in tried, Fallback.DROPSHIP in tried
+        limits = self.strategy.limits
+        limited = not (relaxed and limits.soft)
+        whole = limited and self.question.value < limits.whole_below
+        most = 1 if whole else limits.max_locations if limited else None
+        serving = (one.location.id for one in self.judged if one.serves(relaxed=relaxed, vendors=vendors))
+        return whole, most, frozenset(serving)
+
     def plan(self, tried: Collection[Fallback], shelf: Shelf) -> "_Plan":
         """The cheapest plan when some fallbacks have been tried; most of them change nothing."""
-        relaxed = Fallback.RELAX in tried
-        vendors = Fallback.DROPSHIP in tried
-        limited = not (relaxed and self.limits.soft)
-        whole = limited and self.question.value < self.limits.whole_below
-        most = 1 if whole else self.limits.max_locations if limited else None
-        open_ = {one.location.id for one in self.judged if one.serves(relaxed=relaxed, vendors=vendors)}
-        rules = (whole, most, frozenset(open_))
+        rules = whole, most, members = self.rules(tried)
         if rules not in self._plans:
-            serving = {line_id: names & open_ for line_id, names in self.able.items()}
+            serving = {line_id: names & members for line_id, names in self.able.items()}
             plan = self._plans[rules] = _Plan(self)
             left = shelf.copy()
             for together, lines in _parts(self.question.lines):
@@ -259,6 +322,7 @@ class _Plan:
         self.missing = {line.line_id: line.units for line in search.question.lines if line.units}
         self.proven = True
         self._used: dict[str, int] = {}
+        self._grams: Counter[str] = Counter()
         self._units = 0
         self._gap = 0
 
@@ -267,11 +331,18 @@ class _Plan:
         """What the plan costs, by its terms."""
         objective = self._search.objective
         return Cost(
-            fixed=sum(self._search.parcels[name] for name in self._used),
+            fixed=sum(self._search.parcels[name] for name in self._used)
+            + sum(sent.price for sent in self.carried.values()),
             units=self._units,
             splits=objective.split_penalty * max(0, len(self._used) - 1),
             backorder=objective.backorder_cost * sum(self.missing.values()),
         )
+
+    @property
+    def carried(self) -> dict[str, Carried]:
+        """What is sent by rate cards, by location."""
+        cards = self._search.cards
+        return {name: Carried(cards[name], self._grams[name]) for name in self._used if name in cards}
 
     @property
     def bound(self) -> int:
@@ -290,9 +361,16 @@ class _Plan:
         """Add the cheapest plan for some of the lines, all of them or none if they go in whole."""
         if self._search.first:
             self._take_first(lines, serving, shelf)
-        instance = self._instance(lines, serving, shelf, most)
+        instance = self.instance(lines, serving, shelf, most)
         started = time.thread_time()
-        solution = solve(instance, self._search.seconds, time.thread_time)
+        weights = {line.sku: line.weight_g for line in lines}
+        solution = solve_stepped(
+            instance,
+            [weights[line.sku] for line in instance.lines],
+            self._freights(instance),
+            self._search.seconds,
+            time.thread_time,
+        )
         self._search.spent += time.thread_time() - started
         picked = sum(pick.units for pick in solution.plan)
         self._gap += solution.cost - solution.bound
@@ -301,6 +379,12 @@ class _Plan:
             return
         for pick in solution.plan:
             self._assign(lines, pick.location, pick.sku, pick.units, shelf)
+
+    def _freights(self, instance: Instance) -> dict[str, Freight]:
+        """What it costs locations with rate cards to send more than they do already."""
+        cards, used = self._search.cards, self._used
+        names = [location.id for location in instance.locations if location.id in cards] if cards else []
+        return {name: Freight(cards[name], self._grams[name] if name in used else None) for name in names}
 
     def _take_first(self, lines: Sequence[Wanted], serving: _Serving, shelf: Shelf) -> None:
         name = self._search.first or ""
@@ -319,11 +403,12 @@ class _Plan:
                 self.missing[line.line_id] -= taken
                 self._units += taken * rates.unit(line.weight_g)
                 self._used[location] = self._used.get(location, 0) + taken
+                self._grams[location] += taken * line.weight_g
                 shelf.take(location, sku, taken)
                 units -= taken
         self.missing = {line_id: count for line_id, count in self.missing.items() if count}
 
-    def _instance(
+    def instance(
         self,
         lines: Sequence[Wanted],
         serving: _Serving,
@@ -379,6 +464,24 @@ def _measured(question: Question) -> dict[Asked, Measured]:
         Asked.UNITS: sum(line.units for line in question.lines),
         Asked.WEIGHT_G: sum(line.units * line.weight_g for line in question.lines),
     }
+
+
+def _cards(question: Question, judged: Iterable[Candidate], store: Member | None) -> dict[str, Rate]:
+    """The rows of rate cards that parcels are priced by; the store where they are picked up sends none."""
+    to = question.ship_to
+    country = store.country if store else (to.country if to else None) or ""
+    code = "" if store else (to.postal_code if to else None) or ""
+    return {
+        one.location.id: one.location.rates.rate(question.service, country, code, one.distance_km)
+        for one in judged
+        if one.location.rates and one.location.id != question.store
+    }
+
+
+def _rates(location: Member, profile: Profile, cards: Mapping[str, Rate]) -> Costs:
+    """The linear rates of a location; without freight where a card has that."""
+    costs = location.costs or profile.costs_of(location.kind)
+    return Costs(costs.package_cost, handling=costs.handling) if location.id in cards else costs
 
 
 def _parcel(question: Question, candidate: Candidate, rates: Costs, objective: Objective) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from oms.sourcing.candidates import Candidate, Removal
-from oms.sourcing.choose import Decision
+from oms.sourcing.choose import Carried, Decision
 
 MOST_LOCATIONS = 20
 """Locations that a record names, those that ship and then the cheapest; of the others it counts the reasons.
@@ -70,10 +70,24 @@ def _location(candidate: Candidate, decision: Decision) -> Document:
         "leaves": candidate.leaves.isoformat(),
         "arrives": candidate.arrives.isoformat(),
         "parcel": decision.parcels[candidate.location.id],
+        "rate": _rate(decision.carried.get(candidate.location.id)),
         "ships": ships,
         "out": [_removal(removal) for removal in candidate.removals],
     }
     return {name: value for name, value in document.items() if value not in (None, [], {})}
+
+
+def _rate(carried: Carried | None) -> Document | None:
+    if carried is None:
+        return None
+    rate = carried.rate
+    return {
+        "card": rate.card,
+        "service": rate.service,
+        "zone": rate.zone,
+        "grams": carried.grams,
+        "price": carried.price,
+    }
 
 
 def _removal(removal: Removal) -> Document:

@@ -4,20 +4,24 @@ import json
 import time
 import zlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, cast
 
 from oms.inventory.model import Capability, CountBasis
 from oms.inventory.network import Channel, Location, LocationKind, Network, Pool, ShortOrders
 from oms.sourcing.calendar import Calendar
+from oms.sourcing.cards import RateCard, Sheet, Zone
 from oms.sourcing.profile import USUAL, Profile
 from oms.sourcing.rates import Costs
 from oms.store import keys
 from oms.store.attributes import Item
 from oms.store.table import Table
 
-KINDS = ("channel", "pool", "location")
+type Thing = Channel | Pool | Location | RateCard
 """What can be configured."""
+
+KINDS = ("channel", "pool", "location", "rate_card")
+"""The kinds of things, as `read_network` reads them."""
 
 PROFILE = "profile"
 """Kind of the sourcing profile's versions; its snapshot is the version that is active."""
@@ -37,7 +41,7 @@ def decode_document(item: Item) -> dict[str, Any]:
     return cast(dict[str, Any], json.loads(zlib.decompress(cast(bytes, item["doc"]))))
 
 
-def parse(kind: str, name: str, document: Mapping[str, Any]) -> Channel | Pool | Location:
+def parse(kind: str, name: str, document: Mapping[str, Any]) -> Thing:
     """The typed form of a configured thing.
 
     Raises:
@@ -45,18 +49,20 @@ def parse(kind: str, name: str, document: Mapping[str, Any]) -> Channel | Pool |
         ValueError: a field has a value that is not allowed.
         KeyError: the kind is unknown.
     """
-    parsers: dict[str, Callable[[str, Mapping[str, Any]], Channel | Pool | Location]] = {
+    parsers: dict[str, Callable[[str, Mapping[str, Any]], Thing]] = {
         "channel": _channel,
         "pool": _pool,
         "location": _location,
+        "rate_card": _rate_card,
     }
     return parsers[kind](name, document)
 
 
-def document_of(thing: Channel | Pool | Location) -> dict[str, Any]:
-    """The document of a configured thing, without its id."""
+def document_of(thing: Thing) -> dict[str, Any]:
+    """The document of a configured thing, without its id and what is compiled of others."""
     document = asdict(thing)
     del document["id"]
+    document.pop("rates", None)
     return document
 
 
@@ -84,12 +90,17 @@ class NetworkReader:
 
 def read_network(table: Table, *, consistent: bool = False) -> Network:
     """The network as stored now."""
-    channels, pools, locations = (_read(table, kind, consistent) for kind in KINDS)
+    channels, pools, locations, cards = (_read(table, kind, consistent) for kind in KINDS)
+    tables = {name: _rate_card(name, document).compiled() for name, document in cards.items()}
     return Network(
         channels={name: _channel(name, document) for name, document in channels.items()},
         pools={name: _pool(name, document) for name, document in pools.items()},
-        locations={name: _location(name, document) for name, document in locations.items()},
+        locations={
+            name: replace(_location(name, document), rates=tables.get(document.get("rate_card")))
+            for name, document in locations.items()
+        },
         profile=decode_profile(table.get(keys.snapshot(PROFILE), consistent=consistent)),
+        rate_cards=tables,
     )
 
 
@@ -125,6 +136,21 @@ def _pool(name: str, document: Mapping[str, Any]) -> Pool:
 def _location(name: str, document: Mapping[str, Any]) -> Location:
     typed = {field: _LOCATION_FIELDS.get(field, _same)(value) for field, value in document.items()}
     return Location(id=name, **typed)
+
+
+def _rate_card(name: str, document: Mapping[str, Any]) -> RateCard:
+    return RateCard(name, {service: _sheet(sheet) for service, sheet in document["services"].items()})
+
+
+def _sheet(document: Mapping[str, Any]) -> Sheet:
+    lists = {"up_to_g": tuple(document["up_to_g"]), "zones": tuple(map(_zone, document["zones"]))}
+    return Sheet(**(dict(document) | lists))
+
+
+def _zone(document: Mapping[str, Any]) -> Zone:
+    names = ("prices", "countries", "postal_codes")
+    lists = {name: tuple(document[name]) for name in names if name in document}
+    return Zone(**(dict(document) | lists))
 
 
 def _same(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Configure: write a channel, pool or location together with the snapshot that all functions read."""
+"""Configure: write a channel, pool, location or rate card, and the snapshot that all functions read."""
 
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
@@ -7,9 +7,10 @@ from typing import Any
 from oms.channels.registry import KINDS as CHANNEL_KINDS
 from oms.inventory.network import Channel, Location, Network, Pool
 from oms.problems import Code, Problem
+from oms.sourcing.cards import RateCard
 from oms.store import keys
 from oms.store.attributes import Item
-from oms.store.configuration import decode_document, document_of, encode_document, read_network
+from oms.store.configuration import Thing, decode_document, document_of, encode_document, read_network
 from oms.store.keys import Key
 from oms.store.table import Table
 from oms.store.writes import Write, create, replace
@@ -19,7 +20,7 @@ from oms.usecases.races import settle
 _TRIES = 16
 """More than usual: everything of a kind is written with its one snapshot."""
 
-_KIND: Mapping[type, str] = {Channel: "channel", Pool: "pool", Location: "location"}
+_KIND: Mapping[type, str] = {Channel: "channel", Pool: "pool", Location: "location", RateCard: "rate_card"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Configured:
 
 
 def configure(
-    table: Table, thing: Channel | Pool | Location, connectors: Container[str], expected: int | None = None
+    table: Table, thing: Thing, connectors: Container[str], expected: int | None = None
 ) -> Configured:
     """Write a thing and its kind's snapshot in one transaction; what is the same already is left as it is.
 
@@ -40,7 +41,7 @@ def configure(
 
     Args:
         table: the store.
-        thing: a channel, pool or location.
+        thing: a channel, pool, location or rate card.
         connectors: names of the queues to locations that the stack has.
         expected: the version that it replaces, 0 for none yet; None for any.
 
@@ -54,7 +55,7 @@ def configure(
     return settle(lambda: _configure(table, kind, thing, expected), f"{kind} {thing.id}", _TRIES)
 
 
-def _configure(table: Table, kind: str, thing: Channel | Pool | Location, expected: int | None) -> Configured:
+def _configure(table: Table, kind: str, thing: Thing, expected: int | None) -> Configured:
     key, snapshot_key = keys.configuration(kind, thing.id), keys.snapshot(kind)
     item, snapshot = table.get(key), table.get(snapshot_key)
     v = version(item)
@@ -67,15 +68,18 @@ def _configure(table: Table, kind: str, thing: Channel | Pool | Location, expect
     return Configured(document, v + 1)
 
 
-def check_references(thing: Channel | Pool | Location, network: Network, connectors: Container[str]) -> None:
+def check_references(thing: Thing, network: Network, connectors: Container[str]) -> None:
     """Refuse a thing that names something that is not configured.
 
     Raises:
         Problem: `field_invalid`, naming the field.
     """
     match thing:
-        case Location(connector=str(connector)):
-            _known("connector", connector, connectors, "connector")
+        case Location():
+            if thing.connector is not None:
+                _known("connector", thing.connector, connectors, "connector")
+            if thing.rate_card is not None:
+                _known("rate card", thing.rate_card, network.rate_cards, "rate_card")
         case Pool():
             for index, location in enumerate(thing.locations):
                 _known("location", location, network.locations, f"locations[{index}]")
