@@ -63,6 +63,7 @@ from oms.usecases.cancel_order import cancel_by_channel
 from oms.usecases.check_ledger import check_ledger, repair
 from oms.usecases.count_stock import Count, count_stock
 from oms.usecases.end_reservations import expire_reservation, make_room
+from oms.usecases.expect_waiting import expect_waiting
 from oms.usecases.follow_stock import follow_stock
 from oms.usecases.heat import CONFLICTS, Heat
 from oms.usecases.limit_backorders import limit_backorders
@@ -247,6 +248,7 @@ def uses(table: Table, lines: int) -> Iterator[Use]:
     yield from _published(skus)
     yield from _rushed(skus)
     yield from _short(table)
+    yield from _announced(table)
 
 
 def _followed(table: Table, skus: Sequence[str], scarce: Sequence[str]) -> Iterator[Use]:
@@ -305,8 +307,6 @@ def _short(table: Table) -> Iterator[Use]:
         "Resolve a shortage, of one unreleased order",
         lambda table: resolve_shortage(table, "LOST", "wh-madrid", NOW),
     )
-
-
     fill(table, "GONE", wh_madrid=1)
     name = place_order(table, network(), _order(["GONE"], "5013"), NOW).order.order_id
     release_order(table, network(), name, NOW)
@@ -322,6 +322,18 @@ def _short(table: Table) -> Iterator[Use]:
         "Record that a location gives units back",
         lambda table: record_fulfillment(table, given, LATER),
     )
+
+
+def _announced(table: Table) -> Iterator[Use]:
+    """An order that waits for what is announced later."""
+    fill(table, "LATE")
+    place_order(table, network(), _order(["LATE"], "5014"), NOW)
+    coming = Supply("LATE", "po-5", SupplyKind.PURCHASE_ORDER, "wh-madrid", LATER, 9)
+    announce_supply(table, network(), coming)
+    for which in ("Tell an order that waits when it is expected", "Tell it again"):
+        yield Use("sourcing", which, lambda table: expect_waiting(table, network(), "LATE", NOW))
+
+
 def _imported(skus: Sequence[str]) -> Use:
     """A file of counts, of rows that are read together and written each by itself."""
 
@@ -552,6 +564,15 @@ def _cancelled(table: Table, skus: Sequence[str]) -> Iterator[Use]:
         occurred_at=NOW,
     )
     yield Use("intake", "Record a payment", lambda table: record_money(table, paid, NOW))
+    gone = FulfillmentRecorded(
+        *("shop-es", "shopify", "5005", "f-1", version, FulfillmentOutcome.SHIPPED, None),
+        *((UnitsOfLine("701", 1),), (), NOW),
+    )
+    yield Use(
+        "intake",
+        "Record that a unit has left elsewhere",
+        lambda table: record_elsewhere(table, network(), gone, NOW),
+    )
 
 
 def _operated(table: Table) -> Iterator[Use]:
@@ -568,15 +589,6 @@ def _operated(table: Table) -> Iterator[Use]:
     yield Use(
         "oms token create",
         "Issue a token",
-    gone = FulfillmentRecorded(
-        *("shop-es", "shopify", "5005", "f-1", version, FulfillmentOutcome.SHIPPED, None),
-        *((UnitsOfLine("701", 1),), (), NOW),
-    )
-    yield Use(
-        "intake",
-        "Record that a unit has left elsewhere",
-        lambda table: record_elsewhere(table, network(), gone, NOW),
-    )
         lambda table: tokens.issue(table, "store", (Scope.STOCK_READ,), timedelta(days=9), NOW),
     )
     yield Use("oms token list", "List the tokens", tokens.issued)

@@ -14,18 +14,18 @@ from oms.fulfillment.rejection import reject
 from oms.fulfillment.release import release
 from oms.fulfillment.tracking import track
 from oms.inventory import transfers
-from oms.inventory.model import Position, Supply
+from oms.inventory.model import Position, Supply, SupplyKind
 from oms.inventory.reservations import Cart, CartLine, Reservation
 from oms.inventory.shortage import recallable
 from oms.inventory.transfers import Transfer
 from oms.orders.cancelling import CancelReason, CancelRequest, cancel
 from oms.orders.commands import PlaceOrder
+from oms.orders.expecting import expect
 from oms.orders.holds import RESOLVES, lift
 from oms.orders.judgement import judge
 from oms.orders.model import POSITION_SHORT, Order, Stage
 from oms.orders.moving import MoveRequest, move
 from oms.orders.placing import IN_TURN, place
-from oms.orders.records import Outcome as Ending
 from oms.orders.records import (
     FulfillmentOutcome,
     FulfillmentRecorded,
@@ -158,6 +158,14 @@ class Story:
         entries = {entry.alloc_id: 1 for one in self.order.lines for entry in one.entries}
         self._keep(reopen(self.order, entries, self.now, "shortage").order)
 
+    def announce(self) -> None:
+        """More of what the order waits for is announced, a day later each time."""
+        for sku in dict.fromkeys(one.sku for one in self.order.lines if one.sku):
+            due = self.now + timedelta(days=1)
+            coming = Supply(sku, "po-1", SupplyKind.PURCHASE_ORDER, "wh-madrid", due, expected=99)
+            empty = replace(STOCKS[sku], positions=(), supplies=(coming,))
+            self._keep(expect(self.order, sku, network(), empty, 0, self.now))
+
     def move_units(self) -> None:
         """A person lets the first line come from Lyon."""
         allocated = [entry for entry in self.order.lines[0].entries if entry.stage is Stage.ALLOCATED]
@@ -220,14 +228,6 @@ class Story:
                 if shipping:
                     self._keep(shipping.order, shipping.fulfillment_order, *shipping.shipments)
 
-    def deliver(self) -> None:
-        """Every parcel arrives."""
-        for shipment in tuple(self._shipments.values()):
-            fact = self._fact(FactKind.DELIVERED, shipment.fulfillment_order)
-            self._keep(deliver(shipment, fact, self.now))
-        self._keep(record_deliveries(self.order, self._shipments, self.now))
-
-    def track(self, state: ShipmentState) -> None:
     def leave(self) -> None:
         """The channel tells of a unit that has left, of which no location has said anything."""
         version = keys.iso(self.now)
@@ -239,6 +239,14 @@ class Story:
         if told:
             self._keep(told.order, *([told.shipment] if told.shipment else ()))
 
+    def deliver(self) -> None:
+        """Every parcel arrives."""
+        for shipment in tuple(self._shipments.values()):
+            fact = self._fact(FactKind.DELIVERED, shipment.fulfillment_order)
+            self._keep(deliver(shipment, fact, self.now))
+        self._keep(record_deliveries(self.order, self._shipments, self.now))
+
+    def track(self, state: ShipmentState) -> None:
         """Carriers say where the parcels are."""
         for shipment in tuple(self._shipments.values()):
             self._keep(track(shipment, state, self.now, self.now))
@@ -385,6 +393,7 @@ STEPS: Mapping[str, Callable[[Story], None]] = {
     "give_back": lambda story: story.give_back(1000),
     "release": lambda story: story.release(),
     "serve": lambda story: story.serve("st-gracia"),
+    "announce": Story.announce,
     "move": lambda story: story.move_units(),
     "reopen": lambda story: story.reopen(),
     "cancel": lambda story: story.cancel(CancelRequest(CancelReason.STAFF)),
@@ -400,6 +409,7 @@ STEPS: Mapping[str, Callable[[Story], None]] = {
     "ready": lambda story: story.advance(FactKind.READY_FOR_PICKUP),
     "ship_one": lambda story: story.ship(Package("p1", "correos", "PQ-1", 300, (PackedUnits("1", 1),))),
     "ship": lambda story: story.ship(Package("p2", "correos", "PQ-2", 900)),
+    "leave": lambda story: story.leave(),
     "deliver": lambda story: story.deliver(),
     "travel": lambda story: story.track(ShipmentState.IN_TRANSIT),
     "turn_back": lambda story: story.track(ShipmentState.RETURNING),
@@ -409,7 +419,6 @@ STEPS: Mapping[str, Callable[[Story], None]] = {
     "receive_stray": lambda story: story.come_back("2", reference="stray"),
     "plan_transfer": lambda story: story.plan_transfer(),
     "claim_transfer": lambda story: story.move(lambda known: transfers.make_ready(known, story.now)),
-    "leave": lambda story: story.leave(),
     "send_transfer": lambda story: story.move(
         lambda known: transfers.dispatch(known, None, story.now, story.now)
     ),
@@ -437,6 +446,7 @@ def lives() -> tuple[Story, ...]:
             "cancel_one", "release", "channel_cancels", "refuse_to", "ship_one", "channel_cancels"
         ),
         Story("AB").tell("release", "cancel_one", "give_up", "reject", "reject", "cancel"),
+        Story("AB").tell("leave", "release", "leave", "ship"),
         Story("AB").tell(
             "release", "cancel_one", "ask_back", "give_up", "serve", "release", "ask_back", "ship"
         ),
@@ -444,9 +454,10 @@ def lives() -> tuple[Story, ...]:
         Story().tell(*_MOVED, "send_transfer", "receive_transfer", "close_transfer"),
         Story().tell(*_MOVED, "stop_transfer", "fall_short", "find"),
         Story("ABC").tell(
+            "announce",
+            "announce",
             "repeat_other",
             "newer",
-        Story("AB").tell("leave", "release", "leave", "ship"),
             "newer_other",
             "edit",
             "newer_currency",

@@ -92,7 +92,7 @@ class LineDocument(TypedDict):
     open: int
     backordered: int
     expected_at: Annotated[
-        Time | None, Doc("When supply was to cover the units that wait, as told when they began to.")
+        Time | None, Doc("When announced supply covers all units that wait; null when nobody knows.")
     ]
     allocated: int
     in_fulfillment: int

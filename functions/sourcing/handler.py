@@ -6,13 +6,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from oms.channels.payload import Node, loads
-from oms.events.messages import serve
+from oms.events.messages import expect, serve
 from oms.events.publish import Queue
 from oms.orders.model import POSITION_SHORT
 from oms.runtime import batch, clients, logger, metrics, settings
 from oms.runtime.metrics import Metric
 from oms.store import process
 from oms.usecases.end_reservations import expire_reservation
+from oms.usecases.expect_waiting import expect_waiting
 from oms.usecases.messages import Work, choice, page_end
 from oms.usecases.release_order import release_order
 from oms.usecases.resolve_shortage import resolve_shortage
@@ -60,6 +61,17 @@ def _serve(message: Node) -> None:
         Queue(clients.sqs(), url).send([serve(sku, served.after, described=described)])
 
 
+def _expect(message: Node) -> None:
+    sku, after = message.need(Node.text, "sku"), message.child("after")
+    end, before = (page_end(after), message.need(Node.integer, "before")) if after else (None, 0)
+    now = datetime.now(UTC)
+    told = expect_waiting(process.table(), process.network(), sku, now, after=end, before=before)
+    logger.note(orders=told.orders)
+    if told.after:
+        url = settings.read(settings.Sourcing).sourcing_queue_url
+        Queue(clients.sqs(), url).send([expect(sku, told.after, told.before)])
+
+
 def _resolve(message: Node) -> None:
     sku, location = message.need(Node.text, "sku"), message.need(Node.text, "location")
     resolved = resolve_shortage(process.table(), sku, location, datetime.now(UTC))
@@ -74,4 +86,5 @@ _WORK: Mapping[Work, Callable[[Node], None]] = {
     Work.SOURCE: _source,
     Work.SERVE: _serve,
     Work.SHORTAGE: _resolve,
+    Work.EXPECT: _expect,
 }

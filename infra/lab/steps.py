@@ -282,7 +282,10 @@ def agents_move_units(world: World, orders: int) -> None:
             world.act(name, at, partial(world.api, name, "POST", path, body))
 
 
-@step("receive_stock", "announce_supply", "serve_waiting", "wake_waiting", "record_movements", "follow_stock")
+@step(
+    *("receive_stock", "announce_supply", "serve_waiting", "expect_waiting", "wake_waiting"),
+    *("record_movements", "follow_stock"),
+)
 def goods_come_in(world: World, orders: int) -> None:
     """Goods come in, some of them announced; what waits for them is served."""
     for number in range(3):

@@ -3,6 +3,7 @@
 import copy
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from itertools import permutations
 from pathlib import Path
@@ -13,14 +14,17 @@ import pytest
 from botocore.exceptions import ClientError
 
 from functions.availability import handler as availability
-from oms.inventory.model import Delta, Sku
+from oms.inventory.model import Delta, Sku, Supply, SupplyKind
 from oms.inventory.movements import Lost, counters
 from oms.runtime import clients
 from oms.runtime.batch import RecordFailedError
 from oms.store import keys, queries
 from oms.store.queries import Span
+from oms.store.stock import encode_supply
 from oms.store.table import Table
 from oms.store.writes import Why, move
+from oms.store.writes import replace as write
+from oms.usecases.announce_supply import announce_supply, close_supply
 from oms.usecases.count_stock import Count, count_stock
 from oms.usecases.describe_sku import describe_sku
 from oms.usecases.limit_backorders import limit_backorders
@@ -31,6 +35,9 @@ from tests.outlets import Receiver
 from tests.recorder import STOCK_STEPS, RecordingTable, recorded
 from tests.shelves import fill, position
 from tests.stream import Record, record
+
+SERVED = [("serve", "A"), ("expect", "A")]
+"""What is asked for when units of A can be given to those who wait."""
 
 SAMPLES = sorted((Path(__file__).parents[2] / "events").glob("availability_*.json"))
 
@@ -263,7 +270,7 @@ def test_a_crash_anywhere_is_mended_by_the_next_delivery(
         monkeypatch.setattr(clients, "sqs", lambda: shop.receiver.queue)
         assert run(batch) == []
         assert (kept(shop), shop.asked) == (wanted, asked)
-    assert asked == [("serve", "A")]
+    assert asked == SERVED
     assert calls == 6  # the movements, the stock, a message to each of three queues, and nothing more
 
 
@@ -354,7 +361,7 @@ def test_stock_that_comes_while_units_wait_is_told_once_a_batch(waiting: Shop) -
     waiting.receive("A", 1)
     waiting.receive("A", 1, "wh-lyon")
     assert run(waiting.records()) == []
-    assert waiting.asked == [("serve", "A")]
+    assert waiting.asked == SERVED
 
 
 def test_stock_that_falls_or_goes_where_no_pool_sells_wakes_nobody(waiting: Shop) -> None:
@@ -384,7 +391,57 @@ def test_an_order_that_began_to_wait_while_stock_came_is_served(shop: Shop) -> N
     for first, second in ((came, started_to_wait), (started_to_wait, came)):
         shop.receiver.taken.clear()
         assert run(first) == run(second) == []
-        assert shop.asked == [("serve", "A")] * 2
+        assert shop.asked == SERVED * 2
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"due": NOW + timedelta(days=5)},
+        {"expected": 8},
+        {"expected": 20},
+        {"location": "st-gracia"},
+        {"closed": True},
+    ],
+)
+def test_supply_that_is_announced_or_changes_is_told_to_those_who_wait(
+    waiting: Shop, changed: dict[str, Any]
+) -> None:
+    waiting.records()
+    coming = Supply("A", "po-1", SupplyKind.PURCHASE_ORDER, "wh-madrid", NOW + timedelta(days=3), 9)
+    announce_supply(waiting.table, network(), coming)
+    assert run(waiting.records()) == []
+    assert waiting.asked == [("expect", "A")]
+    assert waiting.receiver.taken[-1]["DelaySeconds"] == 5
+    if "closed" in changed:
+        close_supply(waiting.table, "A", "po-1")
+    else:
+        announce_supply(waiting.table, network(), replace(coming, **changed))
+    assert run(waiting.records()) == []
+    assert waiting.asked == [("expect", "A")] * 2
+
+
+def test_supply_that_nobody_waits_for_or_that_says_the_same_is_told_to_nobody(shop: Shop) -> None:
+    fill(shop.table, "A", wh_madrid=1)
+    shop.order("1", ("A", 1))
+    shop.records()
+    coming = Supply("A", "po-1", SupplyKind.PURCHASE_ORDER, "wh-madrid", NOW + timedelta(days=3), 9)
+    announce_supply(shop.table, network(), coming)
+    assert run(shop.records()) == []
+    assert shop.asked == []
+    shop.order("2", ("A", 1))
+    shop.records()
+    same = encode_supply(replace(coming, v=2))
+    shop.table.commit(write(keys.supply("A", "po-1"), same, 1))
+    assert run(shop.records()) == []
+    assert shop.asked == []
+
+
+def test_another_first_release_is_told_to_those_who_wait(waiting: Shop) -> None:
+    waiting.records()
+    waiting.describe("A", first_release_at=NOW + timedelta(days=9))
+    assert run(waiting.records()) == []
+    assert sorted(map(str, waiting.asked)) == ["('expect', 'A')", "('serve', 'A', True)"]
 
 
 def test_a_position_short_of_what_it_promised_is_told_and_one_that_recovers_only_in_full(shop: Shop) -> None:

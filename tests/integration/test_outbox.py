@@ -259,7 +259,25 @@ def test_a_location_that_gives_nothing_back_leaves_its_shortage_to_others(
 
 def test_a_location_that_gives_units_back_leaves_no_shortage(outlets: Outlets) -> None:
     run(records(Story().tell("release", "ask_back", "give_up").changes))
-    assert [one["type"] for one in outlets.sent("sourcing")] == ["release"]
+    assert [one["type"] for one in outlets.sent("sourcing")] == ["release", "expect"]
+
+
+@pytest.mark.parametrize(
+    ("steps", "skus"),
+    [
+        (("reopen",), ["A", "B"]),
+        (("reopen", "serve"), ["A", "B"]),
+        (("reopen", "cancel"), ["A", "B", "A", "B"]),
+        (("release", "cancel", "give_up"), []),
+        (("cancel",), []),
+    ],
+)
+def test_who_stands_behind_an_order_that_waits_for_more_or_less_is_told(
+    outlets: Outlets, steps: Sequence[str], skus: list[str]
+) -> None:
+    assert run(records(Story("AB").tell(*steps).changes)) == []
+    told = [one for one in outlets.sent("sourcing") if one["type"] == "expect"]
+    assert told == [{"type": "expect", "sku": sku} for sku in skus]
 
 
 def test_a_write_of_a_held_order_asks_for_no_release(outlets: Outlets) -> None:

@@ -14,12 +14,12 @@ from functions.api.routes import ROUTES
 from functions.api.routing import AnyRoute
 from oms.inventory.model import Block, Delta, Position, Supply, SupplyKind
 from oms.store import keys, process
-from oms.store.errors import Busy, Cancelled
+from oms.store.errors import Busy
 from oms.store.inbox import KEPT
 from oms.store.meter import Meter
 from oms.store.stock import encode_supply, read_supplies
 from oms.store.table import Table
-from oms.store.writes import Why, Write, create, move, promise
+from oms.store.writes import Why, Write, create, move
 from tests.builders import NOW
 from tests.conflicts import Crash, Faults
 from tests.rest import Reply, Rest, path_of
@@ -405,50 +405,6 @@ def test_supply_is_removed_some_time_after_nothing_more_comes_of_it(rest: Rest, 
     stored = table.get(keys.supply("A", "po-7"))
     assert stored is not None
     assert int(str(stored["ttl"])) == int(datetime.fromisoformat("2027-03-01T08:00:00Z").timestamp())
-
-
-@pytest.mark.parametrize(
-    ("received", "promised", "more", "taken"),
-    [
-        (0, 0, 10, True),
-        (0, 0, 11, False),
-        (0, 6, 4, True),
-        (0, 6, 5, False),
-        (3, 6, 1, True),
-        (3, 6, 2, False),
-        (10, 6, 1, False),
-        (0, 6, -6, True),
-        (0, 6, -7, False),
-        (10, 6, -6, True),
-    ],
-)
-def test_only_what_is_to_come_and_belongs_to_nobody_can_be_promised(
-    rest: Rest, table: Table, received: int, promised: int, more: int, taken: bool
-) -> None:
-    rest.put(SUPPLY, ANNOUNCED)
-    if promised:
-        table.commit(promise(supply(table), promised))
-    if received:
-        came = receipt({"sku": "A", "units": received}, supply="po-7")
-        assert rest.post("/receipts", came, key="k1").status == 200
-    try:
-        table.commit(promise(supply(table), more))
-    except Cancelled:
-        assert not taken
-    else:
-        assert taken
-    left = supply(table)
-    assert left.promised == promised + (more if taken else 0)
-    assert left.promisable == max(0, 10 - received - left.promised)
-
-
-def test_nothing_is_promised_of_supply_that_is_closed_or_not_there(rest: Rest, table: Table) -> None:
-    rest.put(SUPPLY, ANNOUNCED)
-    open_ = supply(table)
-    rest.call("DELETE", SUPPLY)
-    for known in (open_, Supply("A", "po-8", SupplyKind.PURCHASE_ORDER, "wh-madrid", NOW, 9)):
-        with pytest.raises(Cancelled):
-            table.commit(promise(known, 1))
 
 
 # ---- Cost --------------------------------------------------------------------------------------------------

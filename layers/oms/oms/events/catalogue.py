@@ -94,6 +94,11 @@ _TEXT_OR_NULL: Schema = {"type": ["string", "null"]}
 _UNITS: Schema = {"type": "integer", "minimum": 0, "description": "In the sku's smallest unit."}
 _AMOUNT: Schema = {"type": "integer", "description": "In minor units of the currency."}
 _TIME: Schema = {"type": "string", "format": "date-time", "description": "UTC."}
+_TIME_OR_NULL: Schema = {
+    "type": ["string", "null"],
+    "format": "date-time",
+    "description": "UTC; null: nobody knows.",
+}
 _IDS: Schema = {"type": "array", "minItems": 1, "items": _TEXT}
 _SUMS = ("authorized", "captured", "refunded")
 _LINE_IDS: Schema = {"type": "array", "items": _TEXT}
@@ -216,6 +221,16 @@ CATALOGUE: Mapping[str, EventType[Any]] = {
         "Units have lost their source and wait for another.",
         {"reason": _TEXT, "lines": _list(_ALLOCATED)},
         data.reopened,
+    ),
+    "order.expected": EventType[Order](
+        "Units that wait are expected at another time than was told, or nobody knows when any more.",
+        {"lines": _list({"line_id": _TEXT, "expected_at": _TIME_OR_NULL, "told_before": _TIME_OR_NULL})},
+        data.expected,
+    ),
+    "order.moved": EventType[Order](
+        "A person has decided that units come from another location.",
+        {"from": _TEXT, "lines": _list(_ALLOCATED)},
+        data.moved,
     ),
     "order.moved": EventType[Order](
         "A person has decided that units come from another location.",

@@ -86,6 +86,25 @@ def reopened(order: Order, kept: Kept) -> Data:
     return {"reason": kept["reason"], "lines": _at_locations(kept["taken"])}
 
 
+def expected(order: Order, kept: Kept) -> Data:
+    """The lines that wait, when their last unit is expected, and what was told before."""
+
+    def time(text: str) -> str | None:
+        return iso(datetime.fromisoformat(text)) if text else None
+
+    return {
+        "lines": [
+            {"line_id": name, "expected_at": time(now), "told_before": time(before)}
+            for name, now, before in kept["expected"]
+        ]
+    }
+
+
+def moved(order: Order, kept: Kept) -> Data:
+    """Units by line and the location that they come from now, and where they were."""
+    return {"from": kept["from"], "lines": _at_locations(kept["moved"])}
+
+
 def moved(order: Order, kept: Kept) -> Data:
     """Units by line and the location that they come from now, and where they were."""
     return {"from": kept["from"], "lines": _at_locations(kept["moved"])}

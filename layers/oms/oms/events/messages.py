@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from math import ceil
@@ -11,6 +11,7 @@ from typing import Any, cast
 from oms.events.data import Data
 from oms.events.derive import Event
 from oms.fulfillment.model import FulfillmentOrder
+from oms.orders.claims import awaited
 from oms.orders.commands import PlaceOrder
 from oms.orders.identity import digest, order_id
 from oms.orders.model import Order
@@ -30,6 +31,12 @@ REQUESTS: Mapping[str, str] = {
     CANCEL_REQUESTED: "fulfillment_cancel_requested",
 }
 """What a location's connector is asked for, by the type of the event that tells of it."""
+
+_REQUEUED = frozenset({"order.reopened", "order.cancelled", "order.edited"})
+"""Events with which units begin to wait, or wait no longer, that stand before others in the queue."""
+
+_SERVED_IN = 5
+"""Seconds until stock that has just come is given out, most likely."""
 
 LANE_BYTES = 900_000
 """Deliveries in one message of the hot lane: less than a queue takes, as quoting them adds to it."""
@@ -77,6 +84,32 @@ def serve(sku: str, after: Item | None = None, *, described: bool = False) -> Me
     document: dict[str, object] = {"type": "serve", "sku": sku}
     document |= ({"described": True} if described else {}) | ({"after": after} if after else {})
     return Message(document, correlated(sku))
+
+
+def expect(sku: str, after: Item | None = None, before: int = 0) -> Message:
+    """Asks `sourcing` to tell what waits for a sku when it comes; from where a page ended, if one has.
+
+    What comes now is given out first.
+
+    Args:
+        sku: which.
+        after: where the page before ended.
+        before: units that wait up to there.
+    """
+    document: dict[str, object] = {"type": "expect", "sku": sku}
+    document |= {"after": after, "before": before} if after else {}
+    return Message(document, correlated(sku), delay_s=0 if after else _SERVED_IN)
+
+
+def expectations_of(before: Order, after: Order, made: Iterable[Event]) -> Iterator[Message]:
+    """What follows from an order that waits for more or less than before, but for what it was given.
+
+    Whoever stands behind it in the queue is served sooner or later than was told, and so may it be.
+    """
+    if any(event.type in _REQUEUED for event in made):
+        units = awaited(after)
+        units.subtract(awaited(before))
+        yield from map(expect, dict.fromkeys(sku for (sku, _), count in units.items() if count))
 
 
 def shortage(sku: str, location: str) -> Message:

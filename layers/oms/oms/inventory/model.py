@@ -168,8 +168,8 @@ class SupplyKind(StrEnum):
 class Supply:
     """Units of a sku that are expected at a location by `due` (UTC).
 
-    `received` of the expected units have come in, `promised` of them belong to orders that wait for them. No
-    more comes once it is `closed`.
+    `received` of the expected units have come in. `promised` are those of a transfer that orders have already:
+    what only waits has no claim on any supply. No more comes once it is `closed`.
     """
 
     sku: str

@@ -57,7 +57,7 @@ class OrderLine:
     the sku's stock is not counted, so that no position is touched. `sku` is None while the channel's listing
     is not mapped. While `pending`, no stock has been asked for yet: nobody knows the sku, or the order is too
     large for one transaction and this line's turn has not come; such a line claims nothing. `expected_at` is
-    when announced supply was to cover the units that wait, as told when they began to (UTC).
+    when announced supply covers the units that wait, as told last (UTC).
     """
 
     line_id: str

@@ -9,7 +9,7 @@ from oms.inventory.availability import covered_at, seen_at
 from oms.inventory.model import Delta, Deltas, DemandChange, Position, Reserved, Sku, Stock, add
 from oms.inventory.network import Channel, Network
 from oms.inventory.reservations import Place, Reservation, ending
-from oms.inventory.safety import safety_at, safety_stock
+from oms.inventory.safety import safety_stock
 from oms.orders.cancelling import CancelReason, CancelRequest, cancel
 from oms.orders.claims import UNKNOWN, Reclaimed, promised, unknown
 from oms.orders.commands import (
@@ -22,6 +22,7 @@ from oms.orders.commands import (
     PaymentState,
     PlaceOrder,
 )
+from oms.orders.expecting import sources
 from oms.orders.identity import digest, order_id
 from oms.orders.kits import Expanded, expand
 from oms.orders.model import (
@@ -35,7 +36,7 @@ from oms.orders.model import (
 )
 from oms.payments.refunds import Refund
 from oms.sourcing.choose import Assignment
-from oms.sourcing.deliveries import assignments_of, capable, decide
+from oms.sourcing.deliveries import assignments_of, decide
 from oms.sourcing.record import record
 
 ROOM = 97
@@ -541,7 +542,7 @@ def _wait(
         change = changes.get(line.sku, DemandChange(line.sku, pool, 0, 0, limit, preorder=ahead))
         room = line.open if limit is None else max(0, limit - demand.waiting - change.waiting)
         backordered = min(line.open, room)
-        locations, safety = _sources(order, line, pool, network, stock)
+        locations, safety = sources(order, line, pool, network, stock)
         changed[line.line_id] = replace(
             line,
             open=line.open - backordered,
@@ -554,18 +555,6 @@ def _wait(
         if line.open > backordered:
             order = order.with_exception("stock_short", line.line_id, now)
     return order.with_lines(changed), tuple(changes.values())
-
-
-def _sources(
-    order: Order, line: OrderLine, pool: str, network: Network, stock: Stock
-) -> tuple[list[str], dict[str, int]]:
-    """From where waiting units of a line can come, with the safety stock there."""
-    sellable = network.sellable(pool)
-    delivery = order.delivery(line.delivery_id)
-    method = delivery.method if delivery else Method.SHIP
-    at = delivery.location if delivery and method is Method.PICKUP else None
-    locations = [name for name in capable(sellable, stock) if at in (None, name)]
-    return locations, safety_at(stock.sku, sellable.values(), method)
 
 
 def _sell_at_till(

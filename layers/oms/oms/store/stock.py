@@ -166,11 +166,7 @@ def decode_demand(item: Item) -> Demand:
 
 
 def encode_supply(supply: Supply) -> Item:
-    """Incoming supply's attributes, without its key; DynamoDB removes it some time after nothing more comes.
-
-    What may still be promised is stored, so that conditions can use it; it falls below 0 when promised units
-    have come in.
-    """
+    """Incoming supply's attributes, without its key; DynamoDB removes it a while after nothing more comes."""
     item: Item = {
         "t": "supply",
         "sv": 1,
@@ -182,7 +178,6 @@ def encode_supply(supply: Supply) -> Item:
         "received": supply.received,
         "promised": supply.promised,
         "closed": supply.closed,
-        "promisable": supply.expected - supply.received - supply.promised,
     }
     return item if supply.outstanding else item | {"ttl": millis(supply.due + _SUPPLY_KEPT) // 1000}
 

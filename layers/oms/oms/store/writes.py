@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from oms.inventory.model import Delta, DemandChange, Position, Supply
+from oms.inventory.model import Delta, DemandChange, Position
 from oms.store import keys
 from oms.store.attributes import Item, Value, millis
 from oms.store.keys import Key
@@ -167,26 +167,6 @@ def wait(change: DemandChange) -> Write:
         + ", ".join(f"#{name} = if_not_exists(#{name}, :{name})" for name in defaults),
         condition=condition,
         values=values,
-    )
-
-
-def promise(supply: Supply, units: int) -> Write:
-    """Promise units of incoming supply to orders that wait for them, or (below 0) take a promise back.
-
-    What is still to come and belongs to nobody can be promised: promised + units <= expected - received.
-
-    Args:
-        supply: which; its counters do not matter.
-        units: how many more.
-    """
-    condition = "#promisable >= :units AND #closed = :open" if units > 0 else "#promised >= :back"
-    limits: dict[str, Value] = {"open": False} if units > 0 else {"back": -units}
-    return Write(
-        "Update",
-        keys.supply(supply.sku, supply.id),
-        update="ADD #promised :units, #promisable :less, #v :one",
-        condition=condition,
-        values={"units": units, "less": -units, "one": 1} | limits,
     )
 
 

@@ -16,8 +16,8 @@ from oms.usecases.receive_stock import supply_write
 def announce_supply(table: Table, network: Network, wanted: Supply, expected: int | None = None) -> Supply:
     """Enter a purchase order's units of a sku, or change them; what says the same already is left as it is.
 
-    What has come in of it, announced or not, stays received; what is promised of it stays promised, also
-    beyond fewer units. Write units: 1.
+    What has come in of it, announced or not, stays received. What waits for the sku is told when it is
+    expected now: see `oms.usecases.expect_waiting`. Write units: 1.
 
     Args:
         table: the store.

@@ -29,6 +29,7 @@ class Work(StrEnum):
     SOURCE = "source"
     SERVE = "serve"
     SHORTAGE = "shortage"
+    EXPECT = "expect"
 
 
 def parse_fulfillment_event(message: Json) -> FulfillmentFact:

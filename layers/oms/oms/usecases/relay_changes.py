@@ -9,6 +9,7 @@ from oms.events.messages import (
     CANCEL_REFUSED,
     REQUESTS,
     Message,
+    expectations_of,
     release_of,
     request_of,
     shortages_of,
@@ -18,6 +19,7 @@ from oms.problems import Code, Problem
 from oms.store.attributes import decode
 from oms.store.fulfillment import decode_fulfillment_order
 from oms.store.orders import decode_order
+from oms.store.stubs import is_stub
 
 type Change = Mapping[str, Any]
 """A record of the table's stream."""
@@ -93,11 +95,15 @@ def _collect(outgoing: _Outgoing, position: int, change: Change, outlets: Outlet
     if "NewImage" not in images:
         return
     new = decode(images["NewImage"])
-    made = events(decode(images["OldImage"]) if "OldImage" in images else None, new)
+    old = decode(images["OldImage"]) if "OldImage" in images else None
+    made = events(old, new)
     if made and new["t"] == "order":
-        release = release_of(decode_order(new))
+        order = decode_order(new)
+        release = release_of(order)
         if release:
             outgoing.send(position, outlets.sourcing, release)
+        for message in expectations_of(decode_order(old), order, made) if old and not is_stub(old) else ():
+            outgoing.send(position, outlets.sourcing, message)
     for event in made:
         if event.type in REQUESTS:
             work = decode_fulfillment_order(new)

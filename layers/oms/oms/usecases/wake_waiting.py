@@ -1,15 +1,17 @@
-"""Wake what waits: ask `sourcing` to serve units that wait when stock has come, and to mend shortages."""
+"""Wake what waits: ask `sourcing` to serve it when stock has come, to tell it when that will be, and to mend
+shortages.
+"""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from oms.events.messages import Message, serve, shortage
+from oms.events.messages import Message, expect, serve, shortage
 from oms.events.publish import Queue
-from oms.inventory.availability import can_serve
-from oms.inventory.model import Sku
+from oms.inventory.availability import can_serve, waiting
+from oms.inventory.model import Sku, Supply
 from oms.inventory.network import Network
 from oms.store.attributes import Item, decode
-from oms.store.stock import decode_demand, decode_position, decode_sku, read_stock
+from oms.store.stock import decode_demand, decode_position, decode_sku, decode_supply, read_stock
 from oms.store.table import Table
 from oms.usecases.relay_changes import Change, Failure, deliver
 
@@ -26,11 +28,13 @@ class Woken:
 @dataclass(slots=True)
 class _Noticed:
     """What changes ask for, each with the position of the first that does: skus to serve because they are
-    described anew, skus to serve if that is possible now, positions that are short, and that are so no more.
+    described anew, skus to serve if that is possible now, skus of which other units are announced or are at
+    another time, positions that are short, and that are so no more.
     """
 
     described: dict[str, int] = field(default_factory=dict)
     perhaps: dict[str, int] = field(default_factory=dict)
+    announced: dict[str, int] = field(default_factory=dict)
     short: dict[tuple[str, str], int] = field(default_factory=dict)
     found: dict[tuple[str, str], int] = field(default_factory=dict)
 
@@ -40,7 +44,8 @@ def wake_waiting(table: Table, network: Network, sourcing: Queue, changes: Seque
 
     Units wait and stock is there: whichever of the two was written last, its change comes after both, and the
     stock is read then, consistently. So no order waits for stock that came while it was being placed. To ask
-    twice is harmless, as whoever serves looks again.
+    twice is harmless, as whoever serves looks again. What waits on is told when more comes whenever some of
+    it is served, and when other units are announced than before.
 
     Args:
         table: the store.
@@ -56,14 +61,18 @@ def wake_waiting(table: Table, network: Network, sourcing: Queue, changes: Seque
             failure = Failure(position, error)
             break
     perhaps = noticed.perhaps.keys() - noticed.described.keys()
+    read = {sku: noticed.perhaps[sku] for sku in perhaps} | noticed.announced
     try:
-        able = _servable(table, network, perhaps)
+        stocks = read_stock(table, read, consistent=True)
     except Exception as error:
-        able = set()
-        failure = Failure(min(noticed.perhaps[sku] for sku in perhaps), error)
+        stocks = {}
+        failure = Failure(min(read.values()), error)
+    able = [sku for sku in perhaps & stocks.keys() if can_serve(stocks[sku], network)]
+    late = [sku for sku in noticed.announced.keys() & stocks.keys() if waiting(stocks[sku])]
     wanted: list[tuple[int, Message]] = [
         *((position, serve(sku, described=True)) for sku, position in noticed.described.items()),
         *((noticed.perhaps[sku], serve(sku)) for sku in able),
+        *((read[sku], expect(sku)) for sku in dict.fromkeys([*able, *late])),
         *((position, shortage(*place)) for place, position in (noticed.found | noticed.short).items()),
     ]
     wanted.sort(key=lambda asked: asked[0])
@@ -84,10 +93,17 @@ def _notice(noticed: _Noticed, position: int, change: Change) -> None:
             after = decode_demand(new)
             if after.waiting > (decode_demand(old).waiting if old else 0):
                 noticed.perhaps.setdefault(after.sku, position)
+        case "supply":
+            coming = decode_supply(new)
+            if old is None or _coming(decode_supply(old)) != _coming(coming):
+                noticed.announced.setdefault(coming.sku, position)
         case "sku":
             described = decode_sku(new)
-            if old is None or _deciding(decode_sku(old)) != _deciding(described):
+            known = decode_sku(old) if old else None
+            if known is None or _deciding(known) != _deciding(described):
                 noticed.described.setdefault(described.sku, position)
+            if known and known.first_release_at != described.first_release_at:
+                noticed.announced.setdefault(described.sku, position)
 
 
 def _notice_position(noticed: _Noticed, position: int, old: Item | None, new: Item) -> None:
@@ -101,6 +117,11 @@ def _notice_position(noticed: _Noticed, position: int, old: Item | None, new: It
         noticed.short.setdefault((after.sku, after.location), position)
 
 
+def _coming(supply: Supply) -> tuple[object, ...]:
+    """What of announced supply decides when units that wait are expected."""
+    return supply.location, supply.due, supply.promisable
+
+
 def _deciding(sku: Sku) -> tuple[object, ...]:
     """What of a catalogue entry decides whether units of it can be given a source."""
     return (
@@ -112,9 +133,3 @@ def _deciding(sku: Sku) -> tuple[object, ...]:
         sku.first_release_at,
         sku.safety_stock,
     )
-
-
-def _servable(table: Table, network: Network, skus: Collection[str]) -> set[str]:
-    """The skus of which units wait in a pool that has some free."""
-    stocks = read_stock(table, skus, consistent=True)
-    return {sku for sku, stock in stocks.items() if can_serve(stock, network)}
