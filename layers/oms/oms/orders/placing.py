@@ -242,19 +242,23 @@ def _source(
     assignments = assignments_of(decisions)
     till = channel.locations.get(body.source_location or "")
     due, assignments = _that_fit(due, assignments, till, room)
-    order = order.with_lines({line.line_id: replace(line, pending=False) for line in due})
-    order = _allocate(order, assignments)
+    order = _allocate(order, due, assignments)
     names = {line.line_id for line in due}
     order, deltas = _sell_at_till(order, names, till, now)
     taken = promised(order)
     taken.subtract(before)
     ended = take(deltas, +taken, order, stocks, network, now, cart)
-    left = left_by(Reclaimed(order, deltas, (), ended), stocks)
-    order, demands = _wait(order, names, channel.pool, network, left, now)
+    short = {line.line_id for line in order.lines if line.line_id in names and line.open and line.sku}
+    demands: tuple[DemandChange, ...] = ()
+    if short:  # most orders have all they want, and need not see what they leave
+        left = left_by(Reclaimed(order, deltas, (), ended), stocks)
+        order, demands = _wait(order, short, channel.pool, network, left, now)
     holds = tuple(hold for hold in order.holds if hold != IN_TURN)
     if any(_in_turn(order, line) for line in order.lines):
         holds = (*holds, IN_TURN)
-    return Reclaimed(replace(order, holds=holds), deltas, demands, ended, decisions)
+    if holds != order.holds:
+        order = replace(order, holds=holds)
+    return Reclaimed(order, deltas, demands, ended, decisions)
 
 
 def take(
@@ -504,12 +508,11 @@ def _smallest_units(quantity: int | str, scale: int) -> int:
     return int(units) if units == units.to_integral_value() else 0
 
 
-def _allocate(order: Order, assignments: Sequence[Assignment]) -> Order:
-    """Turn open units into allocation entries."""
-    changed: dict[str, OrderLine] = {}
+def _allocate(order: Order, due: Sequence[OrderLine], assignments: Sequence[Assignment]) -> Order:
+    """Turn open units of lines whose turn has come into allocation entries."""
+    changed = {line.line_id: replace(line, pending=False) for line in due}
     for number, assignment in enumerate(assignments, len(order.lines) + 1):
-        line = changed.get(assignment.line_id) or order.line(assignment.line_id)
-        assert line is not None, "assignments name lines of this order"
+        line = changed[assignment.line_id]
         entry = Entry(f"{order.v + 1}.{number}", assignment.location, assignment.units)
         changed[line.line_id] = replace(
             line, open=line.open - assignment.units, entries=(*line.entries, entry)
@@ -533,7 +536,7 @@ def _wait(
     changes: dict[str, DemandChange] = {}
     changed: dict[str, OrderLine] = {}
     for line in order.lines:
-        if line.line_id not in names or not line.open or line.sku is None:
+        if line.line_id not in names or line.sku is None:
             continue
         stock = stocks[line.sku]
         demand = stock.demand(pool)
