@@ -66,12 +66,15 @@ from oms.usecases.end_reservations import expire_reservation, make_room
 from oms.usecases.expect_waiting import expect_waiting
 from oms.usecases.follow_stock import follow_stock
 from oms.usecases.heat import CONFLICTS, Heat
+from oms.usecases.leave_to_person import leave_to_person
 from oms.usecases.limit_backorders import limit_backorders
 from oms.usecases.notify_subscribers import deliver
 from oms.usecases.place_order import place_order
 from oms.usecases.place_orders import place_orders
 from oms.usecases.poll_channel import Poll, poll_channel
+from oms.usecases.push_cancel import find_cancelled
 from oms.usecases.push_parcel import find_parcel
+from oms.usecases.push_refund import find_repayment
 from oms.usecases.push_stock import Wanted as PushWanted
 from oms.usecases.push_stock import announce, push_stock
 from oms.usecases.recompute_stock import Recompute, recompute_stock
@@ -150,6 +153,7 @@ _PK = (
     (r"T#.+", "T#<tracking>"),
     (r"TR#.+", "TR#<transfer>"),
     (r"RMA#.+", "RMA#<number>"),
+    (r"PL#.+", "PL#<location>"),
 )
 _SK = (
     (r"(O|B|T|I|L|P|H|META|ACTIVE)", r"\1"),
@@ -741,6 +745,16 @@ def _published(skus: Sequence[str]) -> Iterator[Use]:
         "publisher",
         "Find a parcel that a channel is to be told of",
         lambda table: find_parcel(table, network(), *parcel),
+    )
+    for of_what, look in (
+        ("that units are cancelled", lambda table: find_cancelled(table, network(), ID)),
+        ("of money that is due", lambda table: find_repayment(table, network(), ID, "cancel.2")),
+    ):
+        yield Use("publisher", f"Find what a channel is to be told {of_what}", look)
+    yield Use(
+        "publisher",
+        "Leave to a person what a channel has no way for",
+        lambda table: leave_to_person(table, ID, "cancel_untold", ID, NOW),
     )
     yield Use(
         "publisher",

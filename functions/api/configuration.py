@@ -165,6 +165,9 @@ class ChannelSettings(Closed):
         Units | None,
         Doc("Changes of stock above it are not told, unless they cross it; null: all are."),
     ] = None
+    gives_refunds: Annotated[
+        bool, Doc("Whether it is asked to give back the money that is due for its orders.")
+    ] = False
 
 
 def _list(kind: str) -> Callable[[Call[None, None]], Answer[Page[ConfiguredDocument[Any]]]]:

@@ -4,14 +4,15 @@ A message is an event from the bus, or one of our own that names its task. Each 
 server that is slow or down keeps nothing else from leaving.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, cast
 
 from oms.channels.exchange import Unavailable
 from oms.channels.payload import Node, loads
-from oms.channels.publishing import publishing
+from oms.channels.publishing import publishing, require_cancelling, require_refunding
 from oms.events.publish import Queue
 from oms.events.subscribers import Subscriber
 from oms.orders.commands import Fetch
@@ -24,10 +25,13 @@ from oms.runtime.secrets import ChannelSecrets, Keys
 from oms.store import process
 from oms.usecases import subscribe
 from oms.usecases.fetch_resource import fetch_resource
+from oms.usecases.leave_to_person import leave_to_person
 from oms.usecases.notify_subscribers import Outcome, deliver, deliveries
 from oms.usecases.poll_channel import parse_poll, poll_channel, polls
-from oms.usecases.postponing import CHANNEL_WAITS_S, delayed, is_due, postponed
+from oms.usecases.postponing import CHANNEL_WAITS_S, REFUSED_WAITS_S, delayed, is_due, postponed
+from oms.usecases.push_cancel import cancels_told_of, find_cancelled
 from oms.usecases.push_parcel import find_parcel, parcels_told_of
+from oms.usecases.push_refund import find_repayment, refunds_told_of
 from oms.usecases.push_stock import Pushed, Wanted, announce, push_stock
 from oms.usecases.recompute_stock import parse_recompute, recompute_stock
 from oms.usecases.replay_events import parse_replay, replay
@@ -63,13 +67,16 @@ def _handle(record: batch.Record) -> None:
 
 
 def _tell_subscribers(event: Node, now: datetime) -> None:
-    """An event for everybody who wants it, a parcel for the channel of its order too."""
+    """An event for everybody who wants it; some are for the channel of their order too."""
     document = cast(Document, event.value)
     for name in ("id", "type", "time", "correlationid"):
         event.need(Node.text, name)
     messages = deliveries(document, _subscribers())
-    _queue().send([*messages, *parcels_told_of(document)])
-    logger.note(event=str(document["type"]), subscribers=len(messages))
+    subscribers = len(messages)
+    for told_of in (parcels_told_of, cancels_told_of, refunds_told_of):
+        messages += told_of(document)
+    _queue().send(messages)
+    logger.note(event=str(document["type"]), subscribers=subscribers)
 
 
 def _deliver(document: Document, now: datetime) -> None:
@@ -135,6 +142,31 @@ def _push_parcel(document: Document, now: datetime) -> None:
     _or_later(lambda: publishing(kind).push_parcel(_apis().open(channel), parcel), channel, document, now)
 
 
+def _push_cancel(document: Document, now: datetime) -> None:
+    order_id = Node(cast(Any, document)).need(Node.text, "order_id")
+    found = find_cancelled(process.table(), process.network(), order_id)
+    if found is None or not _called(found[0]):
+        return
+    channel, kind, cancelled = found
+    with _or_by_person("cancel_untold", order_id, order_id, document, now):
+        require_cancelling(kind, cancelled)
+        tell = publishing(kind).push_cancel
+        _or_later(lambda: tell(_apis().open(channel), cancelled), channel, document, now)
+
+
+def _push_refund(document: Document, now: datetime) -> None:
+    node = Node(cast(Any, document))
+    order_id, refund = (node.need(Node.text, name) for name in ("order_id", "refund"))
+    found = find_repayment(process.table(), process.network(), order_id, refund)
+    if found is None or not _called(found[0]):
+        return
+    channel, kind, repayment = found
+    with _or_by_person("refund_untold", order_id, refund, document, now):
+        require_refunding(kind, repayment)
+        tell = publishing(kind).push_refund
+        _or_later(lambda: tell(_apis().open(channel), repayment), channel, document, now)
+
+
 def _poll_channels(document: Document, now: datetime) -> None:
     messages = polls(process.network())
     _queue().send(messages)
@@ -179,6 +211,24 @@ def _or_later(call: Callable[[], None], channel: str, document: Document, now: d
         logger.note(postponed=True)
 
 
+@contextmanager
+def _or_by_person(code: str, order_id: str, ref: str, document: Document, now: datetime) -> Iterator[None]:
+    """What a channel has no way for, or refuses again and again, is left to a person."""
+    try:
+        yield
+    except Problem as problem:
+        if problem.code not in (Code.UNSUPPORTED, Code.CHANNEL_REFUSED):
+            raise
+        waits = REFUSED_WAITS_S if problem.code is Code.CHANNEL_REFUSED else ()
+        again = postponed(document, order_id, now, waits)
+        if again is not None:
+            _queue().send([again])
+            return
+        leave_to_person(process.table(), order_id, code, ref, now)
+        metrics.add(Metric.EXCEPTIONS_OPENED, code=code)
+        logger.note(left_to_person=code, detail=problem.detail)
+
+
 _TASKS: Mapping[str, Callable[[Document, datetime], None]] = {
     "deliver": _deliver,
     "replay": _replay,
@@ -187,6 +237,8 @@ _TASKS: Mapping[str, Callable[[Document, datetime], None]] = {
     "recompute": _recompute,
     "push_stock": _push_stock,
     "push_parcel": _push_parcel,
+    "push_cancel": _push_cancel,
+    "push_refund": _push_refund,
     "poll_channels": _poll_channels,
     "poll": _poll,
 }

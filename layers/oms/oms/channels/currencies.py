@@ -30,6 +30,11 @@ def scaled(amount: Decimal, currency: str) -> Decimal:
     return amount.scaleb(EXPONENTS.get(currency, 2))
 
 
+def unscaled(units: int, currency: str) -> Decimal:
+    """Minor units of `currency` as the amount that they are."""
+    return Decimal(units).scaleb(-EXPONENTS.get(currency, 2))
+
+
 def minor(amount: Decimal, currency: str, path: str) -> int:
     """`amount` of `currency` in whole minor units.
 

@@ -3,15 +3,24 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from importlib import import_module
 from typing import Protocol
 
+from oms.channels.currencies import unscaled
 from oms.channels.exchange import Api
 from oms.channels.listings import Listing
 from oms.problems import Code, Problem
 
 KINDS = ("shopify", "woocommerce", "magento", "bigcommerce", "square", "ebay", "amazon")
 """Kinds of channels that are told of stock and of parcels."""
+
+_CANCELLING = frozenset({"shopify", "woocommerce", "magento", "bigcommerce", "square"})
+_CANCELLING_UNITS = frozenset({"shopify"})
+_REFUNDING = frozenset({"shopify", "woocommerce", "bigcommerce", "square"})
+"""Kinds whose API takes a cancelled order, units of one, and money to give back. Amazon takes them by feeds
+of files, eBay by an older API with credentials of its own; Magento refunds by its invoices alone.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +74,48 @@ class Parcel:
     completes: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """What is left of an order of the channel after we have cancelled units of it.
+
+    Attributes:
+        order_id: the channel's id of the order.
+        whole: whether nothing is left.
+        kept: units that are left, by the channel's ids of the lines that we have cancelled units of. A part
+            of one is nothing that a channel can be told.
+    """
+
+    order_id: str
+    whole: bool
+    kept: Mapping[str, Decimal]
+
+
+@dataclass(frozen=True, slots=True)
+class Repayment:
+    """Money of an order of the channel that is to be given back to who paid it.
+
+    Attributes:
+        order_id: the channel's id of the order.
+        key: names the refund, the same whenever it is asked for.
+        amount: in minor units of `currency`.
+        currency: ISO 4217.
+        paid_in: the currency that the customer has paid in.
+    """
+
+    order_id: str
+    key: str
+    amount: int
+    currency: str
+    paid_in: str
+
+    @property
+    def decimal(self) -> str:
+        """The amount as channels write it."""
+        return f"{unscaled(self.amount, self.currency):f}"
+
+
 class Publishing(Protocol):
-    """What the `publish` module of a kind has."""
+    """What the `publish` module of a kind has; the last two where `_CANCELLING` and `_REFUNDING` have it."""
 
     def push_stock(self, api: Api, level: Level) -> None:
         """Tell the channel how many of a listing may be sold; to tell it twice is harmless.
@@ -84,6 +133,50 @@ class Publishing(Protocol):
             Problem: `channel_refused`, or `field_missing`: the secret lacks something.
             Unavailable: the channel gave no answer that counts.
         """
+
+    def push_cancel(self, api: Api, cancelled: Cancelled) -> None:
+        """Have the channel cancel what we have; what is so already stays, so that twice is once.
+
+        No money is given back by it, and no stock: both are told by themselves.
+
+        Raises:
+            Problem: `channel_refused`.
+            Unavailable: the channel gave no answer that counts.
+        """
+
+    def push_refund(self, api: Api, repayment: Repayment) -> None:
+        """Have the channel give money back. It is asked first what it has given back under the key, or knows
+        the key by itself.
+
+        Raises:
+            Problem: `channel_refused`, also when the channel has not that much to give back at once.
+            Unavailable: the channel gave no answer that counts.
+        """
+
+
+def require_cancelling(kind: str, cancelled: Cancelled) -> None:
+    """See that a kind of channel can be told of it.
+
+    Raises:
+        Problem: `unsupported`.
+    """
+    if kind not in (_CANCELLING if cancelled.whole else _CANCELLING_UNITS):
+        what = "orders" if cancelled.whole else "units of an order"
+        raise Problem(Code.UNSUPPORTED, f"the API of {kind} has no way to cancel {what}", "kind")
+    if any(units != units.to_integral_value() for units in cancelled.kept.values()):
+        raise Problem(Code.UNSUPPORTED, "what is left is no whole number of what the channel sells", "kept")
+
+
+def require_refunding(kind: str, repayment: Repayment) -> None:
+    """See that a kind of channel can be asked to give money back.
+
+    Raises:
+        Problem: `unsupported`.
+    """
+    if kind not in _REFUNDING:
+        raise Problem(Code.UNSUPPORTED, f"the API of {kind} has no way to give money back", "kind")
+    if repayment.paid_in != repayment.currency:
+        raise Problem(Code.UNSUPPORTED, f"the customer has paid in {repayment.paid_in}", "currency")
 
 
 def publishing(kind: str) -> Publishing:

@@ -103,6 +103,7 @@ class Channel:
     """One configured connection. `locations` maps the channel's own location ids to ours.
 
     Above `stock_threshold` units of a listing the channel is not told of changes; None when it is of all.
+    `gives_refunds`: whether it is asked to give back the money that is due for its orders.
     """
 
     id: str
@@ -113,6 +114,7 @@ class Channel:
     locations: Mapping[str, str] = field(default_factory=dict)
     short_orders: ShortOrders = ShortOrders.BACKORDER
     stock_threshold: int | None = None
+    gives_refunds: bool = False
 
 
 @dataclass(frozen=True, slots=True)

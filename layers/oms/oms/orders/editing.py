@@ -79,6 +79,20 @@ def fewer_units(order: Order, body: OrderBody, command: PlaceOrder) -> dict[str,
     return units
 
 
+def kept_by_us(order: Order, body: OrderBody) -> dict[str, Decimal]:
+    """What is left of the lines of which we, not their channel, have cancelled units.
+
+    By the channel's ids of them, in the units that it sells.
+    """
+    if any(entry.data.get("wish") == "all" for entry in order.journal):
+        return {}
+    return {
+        name: group.quantity - group.total("cancelled") / group.scale
+        for name, group in _groups(order, body).items()
+        if group.total("cancelled") > _cancelled_by_channel(order, group)
+    }
+
+
 def is_unlike(order: Order, body: OrderBody, command: PlaceOrder) -> bool:
     """Whether a newer version differs in what no edit can follow; it may bring back what it has cancelled."""
     return any(_unlike(order, _groups(order, body), command))

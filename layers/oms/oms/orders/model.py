@@ -163,6 +163,8 @@ EXCEPTIONS: dict[str, Resolution] = {
         "customer_service", "stop the parcel at its carrier, or take it back as a return"
     ),
     "cancel_refused": Resolution("customer_service", "tell the customer; take the parcel back as a return"),
+    "cancel_untold": Resolution("customer_service", "cancel at the channel what is cancelled here"),
+    "refund_untold": Resolution("finance", "give the money back at the channel or the provider"),
     "channel_reduced": Resolution("customer_service", "compare with the channel and stop what is not wanted"),
     "address_missing": Resolution(
         "customer_service", "ask the customer, and correct the order at the channel"

@@ -20,6 +20,9 @@ LONGEST_DELAY_S = 900
 CHANNEL_WAITS_S = (*(5 * 2**n for n in range(8)), *[LONGEST_DELAY_S] * 100)
 """Between the tries to reach a channel: from seconds to a quarter of an hour, for about a day."""
 
+REFUSED_WAITS_S = (10, 60, 300)
+"""Between the tries of what a channel has refused: a page in place of its API says no as well."""
+
 WEBHOOK_WAITS_S = (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
 """Between the tries of a webhook, 75 hours in all: the schedule that Standard Webhooks 1.0 recommends."""
 

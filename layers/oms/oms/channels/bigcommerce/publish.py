@@ -4,11 +4,15 @@ from urllib.parse import quote
 
 from oms.channels.exchange import Api, read
 from oms.channels.payload import Node
-from oms.channels.publishing import Level, Parcel
+from oms.channels.publishing import Cancelled, Level, Parcel, Repayment
 from oms.problems import Code, Problem
 
 LOCATION = "1"
 """The location that every store has; `location_id` in the channel's secret names another."""
+
+
+_CANCELLED = 5
+"""Id of that status of an order."""
 
 
 def push_stock(api: Api, level: Level) -> None:
@@ -47,6 +51,39 @@ def push_parcel(api: Api, parcel: Parcel) -> None:
         "items": [{"order_product_id": int(line), "quantity": units} for line, units in lines.items()],
     }
     api.call("POST", f"{order}/shipments", shipment, repeatable=False)
+
+
+def push_cancel(api: Api, cancelled: Cancelled) -> None:
+    """See `Publishing.push_cancel`: a status, of which there is one."""
+    api.call("PUT", f"/v2/orders/{quote(cancelled.order_id, safe='')}", {"status_id": _CANCELLED})
+
+
+def push_refund(api: Api, repayment: Repayment) -> None:
+    """See `Publishing.push_refund`: of the order as a whole, by the first way that the shop offers for it."""
+    path = f"/v3/orders/{quote(repayment.order_id, safe='')}/payment_actions"
+    given = read(api.get(f"{path}/refunds")).children("data")
+    reasons = [item.text("reason") for refund in given for item in refund.children("items")]
+    if repayment.key in reasons:
+        return
+    item = {
+        "item_type": "ORDER",
+        "item_id": int(repayment.order_id),
+        "amount": float(repayment.decimal),
+        "reason": repayment.key,
+    }
+    quoted = read(api.call("POST", f"{path}/refund_quotes", {"items": [item]})).need(Node.child, "data")
+    ways = quoted.get("refund_methods")
+    if not isinstance(ways, list) or not ways:
+        raise Problem(Code.CHANNEL_REFUSED, "the channel has no way to give so much back", "amount")
+    payments = [
+        {
+            "provider_id": way.need(Node.text, "provider_id"),
+            "amount": float(way.need(Node.decimal, "amount")),
+            "offline": way.flag("offline"),
+        }
+        for way in Node(ways[0], "refund_methods[0]").items()
+    ]
+    api.call("POST", f"{path}/refunds", {"items": [item], "payments": payments}, repeatable=False)
 
 
 def _listed(api: Api, path: str) -> tuple[Node, ...]:

@@ -4,7 +4,8 @@ from urllib.parse import quote
 
 from oms.channels.exchange import Api, read
 from oms.channels.payload import Node
-from oms.channels.publishing import Level, Parcel
+from oms.channels.publishing import Cancelled, Level, Parcel
+from oms.problems import Code, Problem
 
 
 def push_stock(api: Api, level: Level) -> None:
@@ -47,3 +48,13 @@ def push_parcel(api: Api, parcel: Parcel) -> None:
     }
     path = f"/rest/V1/order/{quote(entity, safe='')}/ship"
     api.call("POST", path, shipment, repeatable=False)
+
+
+def push_cancel(api: Api, cancelled: Cancelled) -> None:
+    """See `Publishing.push_cancel`: Magento cancels what is not invoiced, and says so."""
+    entity, _, _ = cancelled.order_id.partition("@")
+    path = f"/rest/V1/orders/{quote(entity, safe='')}"
+    if read(api.get(path, {"fields": "state"})).text("state") == "canceled":
+        return
+    if read(api.call("POST", f"{path}/cancel", repeatable=False)).value is not True:
+        raise Problem(Code.CHANNEL_REFUSED, "the channel does not cancel the order", "order")

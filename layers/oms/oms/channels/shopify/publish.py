@@ -3,9 +3,12 @@
 `api` in the channel's secret names the shop's location that we feed: `location_id`.
 """
 
+from dataclasses import replace
+
+from oms.channels.amounts import whole
 from oms.channels.exchange import Api
 from oms.channels.payload import Node
-from oms.channels.publishing import Level, Parcel
+from oms.channels.publishing import Cancelled, Level, Parcel, Repayment
 from oms.channels.shopify.fetch import graphql
 from oms.problems import Code, Problem
 
@@ -40,7 +43,7 @@ def mutate(
         Problem: `channel_refused`, it has errors of the user.
     """
     outcome = graphql(api, mutation, variables, repeatable=repeatable).need(Node.child, name)
-    errors = outcome.children("userErrors")
+    errors = [*outcome.children("userErrors"), *outcome.children("orderCancelUserErrors")]
     if errors:
         code = errors[0].text("code") or "no code"
         raise Problem(Code.CHANNEL_REFUSED, f"the channel answered {name} with {code}", name)
@@ -64,10 +67,7 @@ def push_parcel(api: Api, parcel: Parcel) -> None:
 
     Without a tracking number a parcel is known by what is left in the plan: what is not left was told.
     """
-    variables: dict[str, object] = {"id": f"gid://shopify/Order/{parcel.order_id}"}
-    order = graphql(api, PLAN, variables).child("order")
-    if order is None:
-        raise Problem(Code.CHANNEL_REFUSED, f"the channel has no order {parcel.order_id}", "order")
+    order = _order(api, PLAN, parcel.order_id)
     known = [
         info.text("number")
         for each in order.children("fulfillments")
@@ -103,3 +103,117 @@ def _planned(order: Node, parcel: Parcel) -> list[dict[str, object]]:
 
 def _nodes(node: Node, key: str) -> tuple[Node, ...]:
     return node.need(Node.child, key).children("nodes")
+
+
+STANDING = """query ($id: ID!) { order(id: $id) { cancelledAt
+  lineItems(first: 250) { nodes { id currentQuantity } } } }"""
+
+CANCEL = """mutation ($orderId: ID!, $reason: OrderCancelReason!, $restock: Boolean!) {
+  orderCancel(orderId: $orderId, reason: $reason, restock: $restock) {
+    job { id } orderCancelUserErrors { code } } }"""
+
+BEGIN_EDIT = """mutation ($id: ID!) { orderEditBegin(id: $id) {
+  calculatedOrder { id lineItems(first: 250) { nodes { id } } } userErrors { field } } }"""
+
+SET_UNITS = """mutation ($id: ID!, $line: ID!, $units: Int!) {
+  orderEditSetQuantity(id: $id, lineItemId: $line, quantity: $units, restock: false) {
+    userErrors { field } } }"""
+
+COMMIT_EDIT = (
+    """mutation ($id: ID!) { orderEditCommit(id: $id, notifyCustomer: true) { userErrors { field } } }"""
+)
+
+
+def push_cancel(api: Api, cancelled: Cancelled) -> None:
+    """See `Publishing.push_cancel`: the order is cancelled, or edited down to what is left of its lines."""
+    order_id = f"gid://shopify/Order/{cancelled.order_id}"
+    order = _order(api, STANDING, cancelled.order_id)
+    if order.text("cancelledAt") is not None:
+        return
+    if cancelled.whole:
+        wanted = {"orderId": order_id, "reason": "OTHER", "restock": False}
+        mutate(api, CANCEL, wanted, "orderCancel", repeatable=False)
+        return
+    now = {_number(line): line.integer("currentQuantity") or 0 for line in _nodes(order, "lineItems")}
+    fewer = {line: units for line, units in cancelled.kept.items() if units < now.get(line, 0)}
+    if not fewer:
+        return
+    edit = mutate(api, BEGIN_EDIT, {"id": order_id}, "orderEditBegin").need(Node.child, "calculatedOrder")
+    name = edit.need(Node.text, "id")
+    for line in _nodes(edit, "lineItems"):
+        if _number(line) in fewer:
+            units: dict[str, object] = {
+                "id": name,
+                "line": line.text("id"),
+                "units": int(fewer[_number(line)]),
+            }
+            mutate(api, SET_UNITS, units, "orderEditSetQuantity")
+    mutate(api, COMMIT_EDIT, {"id": name}, "orderEditCommit", repeatable=False)
+
+
+PAID = """query ($id: ID!) { order(id: $id) { refunds(first: 250) { note }
+  transactions(first: 250) { id kind status gateway parentTransaction { id }
+    amountSet { shopMoney { amount } } } } }"""
+
+REFUND = """mutation ($input: RefundInput!) { refundCreate(input: $input) { userErrors { field } } }"""
+
+_TOOK_IN = ("SALE", "CAPTURE")
+_DONE = ("SUCCESS", "PENDING")
+
+
+def push_refund(api: Api, repayment: Repayment) -> None:
+    """See `Publishing.push_refund`: from what each payment still has; the key is in the refund's note."""
+    order = _order(api, PAID, repayment.order_id)
+    if any(repayment.key in (known.text("note") or "") for known in order.children("refunds")):
+        return
+    left: dict[str, int] = {}
+    gateways: dict[str, str | None] = {}
+    moves = [move for move in order.children("transactions") if move.text("status") in _DONE]
+    for move in moves:
+        if move.text("kind") in _TOOK_IN and move.text("status") == "SUCCESS":
+            name = move.need(Node.text, "id")
+            left[name], gateways[name] = _amount(move, repayment.currency), move.text("gateway")
+    for move in moves:
+        parent = (move.child("parentTransaction") or Node({})).text("id")
+        if move.text("kind") == "REFUND" and parent in left:
+            left[parent] -= _amount(move, repayment.currency)
+    missing, transactions = repayment.amount, []
+    for name, amount in left.items():
+        part = min(missing, max(0, amount))
+        if part:
+            missing -= part
+            transactions.append(
+                {
+                    "orderId": f"gid://shopify/Order/{repayment.order_id}",
+                    "parentId": name,
+                    "kind": "REFUND",
+                    "gateway": gateways[name],
+                    "amount": replace(repayment, amount=part).decimal,
+                }
+            )
+    if missing:
+        raise Problem(Code.CHANNEL_REFUSED, "the payments of the order have less to give back", "amount")
+    wanted = {
+        "orderId": f"gid://shopify/Order/{repayment.order_id}",
+        "note": f"oms {repayment.key}",
+        "notify": True,
+        "transactions": transactions,
+    }
+    mutate(api, REFUND, {"input": wanted}, "refundCreate", repeatable=False)
+
+
+def _order(api: Api, query: str, order_id: str) -> Node:
+    order = graphql(api, query, {"id": f"gid://shopify/Order/{order_id}"}).child("order")
+    if order is None:
+        raise Problem(Code.CHANNEL_REFUSED, f"the channel has no order {order_id}", "order")
+    return order
+
+
+def _number(node: Node) -> str:
+    """The number at the end of a global id; a line has the same while its order is edited."""
+    return node.need(Node.text, "id").rpartition("/")[2]
+
+
+def _amount(node: Node, currency: str) -> int:
+    money = node.need(Node.child, "amountSet").need(Node.child, "shopMoney")
+    return whole(money, currency, "amount")

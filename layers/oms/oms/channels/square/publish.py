@@ -4,12 +4,13 @@
 """
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 from oms.channels.canonical import stamp
 from oms.channels.exchange import Api, read
 from oms.channels.payload import Node
-from oms.channels.publishing import Level, Parcel
+from oms.channels.publishing import Cancelled, Level, Parcel, Repayment
 from oms.problems import Code, Problem
 
 
@@ -32,25 +33,77 @@ def push_parcel(api: Api, parcel: Parcel) -> None:
 
     The key makes it one; a version that has moved on meanwhile is refused, and the next try reads it again.
     """
-    path = f"/v2/orders/{quote(parcel.order_id, safe='')}"
-    order = read(api.get(path)).need(Node.child, "order")
+    order = _order(api, parcel.order_id)
     shipments = [each for each in order.children("fulfillments") if each.text("type") == "SHIPMENT"]
     if not shipments:
         raise Problem(Code.CHANNEL_REFUSED, f"order {parcel.order_id} has no shipment", "fulfillments")
-    version = order.integer("version")
     details = {
         "carrier": parcel.carrier,
         "tracking_number": parcel.tracking_number,
         "shipped_at": stamp(parcel.shipped_at),
     }
-    shipment = {
+    shipment: Mapping[str, object] = {
         "uid": shipments[0].need(Node.text, "uid"),
         "shipment_details": {name: value for name, value in details.items() if value is not None},
     } | ({"state": "COMPLETED"} if parcel.completes else {})
+    _change(api, order, parcel.key, [shipment])
+
+
+_ENDED = ("COMPLETED", "CANCELED", "FAILED")
+_ENDED_BADLY = ("FAILED", "REJECTED")
+
+
+def push_cancel(api: Api, cancelled: Cancelled) -> None:
+    """See `Publishing.push_cancel`: what is to be fulfilled of the order; one that is paid stays open."""
+    order = _order(api, cancelled.order_id)
+    going = [each for each in order.children("fulfillments") if each.text("state") not in _ENDED]
+    if going:
+        ended = [{"uid": each.need(Node.text, "uid"), "state": "CANCELED"} for each in going]
+        _change(api, order, f"cancel {cancelled.order_id}", ended)
+
+
+def push_refund(api: Api, repayment: Repayment) -> None:
+    """See `Publishing.push_refund`: of the first payment that has so much left; the key makes it one."""
+    order = _order(api, repayment.order_id)
+    given = [each for each in order.children("refunds") if each.text("status") not in _ENDED_BADLY]
+    if any(repayment.key in (refund.text("reason") or "") for refund in given):
+        return
+    for tender in order.children("tenders"):
+        name = tender.need(Node.text, "id")
+        back = sum(_amount(refund) for refund in given if refund.text("tender_id") == name)
+        if _amount(tender) - back >= repayment.amount:
+            break
+    else:
+        raise Problem(Code.CHANNEL_REFUSED, "no payment of the order has so much to give back", "amount")
+    refund = {
+        "idempotency_key": _short(repayment.key),
+        "payment_id": tender.text("payment_id") or name,
+        "amount_money": {"amount": repayment.amount, "currency": repayment.currency},
+        "reason": f"oms {repayment.key}",
+    }
+    api.call("POST", "/v2/refunds", refund)
+
+
+def _order(api: Api, order_id: str) -> Node:
+    return read(api.get(f"/v2/orders/{quote(order_id, safe='')}")).need(Node.child, "order")
+
+
+def _change(api: Api, order: Node, key: str, fulfillments: Sequence[Mapping[str, object]]) -> None:
+    """Change fulfillments of an order as it was read; of another version the channel refuses it."""
+    version = order.integer("version")
     changed = {
         "location_id": order.need(Node.text, "location_id"),
         "version": version,
-        "fulfillments": [shipment],
+        "fulfillments": fulfillments,
     }
-    key = hashlib.sha256(f"{parcel.key}#{version}".encode()).hexdigest()[:40]
-    api.call("PUT", path, {"idempotency_key": key, "order": changed})
+    path = f"/v2/orders/{quote(order.need(Node.text, 'id'), safe='')}"
+    api.call("PUT", path, {"idempotency_key": _short(f"{key}#{version}"), "order": changed})
+
+
+def _short(key: str) -> str:
+    """A key of a length that Square takes."""
+    return hashlib.sha256(key.encode()).hexdigest()[:40]
+
+
+def _amount(node: Node) -> int:
+    return node.need(Node.child, "amount_money").need(Node.integer, "amount")

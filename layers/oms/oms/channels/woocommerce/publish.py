@@ -3,7 +3,10 @@
 from urllib.parse import quote
 
 from oms.channels.exchange import Api, read
-from oms.channels.publishing import Level, Parcel
+from oms.channels.publishing import Cancelled, Level, Parcel, Repayment
+
+_KEY = "_oms_refund"
+"""Name of the refund's own field that says which of ours it is."""
 
 
 def push_stock(api: Api, level: Level) -> None:
@@ -31,3 +34,24 @@ def push_parcel(api: Api, parcel: Parcel) -> None:
             api.call("POST", path, tracking, repeatable=False)
     if parcel.completes:
         api.call("PUT", f"/wp-json/wc/v3/orders/{order}", {"status": "completed"})
+
+
+def push_cancel(api: Api, cancelled: Cancelled) -> None:
+    """See `Publishing.push_cancel`: a status, of which there is one."""
+    path = f"/wp-json/wc/v3/orders/{quote(cancelled.order_id, safe='')}"
+    api.call("PUT", path, {"status": "cancelled"})
+
+
+def push_refund(api: Api, repayment: Repayment) -> None:
+    """See `Publishing.push_refund`: by the gateway that the order was paid with."""
+    path = f"/wp-json/wc/v3/orders/{quote(repayment.order_id, safe='')}/refunds"
+    given = read(api.get(path, {"per_page": 100})).items()
+    fields = [field for each in given for field in each.children("meta_data")]
+    if (_KEY, repayment.key) in {(field.text("key"), field.text("value")) for field in fields}:
+        return
+    refund = {
+        "amount": repayment.decimal,
+        "api_refund": True,
+        "meta_data": [{"key": _KEY, "value": repayment.key}],
+    }
+    api.call("POST", path, refund, repeatable=False)
