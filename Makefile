@@ -9,6 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 PYTHON ?= python3
 ENV ?= dev
+ORDERS ?= 5000
 
 UV := $(CURDIR)/.tools/venv/bin/uv
 BIN := .venv/bin
@@ -18,7 +19,7 @@ COMPILE := $(UV) pip compile --quiet --upgrade --universal --generate-hashes --n
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check format up down logs bench lab build deploy lock dynamodb-local clean
+.PHONY: help setup demo test check format up down logs bench lab soak build deploy lock dynamodb-local clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' Makefile
@@ -55,6 +56,12 @@ bench: setup ## measure what has a budget; one JSON line for each figure
 
 lab: .venv/.installed ## simulate 10,000 runs of 20 orders under faults; goes on where it was stopped
 	@$(BIN)/oms lab faults --orders 20 --runs 10000 --processes 2 --state .local/lab.jsonl
+
+# A stack of its own, without the orders of an earlier soak.
+soak: setup ## send 5,000 orders through a local stack while its workers are killed: make soak ORDERS=5000
+	@rm -rf .local/soak/state
+	@export OMS_LOCAL="$(CURDIR)/.local/soak"; $(LOCAL) up || exit; \
+	  $(BIN)/oms soak --orders $(ORDERS); status=$$?; $(LOCAL) down; exit $$status
 
 build: setup ## build the stack for AWS into .aws-sam/build
 	@$(BIN)/python -m infra.deploy build $(ENV)

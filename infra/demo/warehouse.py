@@ -8,7 +8,7 @@ import hashlib
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import TracebackType
@@ -93,7 +93,7 @@ class Warehouse:
             self._sqs.delete_message(QueueUrl=self._requests_url, ReceiptHandle=message["ReceiptHandle"])
         self._floor.send_off()
 
-    def _send(self, event: Mapping[str, object]) -> None:
+    def _send(self, event: dict[str, Any]) -> None:
         self._sqs.send_message(QueueUrl=self._events_url, MessageBody=json.dumps(event))
 
     def _serve_stores(self) -> None:
@@ -114,7 +114,7 @@ class Floor:
         hold_s: seconds between accepting work and shipping it.
     """
 
-    report: Callable[[Mapping[str, object]], Any]
+    report: Callable[[dict[str, Any]], object]
     hold_s: float
     held: dict[str, tuple[float, Units]] = field(default_factory=dict)
     _known: set[str] = field(default_factory=set)
@@ -152,7 +152,7 @@ class Floor:
             del self.held[work]
 
 
-def _event(kind: str, work: str, **more: object) -> dict[str, object]:
+def _event(kind: str, work: str, **more: Any) -> dict[str, Any]:
     return {
         "message_id": f"{work}-{kind}",
         "type": kind,
