@@ -48,11 +48,14 @@ from oms.orders.work import WorkStage
 from oms.returns.events import RequestedUnits, ReturnedUnits, ReturnFact, ReturnRequest
 from oms.returns.model import Outcome, return_id
 from oms.runtime.secrets import Keys
+from oms.sourcing.load import Capacity
 from oms.sourcing.profile import USUAL
 from oms.store import keys, process, tokens
 from oms.store.configuration import document_of, read_network
 from oms.store.keys import iso
+from oms.store.loads import loaded
 from oms.store.meter import Bill, Meter
+from oms.store.privacy import read_requests
 from oms.store.stock import read_places, read_stock
 from oms.store.table import Table
 from oms.store.tokens import Scope
@@ -61,11 +64,17 @@ from oms.usecases.announce_return import announce_return
 from oms.usecases.announce_supply import announce_supply
 from oms.usecases.cancel_order import cancel_by_channel
 from oms.usecases.check_ledger import check_ledger, repair
+from oms.usecases.check_listings import Difference, check_listings, mend
+from oms.usecases.check_listings import Kind as ListingKind
+from oms.usecases.count_load import count_load
 from oms.usecases.count_stock import Count, count_stock
 from oms.usecases.end_reservations import expire_reservation, make_room
+from oms.usecases.erase_order import erase_order
 from oms.usecases.expect_waiting import expect_waiting
+from oms.usecases.expire_unpaid import expire_unpaid
 from oms.usecases.follow_stock import follow_stock
 from oms.usecases.heat import CONFLICTS, Heat
+from oms.usecases.honour_privacy import erase_channel, honour_privacy
 from oms.usecases.leave_to_person import leave_to_person
 from oms.usecases.limit_backorders import limit_backorders
 from oms.usecases.notify_subscribers import deliver
@@ -96,7 +105,7 @@ from oms.usecases.source_order import source_order
 from oms.usecases.subscribe import need as need_subscriber
 from oms.usecases.subscribe import rotate_secret, subscribe, subscribers
 from oms.usecases.sweep_due import Sweep, sweep_due
-from tests.builders import CHANNEL, NOW, command, line, network
+from tests.builders import CHANNEL, MADRID, NOW, command, line, network
 from tests.outlets import Receiver
 from tests.recorder import RecordingTable
 from tests.rest import Reply, Rest
@@ -153,6 +162,7 @@ _PK = (
     (r"T#.+", "T#<tracking>"),
     (r"TR#.+", "TR#<transfer>"),
     (r"RMA#.+", "RMA#<number>"),
+    (r"LOAD#.+", "LOAD#<location>#<day>"),
     (r"PL#.+", "PL#<location>"),
 )
 _SK = (
@@ -252,6 +262,7 @@ def uses(table: Table, lines: int) -> Iterator[Use]:
     yield from _published(skus)
     yield from _rushed(skus)
     yield from _short(table)
+    yield from _limited(table)
     yield from _announced(table)
 
 
@@ -336,6 +347,32 @@ def _announced(table: Table) -> Iterator[Use]:
     announce_supply(table, network(), coming)
     for which in ("Tell an order that waits when it is expected", "Tell it again"):
         yield Use("sourcing", which, lambda table: expect_waiting(table, network(), "LATE", NOW))
+
+
+def _limited(table: Table) -> Iterator[Use]:
+    """What a location with a capacity is given for its day."""
+    busy = network(replace(MADRID, capacity=Capacity(orders=1)))
+    fill(table, "BUSY", wh_madrid=2)
+    first, second = (
+        place_order(table, busy, _order(["BUSY"], number), NOW).order.order_id for number in ("5021", "5022")
+    )
+    made = RecordingTable(table, keys.order(first))
+    release_order(made, busy, first, NOW)
+    yield Use(
+        "availability",
+        "Count the work of a location with a capacity",
+        lambda table: count_load(table, busy, made.records),
+    )
+    yield Use(
+        "every function",
+        "Read what a location with a capacity was given, every 30 s",
+        lambda table: loaded(table, busy, NOW),
+    )
+    yield Use(
+        "sourcing",
+        "Let an order wait for the next day of a full location",
+        lambda table: release_order(table, busy, second, NOW),
+    )
 
 
 def _imported(skus: Sequence[str]) -> Use:

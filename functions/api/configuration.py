@@ -60,6 +60,14 @@ class CostSettings(Closed):
 
 
 @dataclass(frozen=True, slots=True)
+class CapacitySettings(Closed):
+    """What a location can do on one of its working days; null is any number."""
+
+    orders: Annotated[int | None, Ge(1), Doc("Fulfillment orders.")] = None
+    units: Annotated[int | None, Ge(1), Doc("Units in them.")] = None
+
+
+@dataclass(frozen=True, slots=True)
 class LocationSettings(Closed):
     """A place that holds stock, with one owner."""
 
@@ -96,6 +104,9 @@ class LocationSettings(Closed):
     rate_card: Annotated[
         Text | None,
         Doc("Its carrier's, which then says what freight costs in place of km_rate_milli and kg_rate."),
+    ] = None
+    capacity: Annotated[
+        CapacitySettings | None, Doc("Beyond it others are preferred, and work waits for its next day.")
     ] = None
 
 

@@ -287,7 +287,7 @@ def agents_move_units(world: World, orders: int) -> None:
 
 @step(
     *("receive_stock", "announce_supply", "serve_waiting", "expect_waiting", "wake_waiting"),
-    *("record_movements", "follow_stock"),
+    *("record_movements", "follow_stock", "count_load"),
 )
 def goods_come_in(world: World, orders: int) -> None:
     """Goods come in, some of them announced; what waits for them is served."""

@@ -1,5 +1,6 @@
 """Release: allocated units become work for their locations."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -14,15 +15,28 @@ ACCEPT_WITHIN = timedelta(hours=4)
 
 
 def release(
-    order: Order, body: OrderBody, network: Network, now: datetime
+    order: Order,
+    body: OrderBody,
+    network: Network,
+    now: datetime,
+    full: Mapping[tuple[str, str | None], datetime] | None = None,
 ) -> tuple[Order, tuple[FulfillmentOrder, ...]]:
     """Hand every allocated unit of an order to its location: one fulfillment order per location and delivery.
 
     A held order, or one with nothing allocated, is returned unchanged with no fulfillment orders, so that a
     repeated release changes nothing.
+
+    Args:
+        order: the header.
+        body: has the addresses.
+        network: names each location's connector.
+        now: UTC.
+        full: until when locations have enough work, by location and delivery: what is allocated there stays,
+            and the order is due again when the first of them begins another day.
     """
     if not releasable(order):
         return order, ()
+    waiting = dict(full or {})
     groups: dict[tuple[str, str | None], str] = {}
     requested: dict[str, dict[str, RequestLine]] = {}
     changed: dict[str, OrderLine] = {}
@@ -33,6 +47,9 @@ def release(
                 entries.append(entry)
                 continue
             place = (entry.location, line.delivery_id)
+            if place in waiting:
+                entries.append(entry)
+                continue
             name = groups.setdefault(place, f"{order.v + 1}-{len(groups) + 1}")
             lines = requested.setdefault(name, {})
             already = lines[line.line_id].requested if line.line_id in lines else 0
@@ -43,7 +60,10 @@ def release(
         _fulfillment_order(order, body, network, name, place, tuple(requested[name].values()), now)
         for place, name in groups.items()
     )
-    released = replace(order.with_lines(changed), due_at=now)
+    again = min(waiting.values(), default=now)
+    if not groups:
+        return order if order.due_at == again else replace(order, due_at=again).written(now), ()
+    released = replace(order.with_lines(changed), due_at=again)
     return released.written(
         now, "released", data={"fulfillment_orders": list(groups.values())}
     ), fulfillment_orders

@@ -9,6 +9,7 @@ from oms.inventory.model import Capability, CountBasis
 from oms.problems import Code, Problem
 from oms.sourcing.calendar import Calendar
 from oms.sourcing.cards import Table
+from oms.sourcing.load import Capacity, Load
 from oms.sourcing.profile import USUAL, Profile
 from oms.sourcing.rates import Costs
 
@@ -40,6 +41,7 @@ class Location:
     of its kind; `lead_days` are the working days that using one takes. `costs` is None for those that the
     sourcing profile gives its kind. Until `closed_until` (UTC, ISO 8601) it is no source of anything. Its
     parcels go by the carrier whose `rate_card` it names, if it names one; `rates` is that card, compiled.
+    `capacity` is what it can do on a working day, `loads` what it was given for some days, as far as known.
 
     Raises:
         Problem: field_invalid, when `closed_until` is no time with an offset.
@@ -63,7 +65,9 @@ class Location:
     costs: Costs | None = None
     closed_until: str | None = None
     rate_card: str | None = None
+    capacity: Capacity | None = None
     rates: Table | None = field(default=None, compare=False, repr=False)
+    loads: Mapping[str, Load] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         try:

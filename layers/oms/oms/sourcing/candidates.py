@@ -9,6 +9,7 @@ from oms.inventory.model import Capability, Sku
 from oms.inventory.network import Location, LocationKind
 from oms.orders.commands import Address, Method
 from oms.sourcing.calendar import ANY_SERVICE, Calendar, arrives, hands_over, zone
+from oms.sourcing.load import day_of, full
 from oms.sourcing.places import Place, Point, Precision, distance_km, locate
 from oms.sourcing.profile import Filter, Measured, Offered, Profile
 
@@ -62,6 +63,7 @@ class Reason(StrEnum):
     REJECTED = "rejected"
     NO_STOCK = "no_stock"
     VENDOR = "vendor"
+    CAPACITY = "capacity"
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +212,8 @@ def candidates(
             tuple(_unfit(question, location)),
         )
         failed = tuple(_filtered(candidate, question, filters)) if filters else ()
+        if location.capacity:
+            failed += tuple(_overloaded(location, question))
         judged.append(replace(candidate, filtered=failed) if failed else candidate)
     return judged
 
@@ -279,6 +283,14 @@ _OFFERED: Mapping[Offered, Callable[[Candidate, Question], Measured]] = {
 def _abroad(location: Location, ship_to: Address | None) -> int | None:
     country = ship_to.country if ship_to else None
     return int(location.country != country.upper()) if country else None
+
+
+def _overloaded(location: Location, question: Question) -> Iterable[Removal]:
+    """That a location has enough work for the day; soft, as it can do what is left on the next one."""
+    day = day_of(location.calendar, question.service, question.at)
+    enough = full(location.capacity, location.loads, day)
+    if enough:
+        yield Removal(Reason.CAPACITY, enough.measured, enough.limit, soft=True)
 
 
 def _filtered(candidate: Candidate, question: Question, filters: tuple[Filter, ...]) -> Iterable[Removal]:

@@ -11,6 +11,7 @@ from oms.inventory.model import Capability, CountBasis
 from oms.inventory.network import Channel, Location, LocationKind, Network, Pool, ShortOrders
 from oms.sourcing.calendar import Calendar
 from oms.sourcing.cards import RateCard, Sheet, Zone
+from oms.sourcing.load import Capacity
 from oms.sourcing.profile import USUAL, Profile
 from oms.sourcing.rates import Costs
 from oms.store import keys
@@ -62,7 +63,8 @@ def document_of(thing: Thing) -> dict[str, Any]:
     """The document of a configured thing, without its id and what is compiled of others."""
     document = asdict(thing)
     del document["id"]
-    document.pop("rates", None)
+    for name in ("rates", "loads"):
+        document.pop(name, None)
     return document
 
 
@@ -72,18 +74,25 @@ class NetworkReader:
     Args:
         table: where it is kept.
         clock: monotonic seconds.
+        read: reads it; what is configured alone by default.
     """
 
-    def __init__(self, table: Table, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        table: Table,
+        clock: Callable[[], float] = time.monotonic,
+        read: Callable[[Table], Network] | None = None,
+    ) -> None:
         self._table = table
         self._clock = clock
+        self._read = read or read_network
         self._network: Network | None = None
         self._loaded_at = 0.0
 
     def __call__(self) -> Network:
         """The network as of at most CACHE_S seconds ago."""
         if self._network is None or self._clock() - self._loaded_at > CACHE_S:
-            self._network = read_network(self._table)
+            self._network = self._read(self._table)
             self._loaded_at = self._clock()
         return self._network
 
@@ -177,5 +186,6 @@ _LOCATION_FIELDS: Mapping[str, Callable[[Any], Any]] = {
     "lead_days": lambda days: {Capability(name): number for name, number in days.items()},
     "calendar": _calendar,
     "costs": _optional(lambda document: Costs(**document)),
+    "capacity": _optional(lambda document: Capacity(**document)),
 }
 """How the fields of a location that are no plain values are read."""

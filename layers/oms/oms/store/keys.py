@@ -42,6 +42,8 @@ LISTING_SK = "L"
 POLL = "POLL#"
 POINTER = "L#"
 TRANSFER = "TR#"
+LOAD = "LOAD#"
+PRIVACY = "PRV#"
 TOKEN = "TOK#"
 INBOX = "I#"
 TOKENS = "TOKENS"
@@ -191,6 +193,26 @@ def pointers(kind: str, name: str) -> str:
 def pointer(kind: str, name: str, target: str) -> Key:
     """One pointer, by the id of what it points to."""
     return Key(pointers(kind, name), target)
+
+
+def load(location: str, day: str) -> Key:
+    """What a location was given for one of its working days (ISO 8601)."""
+    return Key(f"{LOAD}{location}#{day}", "T")
+
+
+def counted(location: str, day: str, work: str) -> Key:
+    """That a fulfillment order, by its public id, has been counted for a day."""
+    return Key(f"{LOAD}{location}#{day}", f"{FULFILLMENT_ORDER}{work}")
+
+
+def privacy_requests(channel: str) -> str:
+    """Partition of the privacy requests of a channel."""
+    return f"{PRIVACY}{channel}"
+
+
+def privacy_request(channel: str, name: str) -> Key:
+    """One of them, by its id."""
+    return Key(privacy_requests(channel), name)
 
 
 def token(digest: str) -> Key:

@@ -1,10 +1,12 @@
 """The process's table and network: opened when first asked for, shared by everything that runs in it."""
 
+from datetime import UTC, datetime
 from functools import cache
 
 from oms.inventory.network import Network
 from oms.runtime import clients, settings
-from oms.store.configuration import NetworkReader
+from oms.store.configuration import NetworkReader, read_network
+from oms.store.loads import loaded
 from oms.store.table import Table
 
 
@@ -16,11 +18,11 @@ def table() -> Table:
 
 @cache
 def _reader() -> NetworkReader:
-    return NetworkReader(table())
+    return NetworkReader(table(), read=lambda table: loaded(table, read_network(table), datetime.now(UTC)))
 
 
 def network() -> Network:
-    """The configured network, as of at most 30 seconds ago."""
+    """The configured network with the loads of its locations, as of at most 30 seconds ago."""
     return _reader()()
 
 

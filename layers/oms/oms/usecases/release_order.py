@@ -5,9 +5,14 @@ from datetime import datetime
 from oms.fulfillment.model import FulfillmentOrder
 from oms.fulfillment.release import release
 from oms.inventory.network import Network
+from oms.orders.model import Order, OrderBody, Stage
+from oms.orders.work import releasable
 from oms.problems import Code, Problem
+from oms.sourcing.calendar import order_by
+from oms.sourcing.load import day_of, full
 from oms.store import keys
 from oms.store.fulfillment import encode_fulfillment_order
+from oms.store.loads import read_loads
 from oms.store.orders import decode_body, decode_order, encode_order
 from oms.store.table import Table
 from oms.store.writes import create, replace
@@ -18,6 +23,9 @@ def release_order(
     table: Table, network: Network, order_id: str, now: datetime
 ) -> tuple[FulfillmentOrder, ...]:
     """Release what is allocated and not held; a repeated call finds nothing left to release.
+
+    What a location with enough work for its day has allocated waits there for its next working day: it was
+    chosen because it serves the order best, and whoever plans the backlog again may still move it.
 
     Args:
         table: the store.
@@ -41,11 +49,32 @@ def _release(table: Table, network: Network, order_id: str, now: datetime) -> tu
     if header is None or body is None:
         raise Problem(Code.NOT_FOUND, f"order {order_id} is not there", "order_id")
     order = decode_order(header)
-    released, fulfillment_orders = release(order, decode_body(body), network, now)
-    if fulfillment_orders:
+    shown = decode_body(body)
+    full = _full(table, network, order, shown, now) if releasable(order) else {}
+    released, fulfillment_orders = release(order, shown, network, now, full)
+    if released is not order:
         creates = (
             create(keys.fulfillment_order(order_id, work.id), encode_fulfillment_order(work))
             for work in fulfillment_orders
         )
         table.commit(replace(keys.header(order_id), encode_order(released), order.v), *creates)
     return fulfillment_orders
+
+
+def _full(
+    table: Table, network: Network, order: Order, body: OrderBody, now: datetime
+) -> dict[tuple[str, str | None], datetime]:
+    """Until when locations have enough work for what they have of an order, by location and delivery."""
+    days: dict[tuple[str, str | None], str] = {}
+    for line in order.lines:
+        service = body.services.get(line.delivery_id or "")
+        for entry in line.entries:
+            location = network.locations.get(entry.location)
+            if entry.stage is Stage.ALLOCATED and location and location.capacity:
+                days[entry.location, line.delivery_id] = day_of(location.calendar, service, now)
+    loads = read_loads(table, {(name, day) for (name, _), day in days.items()}, consistent=True)
+    return {
+        (name, delivery): order_by(network.locations[name].calendar, body.services.get(delivery or ""), now)
+        for (name, delivery), day in days.items()
+        if full(network.locations[name].capacity, {day: loads[name, day]}, day)
+    }
