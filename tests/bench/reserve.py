@@ -175,13 +175,13 @@ def _place_all(
         "given_back": lost["busy"],
         "placed_twice": len(placed) - len({order.order_id for order in placed}),
         "missing": len(orders) - len({order.order_id for order in placed}),
-        **_audited(plain, placed),
+        **audited(plain, placed),
     }
     client.delete_table(TableName=plain.name)
     return row
 
 
-def _audited(table: Table, placed: Sequence[Order]) -> dict[str, int]:
+def audited(table: Table, placed: Sequence[Order]) -> dict[str, int]:
     """What must be 0: units promised beyond what is there, lost, or refused while there were some."""
     left, oversold = Counter[str](), 0
     for sku, stock in read_stock(table, SKUS, consistent=True).items():
