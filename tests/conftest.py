@@ -1,7 +1,6 @@
 """What several kinds of tests share: the artefacts of `sam build`, made for this machine."""
 
 import fcntl
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped] 
 
 from infra.local.deployment import build
 from infra.local.stack import ROOT, Home
+from tests.local_stack import forget
 
 # How long an example takes says more of the machine than of the code.
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -54,10 +54,7 @@ def local_home() -> Iterator[Home]:
     home.folder.mkdir(parents=True, exist_ok=True)
     with (home.folder / "session").open("w") as session:
         fcntl.flock(session, fcntl.LOCK_EX)  # another run of the tests in this checkout
-        for path in (home.state, home.temporary):
-            shutil.rmtree(path, ignore_errors=True)
-        for path in (home.stack_file, home.folder / "port"):
-            path.unlink(missing_ok=True)
+        forget(home)
         build(home)
         yield home
 

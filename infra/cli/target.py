@@ -12,7 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.local.deployment import STACK_NAME
-from infra.local.stack import load_stack
+from infra.local.stack import Home, load_stack
 from oms.events.publish import NotTakenError
 from oms.problems import Code, Problem
 from oms.store.errors import Busy
@@ -95,20 +95,24 @@ def add_stack_argument(parser: argparse.ArgumentParser) -> None:
 
 
 @contextmanager
-def opened(name: str | None = None) -> Iterator[Target]:
+def opened(name: str | None = None, home: Home | None = None) -> Iterator[Target]:
     """The stack that `--stack` names, the local one for None; what AWS refuses meanwhile is a problem.
+
+    Args:
+        name: of the stack.
+        home: of the local one; the project's own by default.
 
     Raises:
         Problem: `unavailable`: there is no such stack, or AWS has refused a call or does not answer.
     """
     try:
-        yield _local() if name is None else _remote(name)
+        yield _local(home) if name is None else _remote(name)
     except (BotoCoreError, ClientError, NotTakenError, Busy) as error:
         raise Problem(Code.UNAVAILABLE, f"stack {name or STACK_NAME}: {error}") from error
 
 
-def _local() -> Target:
-    local = load_stack()
+def _local(home: Home | None) -> Target:
+    local = load_stack(home)
     settings = local.client_settings()
     session = Session(
         aws_access_key_id=settings["aws_access_key_id"],

@@ -14,7 +14,7 @@ from typing import Any
 
 from infra.cli.seed import connect_channel, open_api
 from infra.cli.target import Target
-from infra.demo.client import post_webhook, send
+from infra.demo.client import Api, post_webhook, send
 from infra.demo.retailer import POOL
 from infra.demo.seeding import in_parallel, seed
 from infra.demo.story import Progress, return_messages
@@ -87,6 +87,25 @@ class Course:
     failures: list[str] = field(default_factory=list)
 
 
+def open_channels(stack: Target, api: Api, opening: int) -> int:
+    """Configure the demo's retailer with all channels of a soak.
+
+    Args:
+        stack: where.
+        api: of it, under all scopes.
+        opening: free units that a position is filled up to when it has fewer than half of that.
+
+    Returns:
+        How many positions had to be filled up.
+    """
+    for channel, kind in KINDS.items():
+        connect_channel(stack, channel, kind, SECRETS[channel])
+    filled = seed(api, opening)["positions_filled"]
+    for channel, kind in KINDS.items():
+        api.put(f"/configuration/channel/{channel}", {"kind": kind, "pool": POOL})
+    return filled
+
+
 class Soak:
     """A soak of the local stack.
 
@@ -141,21 +160,17 @@ class Soak:
 
     def _prepare(self, made: Sequence[Sale]) -> None:
         """Channels, and stock for every order; of the hot sku for some of them."""
-        for channel, kind in KINDS.items():
-            connect_channel(self._stack, channel, kind, SECRETS[channel])
         hot = hot_article(self._run)
         units = demand(made)
         del units[hot.sku]
-        seeded = seed(self._api, 2 * max(units.values()))
-        for channel, kind in KINDS.items():
-            self._api.put(f"/configuration/channel/{channel}", {"kind": kind, "pool": POOL})
+        filled = open_channels(self._stack, self._api, 2 * max(units.values()))
         self._api.put(f"/skus/{hot.sku}", {"title": hot.title, "weight_g": hot.weight_g})
         there, more = hot_limits(len(made))
         now = datetime.now(UTC)
         self._api.put(f"/stock/{hot.sku}/wh-getafe/count", {"on_hand": there, "as_of": now.isoformat()})
         self._api.put(f"/stock/{hot.sku}/demand/{POOL}", {"backorder_limit": more})
         self._stack.table.commit(heat(hot.sku, now + _HOT_FOR))
-        self._progress.say(f"{len(KINDS)} channels, {seeded['positions_filled']} positions filled up")
+        self._progress.say(f"{len(KINDS)} channels, {filled} positions filled up")
 
     def _sell(self, course: Course) -> None:
         """Deliver the webhooks of all orders, in order as far as several connections do."""

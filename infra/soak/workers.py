@@ -57,7 +57,8 @@ def workers(parent: int) -> Iterator[Worker]:
                     yield Worker(int(folder.name), name)
 
 
-def _started(parent: int) -> Iterator[Worker]:
+def started(parent: int) -> Iterator[Worker]:
+    """Those that have been called already."""
     for worker in workers(parent):
         with suppress(OSError):  # it has ended meanwhile
             if worker.has_started:
@@ -132,7 +133,7 @@ class Reaper:
             self.killed[victim.function] += 1
 
     def _ticks(self) -> Iterator[tuple[Worker, int]]:
-        for worker in _started(self._parent):
+        for worker in started(self._parent):
             with suppress(OSError):  # it has ended meanwhile
                 yield worker, worker.ticks
 
@@ -151,7 +152,7 @@ class Scales:
     def weigh(self) -> None:
         """Take down what each worker that has started keeps in memory now."""
         now = time.monotonic()
-        for worker in _started(self._parent):
+        for worker in started(self._parent):
             with suppress(OSError):  # it has ended meanwhile
                 self._samples.setdefault(worker.function, []).append((now, worker.memory_mb))
 
