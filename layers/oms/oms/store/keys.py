@@ -52,7 +52,7 @@ TOKENS = "TOKENS"
 
 def iso(moment: datetime) -> str:
     """UTC, ISO 8601 with milliseconds and Z: fixed width, so that it sorts as time does."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def order(order_id: str) -> str:

@@ -80,7 +80,7 @@ def read_skus(table: Table, skus: Iterable[str]) -> dict[str, Sku]:
 
 def read_supplies(table: Table, skus: Iterable[str], supply_id: str) -> dict[str, Supply]:
     """Incoming supply of several skus under one id as it stands now, by sku."""
-    items = table.get_many((keys.supply(sku, supply_id) for sku in set(skus)), consistent=True)
+    items = table.get_many((keys.supply(sku, supply_id) for sku in dict.fromkeys(skus)), consistent=True)
     return {supply.sku: supply for supply in map(decode_supply, items)}
 
 

@@ -74,7 +74,7 @@ def _record(
     channel = network.channels.get(record.channel)
     location = channel.locations.get(record.location or "") if channel else None
     skus = {line.sku for line in order.lines if line.sku and line.touches_stock} if location else set()
-    positions = {sku: read_position(table, sku, location or "") for sku in skus}
+    positions = {sku: read_position(table, sku, location or "") for sku in sorted(skus)}
     changed = news(order, body, queries.shipments(table, name), told, positions, record, location, now)
     if changed is None:
         return None

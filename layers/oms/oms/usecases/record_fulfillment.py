@@ -116,7 +116,7 @@ def _ship(table: Table, fact: FulfillmentFact, now: datetime) -> Recorded:
         return Recorded()
     work = _fulfillment_order(table, fact)
     order = queries.known_order(table, fact.order_id)
-    positions = {sku: read_position(table, sku, work.location) for sku in skus_shipped(work, fact)}
+    positions = {sku: read_position(table, sku, work.location) for sku in sorted(skus_shipped(work, fact))}
     shipping = ship(order, work, known, positions, fact, now)
     if shipping is None:
         return Recorded()

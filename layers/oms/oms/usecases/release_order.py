@@ -72,7 +72,7 @@ def _full(
             location = network.locations.get(entry.location)
             if entry.stage is Stage.ALLOCATED and location and location.capacity:
                 days[entry.location, line.delivery_id] = day_of(location.calendar, service, now)
-    loads = read_loads(table, {(name, day) for (name, _), day in days.items()}, consistent=True)
+    loads = read_loads(table, sorted({(name, day) for (name, _), day in days.items()}), consistent=True)
     return {
         (name, delivery): order_by(network.locations[name].calendar, body.services.get(delivery or ""), now)
         for (name, delivery), day in days.items()
