@@ -17,6 +17,7 @@ from zlib import crc32
 from botocore.exceptions import ReadTimeoutError
 
 from infra.lab.chance import Chance
+from infra.lab.expressions import Image
 from infra.lab.faults import Crash, Faults
 from infra.lab.memory_table import Change, Earlier, ItemKey, MemoryTable, cancelled, error
 from infra.lab.scheduler import Scheduler
@@ -177,6 +178,7 @@ class _Shard:
     """What a function has still to be told of one shard of the stream."""
 
     source: Source
+    number: int
     name: str
     records: list[tuple[str, Event]] = field(default_factory=list)
     attempts: int = 0
@@ -225,7 +227,7 @@ class Cloud:
         self._by_queue = {source.queue: source for source in self._stack.sources if source.queue}
         self._consumers: dict[str, Callable[[Sequence[Event]], None]] = {}
         self._shards = [
-            _Shard(source, f"{source.function} {number}")
+            _Shard(source, number, f"{source.function} {number}")
             for source in self._stack.sources
             if source.queue is None
             for number in range(SHARDS)
@@ -297,9 +299,7 @@ class Cloud:
         if self._scheduler.now > invocation.deadline:
             raise self._death(invocation, "its time is over")
 
-        def strike(kind: str) -> bool:
-            return not invocation.spared and self._faults.strike(kind, name)
-
+        strike = _never if invocation.spared else self._faults.at_call(name)
         if strike("crash before"):
             raise self._death(invocation, f"before {operation}")
         if strike("down"):
@@ -557,8 +557,9 @@ class Cloud:
         self.watch(change)
         self._versions[change.key] = version = self._versions.get(change.key, 0) + 1
         record = None
+        number = crc32(change.key.pk.encode()) % SHARDS
         for shard in self._shards:
-            if shard.name.endswith(str(crc32(change.key.pk.encode()) % SHARDS)) and _wanted(shard, change):
+            if shard.number == number and _wanted(shard, change):
                 record = record or _stream_record(change, self._scheduler.now)
                 shard.records.append((f"{change.key.pk} {change.key.sk} v{version}", record))
                 self._read_on(shard, 0.1)
@@ -615,6 +616,10 @@ class Cloud:
         """What was given up on, by dead-letter queue."""
         dead = {queue.dead for queue in self.queues.values() if queue.dead}
         return {name: list(self.queues[name].messages.values()) for name in sorted(dead)}
+
+
+def _never(kind: str) -> bool:
+    return False
 
 
 _CONFLICTING = {"transact_write_items", "put_item", "update_item", "delete_item"}
@@ -689,13 +694,10 @@ def _stream_record(change: Change, now: float) -> Event:
     }
 
 
-def _lambda_form(value: Any) -> Any:
-    """An image as Lambda has it in JSON: binary values are base64 text."""
-    if isinstance(value, dict):
-        return {name: _lambda_form(member) for name, member in value.items()}
-    if isinstance(value, list):
-        return [_lambda_form(member) for member in value]
-    return base64.b64encode(value).decode() if isinstance(value, bytes) else value
+def _lambda_form(image: Image) -> Image:
+    """An image as Lambda has it in JSON: binary values, which stand at the top alone, are base64 text."""
+    binary = {name: value["B"] for name, value in image.items() if "B" in value}
+    return {**image, **{name: {"B": base64.b64encode(value).decode()} for name, value in binary.items()}}
 
 
 def _short(value: object) -> str:

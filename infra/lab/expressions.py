@@ -54,7 +54,7 @@ def condition(expression: str, names: Mapping[str, str]) -> Parsed[Condition]:
     Raises:
         ExpressionError: it does not parse, or uses a name that is not given.
     """
-    return _condition(expression, tuple(sorted(names.items())))
+    return _condition(expression, tuple(names.items()))
 
 
 def update(expression: str, names: Mapping[str, str]) -> Parsed[dict[str, Change]]:
@@ -63,13 +63,12 @@ def update(expression: str, names: Mapping[str, str]) -> Parsed[dict[str, Change
     Raises:
         ExpressionError: as for `condition`; also when it names an attribute twice.
     """
-    return _update(expression, tuple(sorted(names.items())))
+    return _update(expression, tuple(names.items()))
 
 
 def equalities(expression: str, names: Mapping[str, str]) -> dict[str, str]:
     """The attributes that a key condition sets equal to a value, with the value's placeholder."""
-    pairs = re.findall(r"(#?\w+)\s*=\s*(:\w+)", expression)
-    return {names.get(name, name): value for name, value in pairs}
+    return {names.get(name, name): value for name, value in _pairs(expression)}
 
 
 def number(value: Value) -> int | Decimal:
@@ -79,6 +78,11 @@ def number(value: Value) -> int | Decimal:
         return int(text)
     except ValueError:
         return Decimal(text)
+
+
+@lru_cache(maxsize=4096)
+def _pairs(expression: str) -> list[tuple[str, str]]:
+    return re.findall(r"(#?\w+)\s*=\s*(:\w+)", expression)
 
 
 @lru_cache(maxsize=4096)

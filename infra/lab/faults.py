@@ -1,6 +1,6 @@
 """Faults: what goes wrong in a run, how often, and a list of what did."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from infra.lab.chance import Chance
@@ -24,6 +24,9 @@ MEANINGS: Mapping[str, str] = {
     "slow": "an invocation takes so long that it may run into its timeout",
 }
 """Every kind of fault."""
+
+AT_CALL = (*("crash before", "crash after", "lost", "twice", "throttled", "down", "conflict", "refused"),)
+"""Those that strike at a call to a service."""
 
 PROFILES: Mapping[str, Mapping[str, float]] = {
     "calm": {"stale": 0.1, "duplicate": 0.05},
@@ -66,9 +69,18 @@ class Faults:
 
     def strike(self, kind: str, *name: object) -> bool:
         """Whether a fault strikes at the opportunity of that name."""
-        if not self.on or not self.chance.happens(self.rates.get(kind, 0), kind, *name):
-            return False
-        told = f"{kind}: {' '.join(map(str, name))}"
+        likely = self.on and self.chance.happens(self.rates.get(kind, 0), kind, *name)
+        return likely and self._may(kind, " ".join(map(str, name)))
+
+    def at_call(self, name: str) -> Callable[[str], bool]:
+        """Tells of each kind of `AT_CALL` whether it strikes at a call, all of them from one draw."""
+        if not self.on:
+            return lambda kind: False
+        numbers = dict(zip(AT_CALL, self.chance.draws("faults", name), strict=False))
+        return lambda kind: numbers[kind] < self.rates.get(kind, 0) and self._may(kind, name)
+
+    def _may(self, kind: str, name: str) -> bool:
+        told = f"{kind}: {name}"
         if self.allowed is not None and told not in self.allowed:
             return False
         self.struck.append(told)

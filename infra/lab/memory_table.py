@@ -94,6 +94,24 @@ class _Refusal:
         return shown | ({"Item": self.item} if self.item is not None else {})
 
 
+class _Action(NamedTuple):
+    """A write that nothing is wrong with as such: its condition and its changes, None for none."""
+
+    kind: str
+    key: ItemKey
+    body: Request
+    met: Condition | None
+    changes: Mapping[str, expressions.Change] | None
+
+
+class _Outcome(NamedTuple):
+    """The image of an item after an action, None where nothing is left, and a bound of its size."""
+
+    key: ItemKey
+    new: Image | None
+    size: int
+
+
 _FAILED, _INVALID = "ConditionalCheckFailedException", "ValidationException"
 _REASONS = {_FAILED: "ConditionalCheckFailed", _INVALID: "ValidationError"}
 
@@ -146,7 +164,7 @@ class MemoryTable:
     def load(self, items: Mapping[ItemKey, Image]) -> None:
         """Put items where nothing is yet; the stream is not told."""
         for key, image in items.items():
-            self._keep(key, image)
+            self._keep(key, image, _at_most(image))
 
     # ---- reads
 
@@ -187,9 +205,11 @@ class MemoryTable:
         if hash_key not in equal:
             raise error("Query", _INVALID, f"the key condition has to name {hash_key}")
         partition = values[equal[hash_key]].get("S")
-        candidates = (self._indexed[index] if index else self._partitions).get(partition, set())
+        candidates = (self._indexed[index] if index else self._partitions).get(partition)
+        if not candidates:
+            return {"Items": [], "Count": 0, "ScannedCount": 0}
         rows = []
-        for key in candidates:
+        for key in sorted(candidates):  # a set has another order in each process
             image = self._seen(key, bool(request.get("ConsistentRead")))
             if image is not None and hash_key in image and sort_key in image:
                 rows.append((image[sort_key]["S"], key, image))
@@ -279,51 +299,45 @@ class MemoryTable:
         for table, elements in request["RequestItems"].items():
             for element in elements:
                 ((kind, body),) = element.items()
-                action = kind.removesuffix("Request"), {"TableName": table, **body}
-                self._check_write("BatchWriteItem", *action)
-                outcomes.append(self._tried(*action))
+                named = {"TableName": table, **body}
+                outcomes.append(
+                    self._tried(self._action("BatchWriteItem", kind.removesuffix("Request"), named))
+                )
         wrong = next((outcome for outcome in outcomes if isinstance(outcome, _Refusal)), None)
         written = [outcome for outcome in outcomes if not isinstance(outcome, _Refusal)]
-        if wrong or not 0 < len(outcomes) <= _MOST_PUTS or len({key for key, _ in written}) < len(outcomes):
+        if wrong or not 0 < len(outcomes) <= _MOST_PUTS or len({one.key for one in written}) < len(outcomes):
             raise error(
                 "BatchWriteItem", _INVALID, wrong.message if wrong else "too many, none, or one twice"
             )
-        for key, new in written:
-            self._store(key, new)
+        for outcome in written:
+            self._store(outcome)
         return {"UnprocessedItems": {}}
 
     def transact_write_items(self, **request: Any) -> Answer:
         """Do all actions, or none."""
         self._check("TransactWriteItems", "transact_write_items", request)
         actions = self._actions(request)
-        outcomes = [self._tried(kind, body) for kind, body in actions]
-        reasons = [o.reason if isinstance(o, _Refusal) else {"Code": "None"} for o in outcomes]
-        if any(isinstance(outcome, _Refusal) for outcome in outcomes):
-            raise cancelled(reasons)
-        written = [
-            (key, new)
-            for (kind, _), outcome in zip(actions, outcomes, strict=True)
-            if not isinstance(outcome, _Refusal) and kind != "ConditionCheck"
-            for key, new in [outcome]
-        ]
-        if sum(_at_most(new or {}) for _, new in written) > _TRANSACTION_BYTES:
+        outcomes = [self._tried(action) for action in actions]
+        written = [outcome for outcome in outcomes if not isinstance(outcome, _Refusal)]
+        if len(written) < len(outcomes):
+            raise cancelled([_reason(outcome) for outcome in outcomes])
+        if sum(outcome.size for outcome in written) > _TRANSACTION_BYTES:
             raise error("TransactWriteItems", _INVALID, "the transaction is larger than 4 MB")
-        for key, new in written:
-            self._store(key, new)
+        for outcome in written:
+            self._store(outcome)
         return {}
 
     def reasons(self, **request: Any) -> list[Answer]:
         """The cancellation reasons that a transaction would have now, without making it."""
-        outcomes = (self._tried(kind, body) for kind, body in self._actions(request))
-        return [o.reason if isinstance(o, _Refusal) else {"Code": "None"} for o in outcomes]
+        return [_reason(self._tried(action)) for action in self._actions(request)]
 
-    def _actions(self, request: Request) -> list[tuple[str, Request]]:
-        actions = [(kind, body) for element in request["TransactItems"] for kind, body in element.items()]
-        targets = set()
-        for kind, body in actions:
-            self._check_write("TransactWriteItems", kind, body)
-            targets.add(self._target("TransactWriteItems", kind, body))
-        if not 0 < len(actions) <= _MOST_ACTIONS or len(targets) < len(actions):
+    def _actions(self, request: Request) -> list[_Action]:
+        actions = [
+            self._action("TransactWriteItems", kind, body)
+            for element in request["TransactItems"]
+            for kind, body in element.items()
+        ]
+        if not 0 < len(actions) <= _MOST_ACTIONS or len({action.key for action in actions}) < len(actions):
             raise error(
                 "TransactWriteItems",
                 _INVALID,
@@ -332,43 +346,41 @@ class MemoryTable:
         return actions
 
     def _write_one(self, operation: str, kind: str, request: Request) -> Answer:
-        self._check_write(operation, kind, request)
-        outcome = self._tried(kind, request)
+        outcome = self._tried(self._action(operation, kind, request))
         if isinstance(outcome, _Refusal):
             members = {"Item": outcome.item} if outcome.item is not None else {}
             raise error(operation, outcome.code, outcome.message, **members)
-        self._store(*outcome)
+        self._store(outcome)
         return {}
 
-    def _tried(self, kind: str, body: Request) -> tuple[ItemKey, Image | None] | _Refusal:
-        """The item's key and its image after an action, or why the action is refused."""
-        key = self._target(kind, kind, body)
+    def _tried(self, action: _Action) -> _Outcome | _Refusal:
+        """The item as it is after an action, or why the action is refused."""
+        key, kind, body = action.key, action.kind, action.body
         old = self._items.get(key)
-        names = body.get("ExpressionAttributeNames", {})
         values = body.get("ExpressionAttributeValues", {})
         try:
-            if "ConditionExpression" in body:
-                met = expressions.condition(body["ConditionExpression"], names).run
-                if not met(old or {}, values):
-                    shown = body.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD"
-                    return _Refusal(_FAILED, "The conditional request failed", old if shown else None)
+            if action.met is not None and not action.met(old or {}, values):
+                shown = body.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD"
+                return _Refusal(_FAILED, "The conditional request failed", old if shown else None)
             new: Image | None
-            if kind == "Update":
-                changes = expressions.update(body["UpdateExpression"], names).run
-                new = _updated(old if old is not None else body["Key"], changes, values)
+            if action.changes is not None:
+                new = _updated(old if old is not None else body["Key"], action.changes, values)
             else:
                 new = {"Put": body.get("Item"), "Delete": None}.get(kind, old)
         except ExpressionError as wrong:
             return _Refusal(_INVALID, str(wrong))
-        if new is not None and kind != "ConditionCheck":
-            wrong_key = _wrong_index_key(new)
-            if wrong_key:
-                return _Refusal(_INVALID, f"Type mismatch or empty value for index key {wrong_key}")
-            if _at_most(new) > _ITEM_BYTES and item_size(new) > _ITEM_BYTES:
-                return _Refusal(_INVALID, "Item size has exceeded the maximum allowed size")
-        return key, new
+        if new is None or new is old:
+            return _Outcome(key, new, 0)
+        wrong_key = _wrong_index_key(new)
+        if wrong_key:
+            return _Refusal(_INVALID, f"Type mismatch or empty value for index key {wrong_key}")
+        size = _at_most(new)
+        if size > _ITEM_BYTES and item_size(new) > _ITEM_BYTES:
+            return _Refusal(_INVALID, "Item size has exceeded the maximum allowed size")
+        return _Outcome(key, new, size)
 
-    def _store(self, key: ItemKey, new: Image | None) -> None:
+    def _store(self, outcome: _Outcome) -> None:
+        key, new, size = outcome
         old = self._items.get(key)
         if old == new:
             return  # no record either, as on AWS
@@ -376,15 +388,15 @@ class MemoryTable:
         if new is None:
             del self._items[key]
         else:
-            self._keep(key, new)
+            self._keep(key, new, size)
         earlier = self._earlier.setdefault(key, [])
         earlier.insert(0, Earlier(self._clock(), old))
         del earlier[_KEPT:]
         self._on_change(Change(self._sequence, key, old, new))
 
-    def _keep(self, key: ItemKey, image: Image) -> None:
+    def _keep(self, key: ItemKey, image: Image, size: int) -> None:
         self._items[key] = image
-        self._sizes[key] = max(_at_most(image), self._sizes.get(key, 0))  # stale images are not larger
+        self._sizes[key] = max(size, self._sizes.get(key, 0))  # stale images are not larger
         self._partitions.setdefault(key.pk, set()).add(key)
         for index, (hash_key, sort_key) in INDEXES.items():
             if hash_key in image and sort_key in image:
@@ -399,16 +411,18 @@ class MemoryTable:
         if "TableName" in request:
             self._named(operation, request["TableName"])
 
-    def _check_write(self, operation: str, kind: str, body: Request) -> None:
-        """Refuse what is wrong with an action whatever is stored."""
+    def _action(self, operation: str, kind: str, body: Request) -> _Action:
+        """An action, when nothing is wrong with it whatever is stored."""
         unknown = body.keys() - _WRITE_PARAMETERS
         if unknown:
             raise NotImplementedError(f"{operation} with {', '.join(sorted(unknown))}")
         self._named(operation, body["TableName"])
-        self._target(operation, kind, body)
+        key = self._target(operation, kind, body)
         names = body.get("ExpressionAttributeNames", {})
         values = body.get("ExpressionAttributeValues", {})
-        self._conditions(operation, body, ("ConditionExpression", "UpdateExpression"), names, values)
+        parts = ("ConditionExpression", "UpdateExpression")
+        met, changes = self._conditions(operation, body, parts, names, values)
+        return _Action(kind, key, body, met, changes)
 
     def _conditions(
         self,
@@ -417,11 +431,11 @@ class MemoryTable:
         parts: Sequence[str],
         names: Mapping[str, str],
         values: Request,
-    ) -> list[Condition | None]:
-        """The conditions of a request; every placeholder must be used and every used one defined."""
+    ) -> list[Any]:
+        """What a request's expressions do; every placeholder must be used and every used one defined."""
         used_names: set[str] = set()
         used_values: set[str] = set()
-        found: list[Condition | None] = []
+        found: list[Any] = []
         try:
             for part in parts:
                 if part not in request:
@@ -446,7 +460,7 @@ class MemoryTable:
         return self._key(operation, body["Key"])
 
     def _key(self, operation: str, key: Request) -> ItemKey:
-        pk, sk = (key.get(name, {}).get("S") for name in KEY)
+        pk, sk = key.get("PK", {}).get("S"), key.get("SK", {}).get("S")
         if not pk or not sk or len(key) != len(KEY):
             raise error(operation, _INVALID, "The provided key element does not match the schema")
         return ItemKey(pk, sk)
@@ -454,6 +468,10 @@ class MemoryTable:
     def _named(self, operation: str, table: str) -> None:
         if table != self.name:
             raise error(operation, "ResourceNotFoundException", "Cannot do operations on that table")
+
+
+def _reason(outcome: _Outcome | _Refusal) -> Answer:
+    return outcome.reason if isinstance(outcome, _Refusal) else {"Code": "None"}
 
 
 def cancelled(reasons: Sequence[Answer]) -> ClientError:

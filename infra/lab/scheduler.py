@@ -1,13 +1,15 @@
 """Virtual time: workers that take turns, one at a time, in an order that only their delays decide.
 
-A worker is a thread that runs only while it holds the baton; it gives the baton up whenever it waits. So the
-same delays make the same history, exactly, and a worker can stop in the middle of a use case.
+A worker is a greenlet, which runs until it waits. So the same delays make the same history, exactly, and a
+worker can stop in the middle of a use case.
 """
 
 import heapq
 import itertools
-import threading
 from collections.abc import Callable
+from contextlib import suppress
+
+from greenlet import getcurrent, greenlet
 
 type Action = Callable[[], None]
 
@@ -16,25 +18,21 @@ class Stopped(BaseException):
     """The simulation is over: a worker that still waits ends. Not an Exception: nothing may survive it."""
 
 
-def _taken() -> threading.Lock:
-    """A lock that somebody else has to release first."""
-    lock = threading.Lock()
-    lock.acquire()
-    return lock
-
-
 class Restless(BaseException):
-    """More happened than ever should: it would go on for ever. Not an Exception: no worker survives it."""
+    """Something goes on for ever: more happened than ever should. Not an Exception, as above."""
 
 
-class Worker:
-    """A thread that runs one piece of work after another; `data` belongs to the work at hand."""
+class Worker(greenlet):
+    """One piece of work, of which `data` tells more; what it lets through is raised where the scheduler runs.
 
-    def __init__(self) -> None:
-        self.data: object = None
-        self.work: Action | None = None
-        self.baton = _taken()
-        self.stopping = False
+    Args:
+        work: what it does.
+        data: belongs to the work.
+    """
+
+    def __init__(self, work: Action, data: object) -> None:
+        super().__init__(work)
+        self.data = data
 
 
 class Scheduler:
@@ -49,11 +47,9 @@ class Scheduler:
         self._steps_left = most_steps
         self._due: list[tuple[float, int, Action]] = []
         self._numbers = itertools.count()
-        self._main = _taken()
-        self._idle: list[Worker] = []
-        self._workers: list[tuple[Worker, threading.Thread]] = []
+        self._main = getcurrent()
+        self._waiting: set[Worker] = set()
         self._running: Worker | None = None
-        self._failure: BaseException | None = None
 
     @property
     def current(self) -> Worker | None:
@@ -71,13 +67,8 @@ class Scheduler:
 
     def spawn(self, time: float, work: Action, data: object) -> None:
         """Let a worker do some work from a time on."""
-
-        def start() -> None:
-            worker = self._idle.pop() if self._idle else self._made()
-            worker.work, worker.data = work, data
-            self._switch_to(worker)
-
-        self.at(time, start)
+        worker = Worker(work, data)
+        self.at(time, lambda: self._switch_to(worker))
 
     def wait(self, seconds: float) -> None:
         """Let time pass for the worker that calls.
@@ -89,15 +80,13 @@ class Scheduler:
         assert worker is not None, "only workers wait"
         self._step()
         until = self.now + seconds
-        if not self._due or self._due[0][0] > until:  # nobody else comes first: keep the baton
+        if not self._due or self._due[0][0] > until:  # nobody else comes first
             self.now = until
             return
         self.at(until, lambda: self._switch_to(worker))
-        self._running = None
-        self._main.release()
-        worker.baton.acquire()
-        if worker.stopping:
-            raise Stopped
+        self._waiting.add(worker)
+        self._main.switch()
+        self._waiting.remove(worker)
 
     def run(self, until: float = float("inf")) -> None:
         """Run everything that is due until a time, and what follows from it.
@@ -110,17 +99,15 @@ class Scheduler:
             self._step()
             self.now, _, action = heapq.heappop(self._due)
             action()
-            if self._failure is not None:
-                raise self._failure
         if until != float("inf"):
             self.now = max(self.now, until)
 
     def stop(self) -> None:
-        """End all threads."""
-        for worker, thread in self._workers:
-            worker.stopping = True
-            worker.baton.release()
-            thread.join()
+        """End all workers that still wait."""
+        for worker in self._waiting.copy():
+            worker.parent = getcurrent()
+            with suppress(Stopped):
+                worker.throw(Stopped)
 
     def _step(self) -> None:
         self._steps_left -= 1
@@ -129,29 +116,7 @@ class Scheduler:
 
     def _switch_to(self, worker: Worker) -> None:
         self._running = worker
-        worker.baton.release()
-        self._main.acquire()
-
-    def _made(self) -> Worker:
-        worker = Worker()
-        thread = threading.Thread(target=self._loop, args=(worker,), daemon=True)
-        self._workers.append((worker, thread))
-        thread.start()
-        return worker
-
-    def _loop(self, worker: Worker) -> None:
-        while True:
-            worker.baton.acquire()
-            if worker.stopping:
-                return
-            assert worker.work is not None, "a worker is woken to work"
-            try:
-                worker.work()
-            except Stopped:
-                return
-            except BaseException as failure:  # noqa: BLE001 (the caller of `run` gets it)
-                self._failure = failure
-            worker.work = worker.data = None
-            self._idle.append(worker)
+        try:
+            worker.switch()
+        finally:
             self._running = None
-            self._main.release()

@@ -7,6 +7,7 @@ what happens in it are the steps of `infra.lab.steps`. When all is quiet the inv
 (`infra.lab.invariants`). The same plan makes the same history, exactly.
 """
 
+import gc
 import json
 import random
 from collections.abc import Iterator
@@ -101,7 +102,24 @@ class Run:
 def lab() -> Iterator[None]:
     """Everything that runs have in common; they happen in its block."""
     with substituted():
+        stack()
+        gc.collect()
+        gc.freeze()  # what all runs share is not looked through after each of them
+        try:
+            yield
+        finally:
+            gc.unfreeze()
+
+
+@contextmanager
+def _litter_left() -> Iterator[None]:
+    """Collect garbage once, at the end: to look for it all the time costs more than a run leaves behind."""
+    gc.disable()
+    try:
         yield
+    finally:
+        gc.enable()
+        gc.collect()
 
 
 def simulate(plan: Plan, *, history: bool = False) -> Run:
@@ -111,6 +129,11 @@ def simulate(plan: Plan, *, history: bool = False) -> Run:
         plan: what decides it.
         history: whether to write down what happens.
     """
+    with _litter_left():
+        return _simulated(plan, history)
+
+
+def _simulated(plan: Plan, history: bool) -> Run:
     run = Run(plan)
     scheduler = Scheduler(_MOST_STEPS * (plan.orders + 1))
     chance = Chance(plan.seed)

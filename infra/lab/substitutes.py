@@ -120,6 +120,32 @@ class _Client:
         return lambda **request: _WORLD["cloud"].call(service, operation, request)
 
 
+class _Log:
+    """A logger that writes nothing, and keeps the correlation id, which messages carry on."""
+
+    def __init__(self) -> None:
+        self._correlation_id: str | None = None
+
+    def set_correlation_id(self, value: str | None) -> None:
+        self._correlation_id = value
+
+    def get_correlation_id(self) -> str | None:
+        return self._correlation_id
+
+    def append_keys(self, **keys: object) -> None:
+        pass
+
+    def info(self, message: str, extra: Mapping[str, object]) -> None:
+        pass
+
+    error = warning = info
+
+
+def _describe(error: BaseException) -> dict[str, object]:
+    _WORLD["cloud"].told_of(error)
+    return {}
+
+
 _SUBSTITUTES: tuple[tuple[object, object], ...] = (
     (time.sleep, _sleep),
     (time.monotonic, _monotonic),
@@ -142,6 +168,9 @@ _SUBSTITUTES: tuple[tuple[object, object], ...] = (
     ),
     (uuid, SimpleNamespace(uuid4=_uuid4, UUID=uuid.UUID)),
     (datetime, _Datetime),
+    (logger.log, _Log()),
+    (logger.describe, _describe),
+    (metrics.flush, metrics._pending.clear),  # noqa: SLF001 (nobody reads them here)
 )
 
 
@@ -153,23 +182,12 @@ def substituted() -> Iterator[None]:
     os.environ.update(stack().environment)
     for module in modules():
         _exchange(module, undo)
-    _set(metrics, "print", lambda *text: None, undo)
-    describe = logger.describe
-
-    def told(error: BaseException) -> Any:
-        _WORLD["cloud"].told_of(error)
-        return describe(error)
-
-    _set(logger, "describe", told, undo)
-    level = logger.log.log_level
-    logger.log.setLevel("CRITICAL")
     clients._clients.clear()  # noqa: SLF001 (there is no other door)
     clients._clients.update({service: _Client(service) for service in _SERVICES})  # noqa: SLF001
     try:
         yield
     finally:
         clients.reset()
-        logger.log.setLevel(level)
         for step in reversed(undo):
             step()
         os.environ.clear()
