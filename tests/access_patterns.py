@@ -73,6 +73,7 @@ from oms.usecases.erase_order import erase_order
 from oms.usecases.expect_waiting import expect_waiting
 from oms.usecases.expire_unpaid import expire_unpaid
 from oms.usecases.follow_stock import follow_stock
+from oms.usecases.give_up_waiting import give_up_waiting
 from oms.usecases.heat import CONFLICTS, Heat
 from oms.usecases.honour_privacy import erase_channel, honour_privacy
 from oms.usecases.leave_to_person import leave_to_person
@@ -263,6 +264,7 @@ def uses(table: Table, lines: int) -> Iterator[Use]:
     yield from _rushed(skus)
     yield from _short(table)
     yield from _limited(table)
+    yield from _impatient(table)
     yield from _announced(table)
 
 
@@ -347,6 +349,19 @@ def _announced(table: Table) -> Iterator[Use]:
     announce_supply(table, network(), coming)
     for which in ("Tell an order that waits when it is expected", "Tell it again"):
         yield Use("sourcing", which, lambda table: expect_waiting(table, network(), "LATE", NOW))
+
+
+def _impatient(table: Table) -> Iterator[Use]:
+    """Units that wait for longer than they may."""
+    strategy = replace(USUAL.strategies[0], cancel_after_days=1)
+    hasty = replace(network(), profile=replace(USUAL, strategies=(strategy,)))
+    fill(table, "NEVER", wh_madrid=0)
+    name = place_order(table, hasty, _order(["NEVER"], "5023"), NOW).order.order_id
+    yield Use(
+        "sourcing",
+        "Cancel a unit that has waited too long",
+        lambda table: give_up_waiting(table, hasty, name, NOW + timedelta(days=1)),
+    )
 
 
 def _limited(table: Table) -> Iterator[Use]:

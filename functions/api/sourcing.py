@@ -514,6 +514,9 @@ class StrategyBody(Closed):
         MaxLen(len(Fallback)),
         Doc("Tried in turn while units are missing; without `partial` all of the delivery waits then."),
     ] = (Fallback.RELAX, Fallback.DROPSHIP, Fallback.PARTIAL)
+    cancel_after_days: Annotated[
+        int | None, Ge(1), Le(3660), Doc("Units that have waited so long are cancelled; null: they wait on.")
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ from oms.runtime.metrics import Metric
 from oms.store import process
 from oms.usecases.end_reservations import expire_reservation
 from oms.usecases.expect_waiting import expect_waiting
+from oms.usecases.figures import count_cancellation
+from oms.usecases.give_up_waiting import give_up_waiting
 from oms.usecases.messages import Work, choice, page_end
 from oms.usecases.release_order import release_order
 from oms.usecases.resolve_shortage import resolve_shortage
@@ -72,6 +74,14 @@ def _expect(message: Node) -> None:
         Queue(clients.sqs(), url).send([expect(sku, told.after, told.before)])
 
 
+def _give_up(message: Node) -> None:
+    order_id = message.need(Node.text, "order_id")
+    given_up = give_up_waiting(process.table(), process.network(), order_id, datetime.now(UTC))
+    logger.note(cancelled=given_up.cancelled if given_up else 0)
+    if given_up:
+        count_cancellation(given_up)
+
+
 def _resolve(message: Node) -> None:
     sku, location = message.need(Node.text, "sku"), message.need(Node.text, "location")
     resolved = resolve_shortage(process.table(), sku, location, datetime.now(UTC))
@@ -87,4 +97,5 @@ _WORK: Mapping[Work, Callable[[Node], None]] = {
     Work.SERVE: _serve,
     Work.SHORTAGE: _resolve,
     Work.EXPECT: _expect,
+    Work.GIVE_UP: _give_up,
 }

@@ -112,6 +112,11 @@ def expectations_of(before: Order, after: Order, made: Iterable[Event]) -> Itera
         yield from map(expect, dict.fromkeys(sku for (sku, _), count in units.items() if count))
 
 
+def give_up(order_id: str) -> Message:
+    """Asks `sourcing` to cancel what has waited too long in an order."""
+    return Message({"type": "give_up", "order_id": order_id}, order_id)
+
+
 def shortage(sku: str, location: str) -> Message:
     """Tells `sourcing` that a position has promised more units than are there."""
     return Message({"type": "shortage", "sku": sku, "location": location}, correlated(sku))

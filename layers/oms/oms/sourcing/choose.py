@@ -10,7 +10,7 @@ from oms.sourcing.candidates import Candidate, Question, Sources, Wanted, candid
 from oms.sourcing.cards import Rate
 from oms.sourcing.instance import Cost, Instance, Line, Location, Offer
 from oms.sourcing.places import Precision
-from oms.sourcing.profile import Asked, Fallback, Measured, Objective, Profile
+from oms.sourcing.profile import Asked, Fallback, Measured, Objective, Profile, Strategy
 from oms.sourcing.rates import Costs
 from oms.sourcing.stepped import Freight, solve_stepped
 
@@ -147,7 +147,7 @@ def able(question: Question, members: Iterable[Member], profile: Profile) -> fro
         profile: the rules.
     """
     known = {member.id: member for member in members}
-    strategy = profile.strategy(_measured(question))
+    strategy = strategy_of(question, profile)
     place = destination(question, known)
     relaxed, vendors = (step in strategy.fallbacks for step in (Fallback.RELAX, Fallback.DROPSHIP))
     sources = Sources(question, {line.line_id: None for line in question.lines})
@@ -269,7 +269,7 @@ class _Search:
     ) -> None:
         known = {member.id: member for member in members}
         self.question = question
-        self.strategy = profile.strategy(_measured(question))
+        self.strategy = strategy_of(question, profile)
         self.objective = self.strategy.objective
         self.place = destination(question, known)
         sources = Sources(question, {line.line_id: _stocked(line, shelf) for line in question.lines})
@@ -450,6 +450,11 @@ class _Plan:
             if name in offers
         )
         return Instance("", tuple(wanted), locations, 0 if used else split, most or None)
+
+
+def strategy_of(question: Question, profile: Profile) -> Strategy:
+    """The strategy of a profile that decides about a delivery."""
+    return profile.strategy(_measured(question))
 
 
 def _measured(question: Question) -> dict[Asked, Measured]:

@@ -168,7 +168,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Strategy:
-    """How the deliveries are sourced for which all conditions hold."""
+    """How the deliveries are sourced for which all conditions hold.
+
+    `cancel_after_days`: how long units may wait for a source before they are cancelled; None for good.
+    """
 
     name: str
     when: tuple[Condition[Asked], ...] = ()
@@ -176,6 +179,7 @@ class Strategy:
     objective: Objective = Objective()
     limits: Limits = Limits()
     fallbacks: tuple[Fallback, ...] = (Fallback.RELAX, Fallback.DROPSHIP, Fallback.PARTIAL)
+    cancel_after_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +265,8 @@ class Profile:
             path = f"strategies[{index}]"
             if names.index(strategy.name) < index:
                 raise _invalid(f"{path}.name", f"{strategy.name} is there twice")
+            if strategy.cancel_after_days is not None and strategy.cancel_after_days < 1:
+                raise _invalid(f"{path}.cancel_after_days", "is below 1")
             for number, condition in enumerate(strategy.when):
                 _check_condition(condition, f"{path}.when[{number}]")
             for number, limit in enumerate(strategy.filters):
@@ -346,6 +352,7 @@ def _strategy(document: Mapping[str, Any]) -> Strategy:
         objective=Objective(**document.get("objective", {})),
         limits=Limits(**document.get("limits", {})),
         fallbacks=tuple(Fallback(step) for step in document.get("fallbacks", usual.fallbacks)),
+        cancel_after_days=document.get("cancel_after_days"),
     )
 
 

@@ -30,6 +30,7 @@ class Work(StrEnum):
     SERVE = "serve"
     SHORTAGE = "shortage"
     EXPECT = "expect"
+    GIVE_UP = "give_up"
 
 
 def parse_fulfillment_event(message: Json) -> FulfillmentFact:

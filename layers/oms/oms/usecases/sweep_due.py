@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from oms.channels.payload import Json, Node
-from oms.events.messages import Message, expire, release, serve, source
+from oms.events.messages import Message, expire, give_up, release, serve, source
 from oms.events.publish import Queue
 from oms.orders.claims import awaited
 from oms.orders.identity import SHARDS
@@ -29,6 +29,9 @@ _ASKED: Mapping[WorkStage, Callable[[str], Message]] = {
 
 _EVERY = OPEN_RETRY // timedelta(minutes=1)
 """Minutes between two looks at what waits in a shard."""
+
+_LOOK = OPEN_RETRY + timedelta(minutes=1)
+"""From one look at what waits in a shard until the next has surely begun."""
 
 _SWEPT = tuple(stage for stage in WorkStage if stage is not WorkStage.HELD)
 _SHARDS = tuple(f"{number:02d}" for number in range(SHARDS))
@@ -92,19 +95,26 @@ def sweep_due(table: Table, sourcing: Queue, clock: Queue, sweep: Sweep, now: da
         names = (key.pk.partition("#")[2] for key in due)
         sourcing.send([_ASKED[sweep.stage](name) for name in names])
     elif int(sweep.shard) % _EVERY == now.minute % _EVERY:
-        sourcing.send(_wanted(decode_order(item) for item in table.get_many(due)))
+        sourcing.send(_wanted((decode_order(item) for item in table.get_many(due)), now))
     if last:
         rest: dict[str, object] = {"stage": str(sweep.stage), "shard": sweep.shard, "after": last}
         clock.send([Message(rest, f"{sweep.stage}-{sweep.shard}")])
     return len(due)
 
 
-def _wanted(orders: Iterable[Order]) -> list[Message]:
-    """What orders that wait are asked for: each sku once, and each order with lines that are pending."""
+def _wanted(orders: Iterable[Order], now: datetime) -> list[Message]:
+    """What orders that wait are asked for: each sku once, each order with lines that are pending.
+
+    Once a day after it came each is asked whether its units have waited for long enough.
+    """
+    waiting: list[str] = []
     skus: dict[str, None] = {}
     pending: list[str] = []
     for order in orders:
+        days, rest = divmod(now - order.journal[0].at, timedelta(days=1))
+        if days and rest < _LOOK:
+            waiting.append(order.order_id)
         skus |= dict.fromkeys(sku for sku, _ in awaited(order))
         if any(line.pending and line.sku for line in order.lines):
             pending.append(order.order_id)
-    return [*map(source, pending), *map(serve, skus)]
+    return [*map(source, pending), *map(serve, skus), *map(give_up, waiting)]
