@@ -8,7 +8,7 @@ from datetime import timedelta
 from oms.fulfillment.elsewhere import news
 from oms.fulfillment.events import FactKind, FulfillmentFact, Package, PackedUnits
 from oms.fulfillment.model import FulfillmentOrder, Shipment, ShipmentState
-from oms.fulfillment.progress import advance, deliver, record_deliveries, ship
+from oms.fulfillment.progress import advance, date, deliver, overtaken, record_deliveries, ship
 from oms.fulfillment.recall import answer, recall
 from oms.fulfillment.rejection import reject
 from oms.fulfillment.release import release
@@ -239,6 +239,19 @@ class Story:
         if told:
             self._keep(told.order, *([told.shipment] if told.shipment else ()))
 
+    def overtake(self) -> None:
+        """Every location's parcel arrives before anybody says that it left; then somebody does."""
+        for work in tuple(self.works.values()):
+            fact = self._fact(FactKind.DELIVERED, work.id, Package("p3", "correos", "PQ-3", 300))
+            shipping = ship(self.order, work, self._shipments, {}, fact, self.now)
+            if shipping:
+                self._keep(shipping.order, shipping.fulfillment_order, *shipping.shipments)
+        left = replace(self._fact(FactKind.SHIPPED, "any"), occurred_at=self.now - timedelta(hours=1))
+        held = defaultdict[str, Position](lambda: Position("any", "any"))
+        for shipment in tuple(self._shipments.values()):
+            if overtaken(shipment, left):
+                self._keep(date(shipment, held, left, self.now).shipment)
+
     def deliver(self) -> None:
         """Every parcel arrives."""
         for shipment in tuple(self._shipments.values()):
@@ -410,6 +423,7 @@ STEPS: Mapping[str, Callable[[Story], None]] = {
     "ship_one": lambda story: story.ship(Package("p1", "correos", "PQ-1", 300, (PackedUnits("1", 1),))),
     "ship": lambda story: story.ship(Package("p2", "correos", "PQ-2", 900)),
     "leave": lambda story: story.leave(),
+    "overtake": Story.overtake,
     "deliver": lambda story: story.deliver(),
     "travel": lambda story: story.track(ShipmentState.IN_TRANSIT),
     "turn_back": lambda story: story.track(ShipmentState.RETURNING),
@@ -450,6 +464,7 @@ def lives() -> tuple[Story, ...]:
         Story("AB").tell(
             "release", "cancel_one", "ask_back", "give_up", "serve", "release", "ask_back", "ship"
         ),
+        Story("AB").tell("release", "overtake", "deliver"),
         Story().reserve("confirmed").reserve("released").reserve("expired"),
         Story().tell(*_MOVED, "send_transfer", "receive_transfer", "close_transfer"),
         Story().tell(*_MOVED, "stop_transfer", "fall_short", "find"),

@@ -5,6 +5,7 @@ minutes later. A count has seen all that happened before it, told or not, and no
 own millisecond included.
 """
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -17,9 +18,11 @@ from hypothesis import strategies as st
 
 from infra.lab.memory_table import Change, MemoryTable
 from oms.fulfillment.events import FactKind, FulfillmentFact, Package
-from oms.inventory.model import CountBasis, Delta, Position
+from oms.inventory.model import Block, CountBasis, Delta, Position
 from oms.orders.identity import order_id
 from oms.returns.events import ReturnedUnits, ReturnFact
+from oms.returns.model import Outcome
+from oms.store import queries
 from oms.store.attributes import Item
 from oms.store.errors import Busy
 from oms.store.table import Table
@@ -77,6 +80,8 @@ class Shelf:
         fill(self.table, SKU, wh_madrid=HELD)
         self.released = [self._order(number) for number in range(self.orders)]
         self.shipped: list[str] = []
+        self.travelling: list[tuple[str, str]] = []
+        self.received: list[str] = []
 
     def _order(self, number: int) -> tuple[str, str]:
         name = f"{SKU}-{number}"
@@ -127,11 +132,23 @@ class Shelf:
                 self.history.append(Happened(at, -1, -1))
                 name, work = self.released.pop()
                 self.shipped.append(name)
+                self.travelling.append((name, work))
                 fact = FulfillmentFact(f"s-{name}", FactKind.SHIPPED, at, name, work, (Package("p1"),))
                 return lambda now: record_fulfillment(table, fact, now)
+            case "delivered" if self.travelling:
+                name, work = self.travelling.pop()
+                fact = FulfillmentFact(f"d-{name}", FactKind.DELIVERED, at, name, work, (Package("p1"),))
+                return lambda now: record_fulfillment(table, fact, now)
+            case "restock" | "scrap" if self.received:
+                name, outcome = self.received.pop(), Outcome(kind)
+                self.history += [Happened(at, -1)] if outcome is Outcome.SCRAP else []
+                disposed = (ReturnedUnits("1", 1, outcome),)
+                done = ReturnFact(f"o-{name}", at, name, "r-1", AT, disposed)
+                return lambda now: record_return(table, places, done, now)
             case "returned" if self.shipped:
                 self.history.append(Happened(at, 1))
                 name = self.shipped.pop()
+                self.received.append(name)
                 back = ReturnFact(f"r-{name}", at, name, "r-1", AT, (ReturnedUnits("1", 1),))
                 return lambda now: record_return(table, places, back, now)
         return None
@@ -160,6 +177,8 @@ def minute(number: int) -> datetime:
 
 BASES = pytest.mark.parametrize("basis", CountBasis)
 FACTS = ["receipt", "found", "lost", "shipped", "returned"]
+CHAINS = [("shipped", "delivered"), ("returned", "restock"), ("returned", "scrap")]
+"""Facts of which the later implies the earlier: told alone, it moves what both would."""
 
 
 def prepared(basis: CountBasis, kind: str) -> Shelf:
@@ -213,6 +232,123 @@ def test_two_counts_and_what_happened_between_and_after_are_told_in_any_order(or
         tells[which](minute(10 + number))
         shelf.catch_up()
     assert shelf.agrees()
+
+
+@BASES
+@pytest.mark.parametrize("chain", CHAINS, ids="-".join)
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+def test_a_fact_that_overtakes_the_one_before_it_moves_each_unit_once_whatever_is_counted_between(
+    basis: CountBasis, chain: tuple[str, str], order: tuple[int, ...]
+) -> None:
+    shelf = prepared(basis, chain[0])
+    earlier, later = (shelf.happen(kind, minute(at)) for kind, at in zip(chain, (2, 6), strict=True))
+    assert earlier and later
+    tells = [earlier, shelf.count(minute(4)), later, shelf.count(minute(8))]
+    for number, which in enumerate(order):
+        tells[which](minute(10 + number))
+        shelf.catch_up()
+    assert shelf.agrees()
+
+
+@BASES
+@pytest.mark.parametrize("chain", CHAINS, ids="-".join)
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+def test_so_it_does_when_all_counts_come_between(
+    basis: CountBasis, chain: tuple[str, str], order: tuple[int, ...]
+) -> None:
+    shelf = prepared(basis, chain[0])
+    earlier, later = (shelf.happen(kind, minute(at)) for kind, at in zip(chain, (2, 9), strict=True))
+    came = shelf.happen("receipt", minute(5), 2)
+    assert earlier and later and came
+    tells = [earlier, shelf.count(minute(3)), came, shelf.count(minute(7))]
+    later(minute(10))
+    shelf.catch_up()
+    for number, which in enumerate(order):
+        tells[which](minute(11 + number))
+        shelf.catch_up()
+    assert shelf.agrees()
+
+
+def test_who_says_twice_when_a_parcel_left_changes_nothing_more() -> None:
+    shelf = Shelf()
+    left, arrived = shelf.happen("shipped", minute(2)), shelf.happen("delivered", minute(6))
+    assert left and arrived
+    shelf.count(minute(4))(minute(7))
+    arrived(minute(8))
+    assert shelf.held.on_hand == HELD - 2, "what was counted without it seems to have left again"
+    left(minute(9))
+    held = shelf.held
+    (parcel,) = queries.shipments(shelf.table, shelf.shipped[0])
+    for tell in (left, arrived, left):
+        tell(minute(10))
+    assert (shelf.held, queries.shipments(shelf.table, shelf.shipped[0])) == (held, (parcel,))
+    assert [entry.kinds for entry in parcel.journal] == [("shipped",), ("delivered",), ("dated",)]
+    assert shelf.agrees()
+
+
+@pytest.mark.parametrize("chain", CHAINS, ids="-".join)
+def test_a_fact_that_is_dated_after_the_one_that_it_implies_dates_nothing(chain: tuple[str, str]) -> None:
+    """The clocks of a location and a carrier are not the same."""
+    shelf = prepared(CountBasis.PHYSICAL, chain[0])
+    first, second = (shelf.happen(kind, minute(at)) for kind, at in zip(chain, (6, 5), strict=True))
+    assert first and second
+    second(minute(7))
+    held = shelf.held
+    first(minute(8))
+    assert shelf.held == held
+
+
+def test_units_disposed_of_at_several_times_are_all_received_when_their_receipt_says() -> None:
+    shelf = Shelf(orders=1)
+    name = place_order(
+        shelf.table, shelf.places, command(line(SKU, 3), channel_order_id="three"), START
+    ).order.order_id
+    (work,) = release_order(shelf.table, shelf.places, name, START)
+    fact = FulfillmentFact("s", FactKind.SHIPPED, START, name, work.id, (Package("p1"),))
+    record_fulfillment(shelf.table, fact, START)
+
+    def returned(message: str, at: int, told: int, *units: ReturnedUnits) -> None:
+        back = ReturnFact(message, minute(at), name, "r-1", AT, units)
+        for _ in range(2):
+            record_return(shelf.table, shelf.places, back, minute(told))
+        shelf.catch_up()
+
+    returned("d1", 4, 10, ReturnedUnits("1", 1, Outcome.RESTOCK))
+    returned("d2", 8, 11, ReturnedUnits("1", 1, Outcome.SCRAP))
+    there = Count(SKU, AT, HELD, minute(6), "count", "test")
+    count_stock(shelf.table, shelf.places, there, minute(12))
+    returned("r1", 1, 13, ReturnedUnits("1", 1))
+    returned("r2", 1, 14, ReturnedUnits("1", 2))
+    assert shelf.held.on_hand == HELD - 1
+    assert shelf.held.blocked == {Block.RETURNS: 1}
+    later = Count(SKU, AT, HELD, minute(7), "count", "test")
+    count_stock(shelf.table, shelf.places, later, minute(15))
+    assert shelf.held.on_hand == HELD - 1
+
+
+@pytest.mark.parametrize("chain", CHAINS, ids="-".join)
+@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
+def test_who_dies_while_telling_when_units_left_or_came_is_repeated_as_if_nothing_had_happened(
+    chain: tuple[str, str], before: bool
+) -> None:
+    number, died = 0, True
+    while died:
+        number += 1
+        shelf = prepared(CountBasis.PHYSICAL, chain[0])
+        earlier, later = (shelf.happen(kind, minute(at)) for kind, at in zip(chain, (2, 6), strict=True))
+        assert earlier and later
+        shelf.count(minute(4))(minute(7))
+        later(minute(8))
+        table, faults = shelf.table, Faults(**{"crash_before" if before else "crash_after": number})
+        client = table.client
+        table.client = faults.wrap(client)
+        with contextlib.suppress(Crash):
+            earlier(minute(9))
+        table.client = client
+        died = len(faults.calls) >= number
+        earlier(minute(10))
+        assert shelf.agrees()
+    assert number >= 4
 
 
 def test_units_promised_since_a_net_count_are_not_added_back() -> None:
@@ -340,7 +476,7 @@ def test_a_fact_that_comes_between_reading_and_writing_is_counted_in() -> None:
     assert shelf.agrees()
 
 
-KINDS = st.sampled_from(["count", *FACTS])
+KINDS = st.sampled_from(["count", *FACTS, "delivered", "restock", "scrap"])
 STEPS = st.lists(
     st.tuples(KINDS, st.integers(1, 4), st.integers(0, 5), st.booleans(), st.booleans()),
     min_size=2,
@@ -351,6 +487,13 @@ step before, and whether the stream catches up."""
 
 
 @BASES
+@example(
+    steps=[
+        ("shipped", 1, 4, False, True),
+        ("count", 1, 0, False, True),
+        ("delivered", 1, 0, False, True),
+    ]
+)
 @example(steps=[("receipt", 2, 4, False, True), ("count", 1, 0, False, True)])
 @example(steps=[("count", 1, 4, False, True), ("shipped", 1, 0, False, True)])
 @example(steps=[("count", 1, 2, False, False), ("shipped", 1, 0, False, False), ("found", 1, 0, True, False)])

@@ -1,12 +1,12 @@
 """Movements: what a write has changed, and what is missing between those that are known."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from oms.inventory.model import Block, Delta, Position
-from oms.inventory.movements import Lost, Movement, counters, subtract, with_losses
+from oms.inventory.movements import Lost, Movement, Redated, counters, subtract, with_losses
 from oms.store.attributes import Item
 from oms.store.movements import decode_movement, encode_movement, movement_of
 from oms.store.writes import Why
@@ -122,3 +122,22 @@ def test_counters_that_changed_without_a_version_are_missing_too() -> None:
     later, *rest = history(SOLD)
     tampered = replace(later, after=subtract(later.after, {"on_hand": 1}))
     assert with_losses([tampered, *rest])[0][1] == Lost(0, {"on_hand": -1})
+
+
+@pytest.mark.parametrize(("counted", "happened"), [(1, -2), (2, -2), (3, 2), (8, 2), (9, 0)])
+def test_what_is_redated_happened_when_it_is_said_and_not_when_it_was_dated(
+    counted: int, happened: int
+) -> None:
+    """Two units that left at 2, and two that an earlier movement had leave at 8: who sums up has both."""
+
+    def minute(number: int) -> datetime:
+        return NOW + timedelta(minutes=number)
+
+    told = Redated(minute(8), {"on_hand": -2})
+    why = Why("shipped", "O-1", "fulfillment", minute(9), minute(2), (told,))
+    after = BEGINNING.moved(Delta(on_hand=-2))
+    made = movement_of(image(BEGINNING), image(after) | {"why": why.stored()})
+    assert made is not None
+    assert made.redated == (told,)
+    assert decode_movement(encode_movement(made) | {"PK": "MV#A#1#wh-madrid", "SK": f"{made.v:012d}"}) == made
+    assert made.since(minute(counted), "on_hand") == happened

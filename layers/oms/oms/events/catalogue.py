@@ -332,6 +332,11 @@ CATALOGUE: Mapping[str, EventType[Any]] = {
         },
         data.parcel,
     ),
+    "shipment.dated": EventType[Shipment](
+        "The location has said when a parcel left that was known only to have arrived.",
+        _OCCURRED,
+        data.occurred,
+    ),
     "shipment.tracked": EventType[Shipment](
         "The carrier says where a parcel is.",
         {"state": _one_of(ShipmentState), **_OCCURRED},

@@ -1,8 +1,9 @@
 """Progress: what a fact about a fulfillment order changes in it, its order, its shipments and stock."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import cast
 
 from oms.fulfillment.events import FactKind, FulfillmentFact, Package, PackedUnits
 from oms.fulfillment.model import (
@@ -14,6 +15,7 @@ from oms.fulfillment.model import (
     ShippedLine,
 )
 from oms.inventory.model import Delta, Deltas, Position, add
+from oms.inventory.movements import Redated
 from oms.orders.model import Entry, Order, OrderLine
 from oms.orders.status import is_complete
 
@@ -44,6 +46,15 @@ class Shipping:
     fulfillment_order: FulfillmentOrder
     shipments: tuple[Shipment, ...]
     deltas: Deltas
+
+
+@dataclass(frozen=True, slots=True)
+class Dated:
+    """What it changes to know when a parcel left; what of earlier movements happened then, by sku."""
+
+    shipment: Shipment
+    deltas: Deltas
+    redated: Mapping[str, tuple[Redated, ...]]
 
 
 def advance(fulfillment_order: FulfillmentOrder, kind: FactKind, now: datetime) -> FulfillmentOrder:
@@ -103,6 +114,7 @@ def ship(
         if not package.lines and not _everything(requests):
             continue  # it holds all that remained, and nothing did
         contents: list[ShippedLine] = []
+        moved: list[list[object]] = []
         for packed in package.lines or _everything(requests):
             request = requests.get(packed.line_id)
             line = lines.get(packed.line_id)
@@ -120,7 +132,13 @@ def ship(
                 gone = Delta(on_hand=-packed.units, allocated=-explained)
                 left = seen.unseen(gone, fact.occurred_at)
                 add(deltas, request.sku, fulfillment_order.location, left)
-        shipments.append(_shipment(order, fulfillment_order, package, shipment_id, contents, fact, now))
+                moved.append([request.sku, packed.units, explained])
+        told = _occurred(fact) | ({"moved": moved} if fact.kind is FactKind.DELIVERED else {})
+        shipments.append(
+            _shipment(order, fulfillment_order, package, shipment_id, contents, fact).written(
+                now, "shipped", data=told
+            )
+        )
     if not shipments:
         return None
     shipped = fulfillment_order.with_lines(requests)
@@ -137,6 +155,40 @@ def ship(
         tuple(shipments),
         deltas,
     )
+
+
+def overtaken(shipment: Shipment, fact: FulfillmentFact) -> bool:
+    """Whether a shipped fact tells when a parcel left that was known only to have arrived, by then."""
+    first = shipment.journal[0].data
+    dated = any("dated" in entry.kinds for entry in shipment.journal)
+    return "moved" in first and not dated and _time_of(first) > fact.occurred_at
+
+
+def date(
+    shipment: Shipment, positions: Mapping[str, Position], fact: FulfillmentFact, now: datetime
+) -> Dated:
+    """Record when an overtaken parcel left: what was counted between then and its arrival has left it out.
+
+    Args:
+        shipment: as it stands.
+        positions: at its location, by sku, as seen now.
+        fact: the message that it was shipped.
+        now: time of the write, UTC.
+    """
+    first = shipment.journal[0].data
+    was = _time_of(first)
+    deltas: Deltas = {}
+    redated: dict[str, tuple[Redated, ...]] = {}
+    for sku, units, explained in cast(Iterable[tuple[str, int, int]], first["moved"]):
+        gone = Delta(on_hand=-units, allocated=-explained)
+        add(deltas, sku, shipment.location, positions[sku].redated(gone, was, fact.occurred_at))
+        moved = Redated(was, {"on_hand": -units, "allocated": -explained})
+        redated[sku] = (*redated.get(sku, ()), moved)
+    return Dated(shipment.written(now, "dated", data=_occurred(fact)), deltas, redated)
+
+
+def _time_of(told: Mapping[str, object]) -> datetime:
+    return datetime.fromisoformat(str(told["occurred_at"]))
 
 
 def deliver(shipment: Shipment, fact: FulfillmentFact, now: datetime) -> Shipment:
@@ -221,7 +273,6 @@ def _shipment(
     shipment_id: str,
     contents: list[ShippedLine],
     fact: FulfillmentFact,
-    now: datetime,
 ) -> Shipment:
     return Shipment(
         order_id=order.order_id,
@@ -234,9 +285,9 @@ def _shipment(
         carrier=package.carrier,
         tracking_number=package.tracking_number,
         weight_g=package.weight_g,
-    ).written(now, "shipped", data=_occurred(fact))
+    )
 
 
-def _occurred(fact: FulfillmentFact) -> dict[str, str]:
+def _occurred(fact: FulfillmentFact) -> dict[str, object]:
     """What the journal of a shipment keeps of a fact: `state_at` is overwritten by the next."""
     return {"occurred_at": fact.occurred_at.isoformat()}

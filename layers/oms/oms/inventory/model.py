@@ -127,6 +127,10 @@ class Position:
             return delta
         return replace(delta, on_hand=delta.allocated if self.counted_net else 0)
 
+    def redated(self, delta: "Delta", was: datetime, moment: datetime) -> "Delta":
+        """What is left to change when something turns out to have happened at `moment` and not at `was`."""
+        return Delta(on_hand=self.unseen(delta, moment).on_hand - self.unseen(delta, was).on_hand)
+
     def moved(self, delta: "Delta") -> "Position":
         """This position after a change, at its next version."""
         reasons = {*self.blocked, *delta.blocked}
@@ -168,8 +172,8 @@ class SupplyKind(StrEnum):
 class Supply:
     """Units of a sku that are expected at a location by `due` (UTC).
 
-    `received` of the expected units have come in. `promised` are those of a transfer that orders have already:
-    what only waits has no claim on any supply. No more comes once it is `closed`.
+    `received` of the expected units have come in. `promised` are those of a transfer that orders have
+    already: what only waits has no claim on any supply. No more comes once it is `closed`.
     """
 
     sku: str

@@ -11,6 +11,18 @@ type Counters = Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
+class Redated:
+    """Units of an earlier movement, dated `was` (UTC), that turn out to have come or gone before that.
+
+    A fact that tells of an earlier one, a delivery of a shipment, may overtake it: only the earlier one knows
+    when it happened.
+    """
+
+    was: datetime
+    units: Counters
+
+
+@dataclass(frozen=True, slots=True)
 class Movement:
     """One write of a position.
 
@@ -25,6 +37,7 @@ class Movement:
         actor: who did it: a function, the name of a token.
         at: when it was written, UTC.
         occurred_at: when it happened, UTC, by the clock of whoever told it.
+        redated: what of earlier movements happened then, too.
     """
 
     sku: str
@@ -37,6 +50,12 @@ class Movement:
     actor: str
     at: datetime
     occurred_at: datetime
+    redated: tuple[Redated, ...] = ()
+
+    def since(self, moment: datetime, name: str) -> int:
+        """What of this movement has happened to a counter from a time on; what is redated may be undone."""
+        gone = sum(one.units.get(name, 0) for one in self.redated if self.occurred_at < moment <= one.was)
+        return (self.change.get(name, 0) if self.occurred_at >= moment else 0) - gone
 
     @property
     def before(self) -> Counters:

@@ -5,11 +5,13 @@ its hands is owed, whatever is found out about it later. Whichever message comes
 a request may follow the receipt, a receipt the disposition, and the end is the same.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import cast
 
 from oms.inventory.model import Block, Delta, Deltas, Position, add
+from oms.inventory.movements import Redated
 from oms.orders.model import Order
 from oms.orders.status import fulfillment_status
 from oms.payments.refunds import Refund, refund_due
@@ -50,7 +52,8 @@ class Change:
     """What a message writes, all in one transaction; order and return are the known ones when it does not.
 
     `received` counts the units that this message brought in, `disposed` those that it disposed of;
-    `exceptions` has the codes of those opened.
+    `exceptions` has the codes of those opened. `redated` is what of earlier movements happened when it did,
+    by sku.
     """
 
     order: Order
@@ -60,6 +63,7 @@ class Change:
     received: int = 0
     disposed: Mapping[Outcome, int] = field(default_factory=dict)
     exceptions: tuple[str, ...] = ()
+    redated: Mapping[str, tuple[Redated, ...]] = field(default_factory=dict)
 
 
 def request(known: Known, message: ReturnRequest, now: datetime) -> Change:
@@ -106,9 +110,10 @@ def record(known: Known, fact: ReturnFact, positions: Mapping[str, Position], no
 
     On hand and blocked rise with each unit that comes in; a count of the position later than that has found
     it there already, so on hand is not moved again. Units disposed of that the location has not reported as
-    received came in with the disposition; the report that follows then explains them and moves nothing. Units
-    beyond those announced are blocked like the others, without money, under an exception of the order. Units
-    of a line that the order does not have are kept on the return and touch no stock.
+    received came in with the disposition; the report that follows then says when they did, and moves only
+    what was counted between. Units beyond those announced are blocked like the others, without money, under
+    an exception of the order. Units of a line that the order does not have are kept on the return and touch
+    no stock.
 
     Args:
         known: the order with its returns and refunds.
@@ -131,15 +136,24 @@ def record(known: Known, fact: ReturnFact, positions: Mapping[str, Position], no
         lines[units.line_id] = line.with_place(place.plus(units.units, units.outcome))
     received: dict[str, int] = {}
     deltas: Deltas = {}
+    dated: list[list[object]] = []
+    redated: dict[str, tuple[Redated, ...]] = {}
     for line_id, old in before.items():
         new = lines[line_id].place(fact.location)
         if new.arrived > old.arrived:
             received[line_id] = new.arrived - old.arrived
         ordered = known.order.line(line_id)
         if ordered is not None and ordered.touches_stock and ordered.sku is not None:
-            delta = positions[ordered.sku].unseen(_moved(old, new), fact.occurred_at)
-            if delta.on_hand or any(delta.blocked.values()):
-                add(deltas, ordered.sku, fact.location, delta)
+            sku, held = ordered.sku, positions[ordered.sku]
+            delta = held.unseen(_moved(old, new), fact.occurred_at)
+            explained = new.reported - old.reported - received.get(line_id, 0)
+            for was, units in _overtaken(seen, line_id, fact.location, explained):
+                dated.append([line_id, was.isoformat(), units])
+                if was > fact.occurred_at:
+                    delta += held.redated(Delta(on_hand=units), was, fact.occurred_at)
+                    redated[sku] = (*redated.get(sku, ()), Redated(was, {"on_hand": units}))
+            if delta.on_hand or any(delta.blocked.values()) or sku in redated:
+                add(deltas, sku, fact.location, delta)
     disposed = [[units.line_id, str(units.outcome), units.units] for units in fact.lines if units.outcome]
     data: dict[str, object] = {"received": received} if received or not disposed else {}
     data |= {"disposed": disposed} if disposed else {}
@@ -147,11 +161,12 @@ def record(known: Known, fact: ReturnFact, positions: Mapping[str, Position], no
         "message": fact.message_id,
         "location": fact.location,
         "occurred_at": fact.occurred_at.isoformat(),
-    }
+    } | ({"dated": dated} if dated else {})
     recorded = seen.with_lines(lines).written(now, *data, data=origin | data)
     return replace(
         _settled(known, recorded, now),
         deltas=deltas,
+        redated=redated,
         received=sum(received.values()),
         disposed=_by_outcome(fact.lines),
     )
@@ -197,6 +212,28 @@ def _moved(old: Place, new: Place) -> Delta:
     for outcome, units in new.disposed.items():
         delta += _times(DISPOSITIONS[outcome], units - old.disposed.get(outcome, 0))
     return delta
+
+
+def _overtaken(return_: Return, line_id: str, location: str, units: int) -> Iterator[tuple[datetime, int]]:
+    """When units came in, as far as anybody knew, of which the receipt was told after their disposition.
+
+    Args:
+        return_: as it was before the receipt.
+        line_id: whose.
+        location: where.
+        units: how many, the earliest first; none when it is not above 0.
+    """
+    told = [entry.data for entry in return_.journal if entry.data.get("location") == location]
+    dated = [one for data in told for one in cast(Iterable[tuple[str, str, int]], data.get("dated", ()))]
+    known = sum(count for name, _, count in dated if name == line_id)
+    for data in told:
+        came = cast(Mapping[str, int], data.get("received", {})) if "disposed" in data else {}
+        count = came.get(line_id, 0)
+        left = count - min(known, count)
+        known -= count - left
+        if (taken := min(left, units)) > 0:
+            units -= taken
+            yield datetime.fromisoformat(str(data["occurred_at"])), taken
 
 
 def _times(delta: Delta, units: int) -> Delta:

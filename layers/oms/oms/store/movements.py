@@ -5,12 +5,13 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 from oms.inventory.model import Position
-from oms.inventory.movements import Movement, counters, subtract
+from oms.inventory.movements import Movement, Redated, counters, subtract
 from oms.store import keys
 from oms.store.attributes import Item, millis, moment
 from oms.store.errors import Busy
 from oms.store.stock import decode_position
 from oms.store.table import Table
+from oms.store.writes import encode_redated
 
 _OUT_OF_ORDER = timedelta(minutes=1)
 """How much earlier a later write may be dated: each has the time at which its command began."""
@@ -44,12 +45,13 @@ def movement_of(old: Item | None, new: Item) -> Movement | None:
         why["actor"],
         moment(why["at"]),
         moment(why.get("occurred_at", why["at"])),
+        decode_redated(why.get("redated", ())),
     )
 
 
 def encode_movement(movement: Movement) -> Item:
     """A movement's attributes, without its key."""
-    return {
+    item: Item = {
         "t": "movement",
         "sv": 1,
         "change": dict(movement.change),
@@ -60,6 +62,7 @@ def encode_movement(movement: Movement) -> Item:
         "at": millis(movement.at),
         "occurred_at": millis(movement.occurred_at),
     }
+    return item | ({"redated": encode_redated(movement.redated)} if movement.redated else {})
 
 
 def decode_movement(item: Item) -> Movement:
@@ -72,8 +75,14 @@ def decode_movement(item: Item) -> Movement:
         v=int(stored["SK"]),
         at=moment(stored["at"]),
         occurred_at=moment(stored.get("occurred_at", stored["at"])),
+        redated=decode_redated(stored.get("redated", ())),
         **{name: stored[name] for name in ("change", "after", "reason", "ref", "actor")},
     )
+
+
+def decode_redated(stored: Iterable[tuple[int, dict[str, int]]]) -> tuple[Redated, ...]:
+    """What a write says of earlier movements, as `oms.store.writes.encode_redated` keeps it."""
+    return tuple(Redated(moment(was), units) for was, units in stored)
 
 
 def keep_movements(table: Table, movements: Iterable[Movement]) -> None:

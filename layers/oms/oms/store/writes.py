@@ -1,11 +1,12 @@
 """The writes that the system makes, each with the condition that makes it safe to repeat or to race."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
 from oms.inventory.model import Delta, DemandChange, Position
+from oms.inventory.movements import Redated
 from oms.store import keys
 from oms.store.attributes import Item, Value, millis
 from oms.store.keys import Key
@@ -54,7 +55,8 @@ def remove(key: Key) -> Write:
 class Why:
     """Why a position changes: a reason, what it belongs to, who did it (a function, a token), when (UTC).
 
-    A fact has also happened at a time, `occurred_at` (UTC), by the clock of whoever tells it.
+    A fact has also happened at a time, `occurred_at` (UTC), by the clock of whoever tells it, and may tell of
+    earlier movements that what they moved had `redated` then, too.
     """
 
     reason: str
@@ -62,13 +64,19 @@ class Why:
     actor: str
     at: datetime
     occurred_at: datetime | None = None
+    redated: tuple[Redated, ...] = ()
 
     def stored(self) -> Item:
         """As kept on the position, from where the movement is written."""
         item: Item = {"reason": self.reason, "ref": self.ref, "actor": self.actor, "at": millis(self.at)}
         if self.occurred_at is not None and self.occurred_at != self.at:
             item["occurred_at"] = millis(self.occurred_at)
-        return item
+        return item | ({"redated": encode_redated(self.redated)} if self.redated else {})
+
+
+def encode_redated(redated: Iterable[Redated]) -> Value:
+    """What a write says of earlier movements: when they were dated, and the units."""
+    return [[millis(one.was), dict(one.units)] for one in redated]
 
 
 def move(
@@ -118,7 +126,7 @@ def move(
     conditions = [f"#{name} >= :least_{name}" for name in minimum]
     values = adds | defaults | {f"least_{name}": units for name, units in minimum.items()}
     sets: dict[str, Value] = {"why": why.stored()}
-    if delta.on_hand:
+    if delta.on_hand or why.redated:
         times = why.at, why.occurred_at, seen.moved_at if seen else None
         sets["moved_at"] = millis(max(time for time in times if time))
     values |= sets

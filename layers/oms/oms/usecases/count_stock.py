@@ -92,6 +92,6 @@ def _since(table: Table, seen: Position, as_of: datetime, net: bool) -> Delta:
     last = seen.written_at if net else seen.moved_at
     if last is None or last < as_of:
         return Delta()
-    later = [made.change for made in movements_back_to(table, seen, as_of) if made.occurred_at >= as_of]
-    on_hand, allocated = (sum(change.get(name, 0) for change in later) for name in ("on_hand", "allocated"))
+    later = list(movements_back_to(table, seen, as_of))
+    on_hand, allocated = (sum(made.since(as_of, name) for made in later) for name in ("on_hand", "allocated"))
     return Delta(on_hand=on_hand, allocated=allocated)

@@ -1,11 +1,21 @@
 """Record what a location or carrier reports about a fulfillment order, from accepted to delivered."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from oms.fulfillment.events import FactKind, FulfillmentFact
 from oms.fulfillment.model import FulfillmentOrder, Shipment
-from oms.fulfillment.progress import REACHED, advance, deliver, record_deliveries, ship, skus_shipped
+from oms.fulfillment.progress import (
+    REACHED,
+    advance,
+    date,
+    deliver,
+    overtaken,
+    record_deliveries,
+    ship,
+    skus_shipped,
+)
 from oms.fulfillment.recall import ANSWERS, answer
 from oms.orders.model import POSITION_SHORT
 from oms.payments.refunds import Refund
@@ -46,8 +56,8 @@ class Recorded:
 def record_fulfillment(table: Table, fact: FulfillmentFact, now: datetime) -> Recorded:
     """Record a fact, once, in whatever order facts arrive.
 
-    A delivery of packages that nobody has reported as shipped records the shipment first; one that names no
-    package means all parcels of the fulfillment order.
+    A delivery of packages that nobody has reported as shipped records the shipment first, dated as it arrived
+    until somebody says when it left; one that names no package means all parcels of the fulfillment order.
 
     Args:
         table: the store.
@@ -112,11 +122,14 @@ def _answer(table: Table, fact: FulfillmentFact, now: datetime) -> Recorded:
 
 def _ship(table: Table, fact: FulfillmentFact, now: datetime) -> Recorded:
     known = _shipments(table, fact.order_id)
+    for shipment in _named(known, fact) if fact.kind is FactKind.SHIPPED else ():
+        if overtaken(shipment, fact):
+            _date(table, shipment, fact, now)
     if known.keys() >= {f"{fact.fulfillment_order}.{package.package_id}" for package in fact.packages}:
         return Recorded()
     work = _fulfillment_order(table, fact)
     order = queries.known_order(table, fact.order_id)
-    positions = {sku: read_position(table, sku, work.location) for sku in sorted(skus_shipped(work, fact))}
+    positions = {sku: read_position(table, sku, work.location) for sku in skus_shipped(work, fact)}
     shipping = ship(order, work, known, positions, fact, now)
     if shipping is None:
         return Recorded()
@@ -139,6 +152,29 @@ def _ship(table: Table, fact: FulfillmentFact, now: datetime) -> Recorded:
     )
     opened = shipping.order.exceptions[len(order.exceptions) :]
     return Recorded(shipped=len(shipping.shipments), exceptions=tuple(exception.code for exception in opened))
+
+
+def _date(table: Table, shipment: Shipment, fact: FulfillmentFact, now: datetime) -> None:
+    """Take down when a parcel left that was known only to have arrived."""
+    skus = {line.sku for line in shipment.lines}
+    positions = {sku: read_position(table, sku, shipment.location) for sku in skus}
+    dated = date(shipment, positions, fact, now)
+    work = f"{shipment.order_id}-{shipment.fulfillment_order}"
+    why = Why("shipped", work, "fulfillment", now, fact.occurred_at)
+    table.commit(
+        replace_item(
+            keys.shipment(shipment.order_id, shipment.id), encode_shipment(dated.shipment), shipment.v
+        ),
+        *(
+            move(sku, location, delta, replace(why, redated=dated.redated[sku]), seen=positions[sku])
+            for (sku, location), delta in sorted(dated.deltas.items())
+        ),
+    )
+
+
+def _named(known: Mapping[str, Shipment], fact: FulfillmentFact) -> list[Shipment]:
+    names = (f"{fact.fulfillment_order}.{package.package_id}" for package in fact.packages)
+    return [known[name] for name in names if name in known]
 
 
 def _deliver(table: Table, fact: FulfillmentFact, now: datetime) -> int:

@@ -1,5 +1,6 @@
 """Record a return: its request, what came in at a location, what became of it there."""
 
+import dataclasses
 from datetime import datetime
 
 from oms.inventory.model import Position
@@ -50,7 +51,7 @@ def _record(table: Table, message: ReturnRequest | ReturnFact, now: datetime) ->
         change = request(known, message, now)
     else:
         skus = skus_moved(known.order, message)
-        positions = {sku: read_position(table, sku, message.location) for sku in sorted(skus)}
+        positions = {sku: read_position(table, sku, message.location) for sku in skus}
         change = record(known, message, positions, now)
     writes = _writes(known, change, positions, message.occurred_at, now)
     if writes:
@@ -75,7 +76,8 @@ def _writes(
         writes.append(create(keys.refund(after.order_id, change.refund.id), encode_refund(change.refund)))
     why = Why(f"return_{after.journal[-1].kinds[-1]}", after.public_id, "returns", now, at)
     for (sku, location), delta in sorted(change.deltas.items()):
-        writes.append(move(sku, location, delta, why, seen=positions[sku]))
+        dated = dataclasses.replace(why, redated=change.redated.get(sku, ()))
+        writes.append(move(sku, location, delta, dated, seen=positions[sku]))
     return writes
 
 
