@@ -68,12 +68,20 @@ def run_verify(args: argparse.Namespace) -> None:
 
 def run_parse(args: argparse.Namespace) -> None:
     """Print what a payload means."""
-    message = _inbound(adapter(args.channel), args.topic, args.channel_id, args.payload.read_bytes())
+    message = inbound(adapter(args.channel), args.topic, args.channel_id, args.payload.read_bytes())
     for command in adapter(args.channel).parse(message):
         print(json.dumps(to_document(command), ensure_ascii=False, separators=(",", ":")))
 
 
-def _inbound(kind: Adapter, topic: str | None, channel_id: str | None, content: bytes) -> Inbound:
+def inbound(kind: Adapter, topic: str | None, channel_id: str | None, content: bytes) -> Inbound:
+    """The delivery that a file stands for.
+
+    Args:
+        kind: the adapter of the channel that sent it.
+        topic: the vendor's topic, or the name of a stored shape; None for what the headers say.
+        channel_id: id of the channel; None for its kind.
+        content: a body, or a capture `{headers, body}`.
+    """
     headers = Headers()
     capture = _capture(content)
     if capture is not None:
