@@ -19,6 +19,7 @@ from moto import mock_aws
 from functions.api import handler as api_function
 from functions.api.routes import ROUTES
 from functions.api.routing import find
+from oms.channels.catalogues import Shown
 from oms.channels.exchange import Api, Request, Response
 from oms.channels.headers import Headers
 from oms.events.publish import Queue
@@ -833,6 +834,19 @@ def _post(path: str, body: object, *, key: str | None = None, which: str = "") -
     use = _route("POST", path, lambda table: _answered(Rest().post(path, body, key=key)))
     return replace(use, what=f"{use.what}{which}")
 
+    shown = Shown("9", "1", None, skus[0], "Mug", 1)
+    stale = Difference(ListingKind.STOCK, "9", skus[0], 0, 1, shown)
+    shop = network().channels["shop-es"]
+    yield Use(
+        "oms listings check",
+        "Compare a listing with what its channel shows",
+        lambda table: list(check_listings(table, network(), "shop-es", [shown], NOW)),
+    )
+    yield Use(
+        "oms listings check",
+        "Have a channel told again",
+        lambda table: mend(table, queue, shop, stale, NOW),
+    )
 
 def _delete(path: str) -> Use:
     return _route("DELETE", path, lambda table: _answered(Rest().call("DELETE", path)))

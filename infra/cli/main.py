@@ -25,6 +25,7 @@ GROUPS: dict[str, tuple[str, str]] = {
     "import": ("infra.cli.imports", "import catalogue, stock and supply from files"),
     "lab": ("infra.cli.lab", "find faults by simulation"),
     "ledger": ("infra.cli.ledger", "prove every unit of stock"),
+    "listings": ("infra.cli.listings", "compare what channels show with what we have"),
     "privacy": ("infra.cli.privacy", "answer privacy requests"),
     "seed": ("infra.cli.seed", "configure a believable retailer with stock on the local stack"),
     "soak": ("infra.cli.soak", "sell on the local stack while its workers are killed"),

@@ -55,6 +55,7 @@ EXEMPT: Mapping[str, str] = {
     "subscribe": "configuration of who is told; nobody subscribes in the lab",
     "notify_subscribers": "speaks to servers of others, which the lab does not have",
     "postponing": "what servers of others make wait, which the lab does not have",
+    "check_listings": "an operator's command, which reads the servers of others",
     "push_cancel": "speaks to servers of others, which the lab does not have",
     "push_refund": "speaks to servers of others, which the lab does not have",
     "leave_to_person": "what servers of others refuse, which the lab does not have",

@@ -139,7 +139,7 @@ def push_stock(
     if listing.claimed_until is not None and listing.claimed_until > now:
         queue.send([_soon(document, listing, now)])
         return Pushed.BUSY
-    if _known(channel, listing.published, _units(table, network, channel, listing.sku, now)):
+    if knows(channel, listing.published, units_for_sale(table, network, channel, listing.sku, now)):
         return Pushed.UNCHANGED
     if listing.published is not None and listing.published_at and now < listing.published_at + PACE:
         return _at_its_pace(table, queue, document, listing, listing.published_at + PACE, now)
@@ -149,7 +149,7 @@ def push_stock(
     except Cancelled:
         queue.send([_soon(document, listing, now)])
         return Pushed.BUSY
-    units = _units(table, network, channel, listing.sku, now)
+    units = units_for_sale(table, network, channel, listing.sku, now)
     key = f"{listing.item_id}-{claimed.v}"
     try:
         publishing(channel.kind).push_stock(opened(channel.id), Level(claimed, units, key, now))
@@ -160,7 +160,7 @@ def push_stock(
     return Pushed.TOLD
 
 
-def _known(channel: Channel, published: int | None, units: int) -> bool:
+def knows(channel: Channel, published: int | None, units: int) -> bool:
     """Whether the channel knows as much as it needs to: between two large numbers there is no difference."""
     large = channel.stock_threshold
     return published is not None and (
@@ -225,7 +225,7 @@ def _write(table: Table, changed: Listing) -> Listing:
     return written
 
 
-def _units(table: Table, network: Network, channel: Channel, sku: str, now: datetime) -> int:
+def units_for_sale(table: Table, network: Network, channel: Channel, sku: str, now: datetime) -> int:
     """What the channel may sell now, in the unit that it sells, read consistently."""
     stocks = read_wanted(table, [sku], consistent=True)
     units = offer(stocks, sku, Asker(channel), network, now).ats
