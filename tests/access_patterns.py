@@ -38,6 +38,8 @@ from oms.orders.records import (
     ListingRecorded,
     PaymentKind,
     PaymentRecorded,
+    PrivacyKind,
+    PrivacyRequested,
     ReturnedLine,
     ReturnRecorded,
     ReturnStatus,
@@ -152,6 +154,7 @@ _PK = (
     (r"TOK#.+", "TOK#<hash>"),
     (r"I#.+", "I#<sender>#<key>"),
     (r"TOKENS", "TOKENS"),
+    (r"PRV#.+", "PRV#<channel>"),
     (r"W#\w+#\d\d", "W#<stage>#<shard>"),
     (r"N#.+", "N#<location>#<state>"),
     (r"B#.+", "B#<sku>"),
@@ -175,6 +178,7 @@ _SK = (
     (r"R#.*", "R#<return>"),
     (r"M#.*", "M#<refund>"),
     (r"Y#.*", "Y#<payment>"),
+    (r"C#.*", "C#<fulfillment>"),
     (r"W#.*", "W#<sku>"),
     (r"P#.*", "P#<location>"),
     (r"D#.*", "D#<pool>"),
@@ -621,6 +625,19 @@ def _cancelled(table: Table, skus: Sequence[str]) -> Iterator[Use]:
         occurred_at=NOW,
     )
     yield Use("intake", "Record a payment", lambda table: record_money(table, paid, NOW))
+    timed = network(channel=replace(CHANNEL, payment_hours=1))
+    place_order(table, timed, _order(skus, "5015", payments=()), NOW)
+    ended = order_id("shop-es", "5015")
+    yield Use(
+        "sourcing",
+        "Cancel an order that nobody has paid in time",
+        lambda table: expire_unpaid(table, timed, ended, LATER),
+    )
+    forget = PrivacyRequested("shop-es", "shopify", PrivacyKind.ERASE_CUSTOMER, None, ("5015",), NOW)
+    yield Use("intake", "Honour a privacy request", lambda table: honour_privacy(table, forget, NOW))
+    yield Use("sourcing", "Erase an order of a person", lambda table: erase_order(table, late, NOW))
+    yield Use("oms privacy", "List the requests of a channel", lambda table: read_requests(table, "shop-es"))
+    yield Use("oms privacy", "Erase a shop", lambda table: erase_channel(table, "none", NOW))
     gone = FulfillmentRecorded(
         *("shop-es", "shopify", "5005", "f-1", version, FulfillmentOutcome.SHIPPED, None),
         *((UnitsOfLine("701", 1),), (), NOW),

@@ -26,6 +26,7 @@ from oms.orders.judgement import judge
 from oms.orders.model import POSITION_SHORT, Order, Stage
 from oms.orders.moving import MoveRequest, move
 from oms.orders.placing import IN_TURN, place
+from oms.orders.privacy import erased, still_needed, without_customer
 from oms.orders.records import (
     FulfillmentOutcome,
     FulfillmentRecorded,
@@ -252,6 +253,17 @@ class Story:
             if overtaken(shipment, left):
                 self._keep(date(shipment, held, left, self.now).shipment)
 
+    def erase(self) -> None:
+        """The customer wants to be forgotten."""
+        if still_needed(self.order):
+            self._keep(self.order.written(self.now, "erasure_postponed"))
+            return
+        self.body = erased(self.body)
+        self._keep(
+            without_customer(self.order, self.now),
+            *(work.written(self.now, "personal_data_erased") for work in self.works.values()),
+        )
+
     def deliver(self) -> None:
         """Every parcel arrives."""
         for shipment in tuple(self._shipments.values()):
@@ -424,6 +436,7 @@ STEPS: Mapping[str, Callable[[Story], None]] = {
     "ship": lambda story: story.ship(Package("p2", "correos", "PQ-2", 900)),
     "leave": lambda story: story.leave(),
     "overtake": Story.overtake,
+    "erase": lambda story: story.erase(),
     "deliver": lambda story: story.deliver(),
     "travel": lambda story: story.track(ShipmentState.IN_TRANSIT),
     "turn_back": lambda story: story.track(ShipmentState.RETURNING),
@@ -460,7 +473,7 @@ def lives() -> tuple[Story, ...]:
             "cancel_one", "release", "channel_cancels", "refuse_to", "ship_one", "channel_cancels"
         ),
         Story("AB").tell("release", "cancel_one", "give_up", "reject", "reject", "cancel"),
-        Story("AB").tell("leave", "release", "leave", "ship"),
+        Story("AB").tell("leave", "erase", "release", "leave", "ship", "erase"),
         Story("AB").tell(
             "release", "cancel_one", "ask_back", "give_up", "serve", "release", "ask_back", "ship"
         ),

@@ -176,6 +176,12 @@ class ChannelSettings(Closed):
         Units | None,
         Doc("Changes of stock above it are not told, unless they cross it; null: all are."),
     ] = None
+    payment_hours: Annotated[
+        int | None,
+        Ge(1),
+        Le(8760),
+        Doc("Hours after which an order that nobody has paid is cancelled; null: it is kept."),
+    ] = None
     gives_refunds: Annotated[
         bool, Doc("Whether it is asked to give back the money that is due for its orders.")
     ] = False

@@ -15,6 +15,7 @@ from oms.orders.records import (
     FulfillmentRecorded,
     ListingRecorded,
     PaymentRecorded,
+    PrivacyRequested,
     RefundRecorded,
     ReturnRecorded,
     StockRecorded,
@@ -30,6 +31,7 @@ from oms.usecases.cancel_order import cancel_by_channel
 from oms.usecases.fetch_resource import to_fetch
 from oms.usecases.figures import count_cancellation, count_order
 from oms.usecases.heat import Heat, Hot
+from oms.usecases.honour_privacy import honour_privacy
 from oms.usecases.place_order import place_order
 from oms.usecases.record_elsewhere import record_elsewhere
 from oms.usecases.record_listing import record_listing
@@ -109,6 +111,9 @@ def _execute(table: Table, command: Command) -> None:
             logger.note(order_id=left.order.order_id if left else None, shipped=left.shipped if left else 0)
             for code in left.exceptions if left else ():
                 metrics.add(Metric.EXCEPTIONS_OPENED, code=code)
+        case PrivacyRequested():
+            asked = honour_privacy(table, command, datetime.now(UTC))
+            logger.note(privacy=asked.id, asked=str(asked.kind), orders=len(asked.orders))
         case StockRecorded() | FulfillmentOrderRecorded():
             logger.note(ignored=_IGNORED[type(command)])
         case TrackingRecorded():

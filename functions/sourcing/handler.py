@@ -13,7 +13,9 @@ from oms.runtime import batch, clients, logger, metrics, settings
 from oms.runtime.metrics import Metric
 from oms.store import process
 from oms.usecases.end_reservations import expire_reservation
+from oms.usecases.erase_order import erase_order
 from oms.usecases.expect_waiting import expect_waiting
+from oms.usecases.expire_unpaid import expire_unpaid
 from oms.usecases.figures import count_cancellation
 from oms.usecases.give_up_waiting import give_up_waiting
 from oms.usecases.messages import Work, choice, page_end
@@ -90,12 +92,27 @@ def _resolve(message: Node) -> None:
         metrics.add(Metric.EXCEPTIONS_OPENED, resolved.exceptions, code=POSITION_SHORT)
 
 
+def _expire_unpaid(message: Node) -> None:
+    order_id = message.need(Node.text, "order_id")
+    expired = expire_unpaid(process.table(), process.network(), order_id, datetime.now(UTC))
+    logger.note(cancelled=expired.cancelled if expired else 0)
+    if expired:
+        count_cancellation(expired)
+
+
+def _erase(message: Node) -> None:
+    erased = erase_order(process.table(), message.need(Node.text, "order_id"), datetime.now(UTC))
+    logger.note(erased=str(erased))
+
+
 _WORK: Mapping[Work, Callable[[Node], None]] = {
     Work.RELEASE: _release,
     Work.EXPIRE: _expire,
     Work.SOURCE: _source,
     Work.SERVE: _serve,
     Work.SHORTAGE: _resolve,
+    Work.UNPAID: _expire_unpaid,
+    Work.ERASE: _erase,
     Work.EXPECT: _expect,
     Work.GIVE_UP: _give_up,
 }

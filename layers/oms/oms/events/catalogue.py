@@ -286,6 +286,12 @@ CATALOGUE: Mapping[str, EventType[Any]] = {
         {"lines": _list({"line_id": _TEXT, "delivered": {**_UNITS, "description": "Units so far, in all."}})},
         data.delivered,
     ),
+    "order.personal_data_erased": EventType[Order](
+        "What it kept of a person is gone: whoever has copied it has to forget it as well."
+    ),
+    "order.erasure_postponed": EventType[Order](
+        "What it keeps of a person is to go, and is needed until everything has left.", public=False
+    ),
     "order.closed": EventType[Order]("Everything has arrived or was cancelled, and the money is even."),
     "order.return_requested": EventType[Order]("Units are to come back: see the event of the return."),
     "order.returned": EventType[Order](
@@ -312,6 +318,9 @@ CATALOGUE: Mapping[str, EventType[Any]] = {
         "The location ships units that it was asked to give up.",
         {"lines": _UNITS_OF_LINES},
         data.cancel_refused,
+    ),
+    "fulfillment_order.personal_data_erased": EventType[FulfillmentOrder](
+        "Its address is gone, but for the country.", public=False
     ),
     "fulfillment_order.rejected": EventType[FulfillmentOrder](
         "The location says that it does not ship units; they wait for another source.",

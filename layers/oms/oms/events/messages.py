@@ -71,6 +71,16 @@ def expire(reservation: str) -> Message:
     return Message({"type": str(WorkStage.EXPIRE), "reservation": reservation}, reservation)
 
 
+def expire_unpaid(order_id: str) -> Message:
+    """Asks `sourcing` to cancel an order unless somebody has paid."""
+    return Message({"type": str(WorkStage.UNPAID), "order_id": order_id}, order_id)
+
+
+def erase(order_id: str) -> Message:
+    """Asks `sourcing` to remove what an order keeps of a person, if it is done."""
+    return Message({"type": str(WorkStage.ERASE), "order_id": order_id}, order_id)
+
+
 def source(order_id: str) -> Message:
     """Asks `sourcing` for the stock of an order's pending lines."""
     return Message({"type": "source", "order_id": order_id}, order_id)

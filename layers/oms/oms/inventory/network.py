@@ -106,7 +106,8 @@ class ShortOrders(StrEnum):
 class Channel:
     """One configured connection. `locations` maps the channel's own location ids to ours.
 
-    Above `stock_threshold` units of a listing the channel is not told of changes; None when it is of all.
+    An order that nobody has paid `payment_hours` after it came is cancelled; None: it is kept until somebody
+    does. Above `stock_threshold` units of a listing the channel is not told of changes; None when it is of all.
     `gives_refunds`: whether it is asked to give back the money that is due for its orders.
     """
 
@@ -118,6 +119,7 @@ class Channel:
     locations: Mapping[str, str] = field(default_factory=dict)
     short_orders: ShortOrders = ShortOrders.BACKORDER
     stock_threshold: int | None = None
+    payment_hours: int | None = None
     gives_refunds: bool = False
 
 

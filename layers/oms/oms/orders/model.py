@@ -195,7 +195,8 @@ class Order(Journaled):
     `authorized`, `captured` and `refunded` are amounts; `total` is what the customer owes for everything
     ordered, as the channel computed it. `customer_key` is the channel and its own id of the customer, nothing
     that tells who it is. `closed_at` is set once, so that later returns do not reopen the order. `due_at` is
-    when the clock looks at it next.
+    when the clock looks at it next. `pays_until` is when it is cancelled unless somebody has paid, `erase_at`
+    when the clock looks whether what it keeps of a person can go.
     """
 
     order_id: str
@@ -221,6 +222,8 @@ class Order(Journaled):
     exceptions: tuple[OpenException, ...] = ()
     due_at: datetime | None = None
     closed_at: datetime | None = None
+    pays_until: datetime | None = None
+    erase_at: datetime | None = None
 
     def line(self, line_id: str) -> OrderLine | None:
         """The line of that id, or None."""

@@ -157,6 +157,8 @@ def place(
     """
     cart = reservation if reservation and usable(reservation, command, now) else None
     entered = replace(enter(command, stocks, now), pool=channel.pool)
+    if "payment" in entered.holds:
+        entered = replace(entered, pays_until=_pays_until(channel, now))
     body = body_of(command, entered, _expanded(command, stocks).lines)
     refund = None
     if command.cancelled:
@@ -176,6 +178,11 @@ def place(
         cart.confirmed(order.order_id, now) if cart else None,
         refund=refund,
     )
+
+
+def _pays_until(channel: Channel, now: datetime) -> datetime | None:
+    """From when it came, not from when it was placed: the news that it was paid may have waited with it."""
+    return None if channel.payment_hours is None else now + timedelta(hours=channel.payment_hours)
 
 
 def _recalled(placed: Order, wish: CancelRequest, now: datetime) -> tuple[Order, Refund | None]:

@@ -19,6 +19,8 @@ class WorkStage(StrEnum):
     OPEN = "open"
     EXPIRE = "expire"
     FIRST_RELEASE = "first_release"
+    UNPAID = "unpaid"
+    ERASE = "erase"
     HELD = "held"
 
 
@@ -36,6 +38,7 @@ def work_stage(order: Order) -> tuple[WorkStage, datetime] | None:
     """The earliest work due on an order, or None when there is none.
 
     An item stands in the queue once: release comes before trying again what waits, and that before a hold.
+    One that nobody has paid and that waits is looked at with what waits.
     """
     if order.due_at is None:
         return None
@@ -43,7 +46,16 @@ def work_stage(order: Order) -> tuple[WorkStage, datetime] | None:
         return WorkStage.RELEASE, order.due_at
     if waits(order):
         return WorkStage.OPEN, order.due_at
-    return (WorkStage.HELD, order.due_at) if _unreleased(order) else None
+    if unpaid(order) and order.pays_until:
+        return WorkStage.UNPAID, order.pays_until
+    if _unreleased(order):
+        return WorkStage.HELD, order.due_at
+    return (WorkStage.ERASE, order.erase_at) if order.erase_at else None
+
+
+def unpaid(order: Order) -> bool:
+    """Whether an order is held until somebody has paid, and will not be for good."""
+    return order.pays_until is not None and "payment" in order.holds
 
 
 def _unreleased(order: Order) -> bool:

@@ -12,7 +12,7 @@ from oms.orders.cancelling import completed
 from oms.orders.model import Order
 from oms.orders.records import Outcome, PaymentKind, PaymentRecorded, RefundRecorded
 from oms.orders.status import kept_total
-from oms.payments.refunds import Refund, RefundState
+from oms.payments.refunds import Refund, RefundState, late_refund
 
 _CAPTURING = (PaymentKind.SALE, PaymentKind.CAPTURE)
 _FROM_CHANNEL = "channel."
@@ -34,6 +34,8 @@ def with_payment(
     now: datetime,
 ) -> Recorded | None:
     """Take on a payment event; None when it is known, or says less than what is known of its payment.
+
+    Money that comes for an order of which nothing is kept is due back at once.
 
     Args:
         order: the header.
@@ -59,9 +61,12 @@ def with_payment(
     if record.outcome is Outcome.SUCCESS and record.kind is PaymentKind.VOID:
         authorized = max(0, authorized - record.amount)
     paid = replace(order, authorized=authorized, captured=captured)
+    known_refunds = tuple(refunds)
     back = sum(one.amount for one in done if one.kind is PaymentKind.REFUND)
-    given, settled = _given_back(paid, refunds, back, record.payment_id, now)
-    return Recorded(_recorded(given, record.kind, record.amount, now), settled)
+    given, settled = _given_back(paid, known_refunds, max(back, _told(known_refunds)), record.payment_id, now)
+    final = _recorded(given, record.kind, record.amount, now)
+    late = late_refund(order, final, known_refunds, record.payment_id, now)
+    return Recorded(final, (*settled, *([late] if late else ())))
 
 
 def with_refund(
@@ -86,8 +91,7 @@ def with_refund(
     made = Refund(order.order_id, name, None, order.currency, record.amount, (), RefundState.SETTLED).written(
         now, "settled", data={"amount": record.amount, "currency": order.currency}
     )
-    told = [one.amount for one in refunds.values() if one.id.startswith(_FROM_CHANNEL)]
-    back = record.amount + sum(told)
+    back = record.amount + _told(refunds.values())
     given, settled = _given_back(order, refunds.values(), back, record.refund_id, now)
     return Recorded(_recorded(given, PaymentKind.REFUND, record.amount, now), (made, *settled))
 
@@ -102,6 +106,11 @@ def settled_by(refunds: Iterable[Refund], amount: int, now: datetime) -> tuple[R
             data = {"amount": refund.amount, "currency": refund.currency}
             settled.append(replace(refund, state=RefundState.SETTLED).written(now, "settled", data=data))
     return tuple(settled)
+
+
+def _told(refunds: Iterable[Refund]) -> int:
+    """What the channel has said that it has given back, by records of its own."""
+    return sum(one.amount for one in refunds if one.id.startswith(_FROM_CHANNEL))
 
 
 def _given_back(

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from oms.orders.journal import Journaled
 from oms.orders.model import Order
-from oms.orders.status import kept_total, line_total
+from oms.orders.status import OrderStatus, kept_total, line_total, order_status
 from oms.payments.money import share
 
 
@@ -111,6 +111,30 @@ def refund_due(
         return None
     refund = Refund(order.order_id, f"{return_id}.{v}", return_id, order.currency, amount, lines)
     return refund.written(now, "due", data={"amount": amount, "currency": order.currency})
+
+
+def late_refund(
+    before: Order, after: Order, refunds: Iterable[Refund], ref: str, now: datetime
+) -> Refund | None:
+    """The refund that becomes due when money comes for an order of which nothing is kept.
+
+    Args:
+        before: the header, before the money was counted.
+        after: the same with it.
+        refunds: every refund of the order.
+        ref: what the money came by.
+        now: time of the write, UTC.
+
+    Returns:
+        The refund, or None when no more was paid, or something is kept.
+    """
+    more = after.captured - before.captured
+    gone = order_status(after) is OrderStatus.CANCELLED and any(line.cancelled for line in after.lines)
+    amount = min(more, refundable(after, refunds))
+    if not gone or amount <= 0:
+        return None
+    refund = Refund(after.order_id, f"late.{ref}", None, after.currency, amount, ())
+    return refund.written(now, "due", data={"amount": amount, "currency": after.currency})
 
 
 def cancellation_refund(

@@ -75,6 +75,8 @@ def encode_order(order: Order) -> Item:
         "ex": [[known.code, known.ref, millis(known.at)] for known in order.exceptions] or None,
         "due": millis(order.due_at) if order.due_at else None,
         "cl": millis(order.closed_at) if order.closed_at else None,
+        "pu": millis(order.pays_until) if order.pays_until else None,
+        "er": millis(order.erase_at) if order.erase_at else None,
     }
     if order.customer_key:
         optional |= {"GSI2PK": keys.customer(order.customer_key), "GSI2SK": keys.iso(order.placed_at)}
@@ -108,6 +110,8 @@ def decode_order(item: Item) -> Order:
         journal=decode_journal(stored["j"]),
         due_at=moment(stored["due"]) if "due" in stored else None,
         closed_at=moment(stored["cl"]) if "cl" in stored else None,
+        pays_until=moment(stored["pu"]) if "pu" in stored else None,
+        erase_at=moment(stored["er"]) if "er" in stored else None,
         **{name: stored.get(short, 0) for name, short in _AMOUNTS.items()},
     )
 

@@ -12,6 +12,7 @@ from oms.orders.judgement import Verdict, judge, judged
 from oms.orders.model import Order, OrderBody
 from oms.orders.placing import IN_TURN
 from oms.payments.recording import settled_by
+from oms.payments.refunds import late_refund
 from oms.store import keys
 from oms.store.orders import decode_body, encode_body, encode_order
 from oms.store.placements import reclaim_writes
@@ -70,6 +71,10 @@ def judge_order(table: Table, network: Network, order: Order, command: PlaceOrde
             refunds = read_refunds(table, order.order_id, consistent=True)
             settled = settled_by(refunds.values(), final.refunded - current.refunded, now)
             writes += (refund_write(refunds[refund.id], refund) for refund in settled)
+        elif final.captured > current.captured and not judgement.wish:
+            refunds = read_refunds(table, order.order_id, consistent=True)
+            late = late_refund(current, final, refunds.values(), str(final.v), now)
+            writes += [refund_write(None, late)] if late else []
         if judgement.body:
             writes.append(put(keys.body(order.order_id), encode_body(final, judgement.body)))
         if writes:

@@ -29,6 +29,8 @@ class Work(StrEnum):
     SOURCE = "source"
     SERVE = "serve"
     SHORTAGE = "shortage"
+    UNPAID = "unpaid"
+    ERASE = "erase"
     EXPECT = "expect"
     GIVE_UP = "give_up"
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from oms.channels.payload import Json, Node
-from oms.events.messages import Message, expire, give_up, release, serve, source
+from oms.events.messages import Message, erase, expire, expire_unpaid, give_up, release, serve, source
 from oms.events.publish import Queue
 from oms.orders.claims import awaited
 from oms.orders.identity import SHARDS
 from oms.orders.model import Order
-from oms.orders.work import OPEN_RETRY, WorkStage
+from oms.orders.work import OPEN_RETRY, WorkStage, unpaid
 from oms.store import keys
 from oms.store.attributes import Item
 from oms.store.orders import decode_order
@@ -24,6 +24,8 @@ _ASKED: Mapping[WorkStage, Callable[[str], Message]] = {
     WorkStage.RELEASE: release,
     WorkStage.EXPIRE: expire,
     WorkStage.FIRST_RELEASE: serve,
+    WorkStage.UNPAID: expire_unpaid,
+    WorkStage.ERASE: erase,
 }
 """What is asked of `sourcing` for what is due in a stage, by its id."""
 
@@ -105,16 +107,20 @@ def sweep_due(table: Table, sourcing: Queue, clock: Queue, sweep: Sweep, now: da
 def _wanted(orders: Iterable[Order], now: datetime) -> list[Message]:
     """What orders that wait are asked for: each sku once, each order with lines that are pending.
 
-    Once a day after it came each is asked whether its units have waited for long enough.
+    Those that somebody should have paid by now are asked for that too, and once a day after it came each
+    whether its units have waited for long enough.
     """
+    overdue: list[str] = []
     waiting: list[str] = []
     skus: dict[str, None] = {}
     pending: list[str] = []
     for order in orders:
+        if unpaid(order) and order.pays_until and order.pays_until <= now:
+            overdue.append(order.order_id)
         days, rest = divmod(now - order.journal[0].at, timedelta(days=1))
         if days and rest < _LOOK:
             waiting.append(order.order_id)
         skus |= dict.fromkeys(sku for sku, _ in awaited(order))
         if any(line.pending and line.sku for line in order.lines):
             pending.append(order.order_id)
-    return [*map(source, pending), *map(serve, skus), *map(give_up, waiting)]
+    return [*map(expire_unpaid, overdue), *map(source, pending), *map(serve, skus), *map(give_up, waiting)]

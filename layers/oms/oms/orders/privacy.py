@@ -1,0 +1,63 @@
+"""Privacy: what an order keeps of a person, and the order without it; its money, units and times stay."""
+
+from dataclasses import asdict, replace
+from datetime import datetime
+
+from oms.orders.commands import Address, Customer
+from oms.orders.model import Order, OrderBody
+
+LISTING = "listing_id"
+"""The one property of a line that is the shop's: all others may be what a customer has written."""
+
+
+def still_needed(order: Order) -> bool:
+    """Whether something has yet to be shipped, for which the customer's address is needed."""
+    return any(line.open or line.backordered or line.entries for line in order.lines)
+
+
+def held(order: Order, body: OrderBody) -> tuple[str, ...]:
+    """Names of what an order keeps of a person, as `ship_to.d1.city`; never the values.
+
+    A country alone is nobody's.
+    """
+    places = {"billing": body.billing, **{f"ship_to.{name}": place for name, place in body.ship_to.items()}}
+    parts: dict[str, Customer | Address | None] = {"customer": body.customer, **places}
+    names = [
+        f"{part}.{name}"
+        for part, value in parts.items()
+        for name, text in (asdict(value) if value else {}).items()
+        if text and name != "country"
+    ]
+    names += [name for name in ("notes", "purchase_order") if getattr(body, name)]
+    names += [
+        f"lines.{line.line_id}.{name}" for line in body.lines for name in line.properties if name != LISTING
+    ]
+    return (*names, *(["customer_key"] if order.customer_key else []))
+
+
+def erased(body: OrderBody) -> OrderBody:
+    """A body without anybody in it; of addresses the country stays, by which taxes are told."""
+    return replace(
+        body,
+        customer=Customer(),
+        billing=country_of(body.billing),
+        ship_to={name: country_of(place) or Address() for name, place in body.ship_to.items()},
+        purchase_order=None,
+        notes=None,
+        lines=tuple(
+            replace(
+                line, properties={name: text for name, text in line.properties.items() if name == LISTING}
+            )
+            for line in body.lines
+        ),
+    )
+
+
+def country_of(place: Address | None) -> Address | None:
+    """An address of which only the country is kept."""
+    return Address(country=place.country) if place else None
+
+
+def without_customer(order: Order, now: datetime) -> Order:
+    """The header of an order whose body was erased."""
+    return replace(order, customer_key=None, erase_at=None).written(now, "personal_data_erased")
