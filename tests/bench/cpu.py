@@ -19,8 +19,6 @@ from functions.api import handler as api
 from functions.webhooks import handler as webhooks
 from infra.lab.memory_table import MemoryTable
 from infra.local.stack import ROOT
-from oms.channels.envelope import unseal
-from oms.channels.registry import adapter
 from oms.events.publish import Bus, Queue
 from oms.orders.identity import order_id
 from oms.runtime import clients
@@ -166,9 +164,6 @@ def _stocked() -> "DynamoDBClient":
 
 def _jobs() -> Iterator[tuple[str, int, Job]]:
     """What is measured, with how often in a round."""
-    delivery = unseal(json.loads((ROOT / "events" / "intake.json").read_text())["Records"][0]["body"])
-    yield "parse", 200, lambda: adapter(delivery.adapter).parse(delivery)
-
     received = json.loads((ROOT / "events" / "webhooks.json").read_text())
     yield "verify_and_enqueue", 100, lambda: webhooks.handler(received, None)
 
