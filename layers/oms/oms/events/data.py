@@ -105,11 +105,6 @@ def moved(order: Order, kept: Kept) -> Data:
     return {"from": kept["from"], "lines": _at_locations(kept["moved"])}
 
 
-def moved(order: Order, kept: Kept) -> Data:
-    """Units by line and the location that they come from now, and where they were."""
-    return {"from": kept["from"], "lines": _at_locations(kept["moved"])}
-
-
 def position_short(order: Order, kept: Kept) -> Data:
     """The position."""
     sku, _, location = kept["position"].rpartition("@")
@@ -161,6 +156,11 @@ def shipped(entity: Order | FulfillmentOrder, kept: Kept) -> Data:
     return {"shipments": [f"{entity.order_id}-{name}" for name in kept["shipments"]]}
 
 
+def fulfillment(order: Order, kept: Kept) -> Data:
+    """The fulfillment of the channel that is in conflict."""
+    return {"fulfillment": kept["fulfillment"]}
+
+
 def delivered(order: Order, kept: Kept) -> Data:
     """The lines with units that have arrived."""
     return {"lines": [{"line_id": name, "delivered": units} for name, units in kept["delivered"].items()]}
@@ -187,11 +187,6 @@ def requested_work(work: FulfillmentOrder, kept: Kept) -> Data:
 def identity_of_shipment(shipment: Shipment) -> Data:
     """What every event of a parcel says."""
     work = f"{shipment.order_id}-{shipment.fulfillment_order}"
-def fulfillment(order: Order, kept: Kept) -> Data:
-    """The fulfillment of the channel that is in conflict."""
-    return {"fulfillment": kept["fulfillment"]}
-
-
     return {"fulfillment_order": work, "location": shipment.location}
 
 
