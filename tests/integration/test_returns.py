@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 
 from functions.returns.handler import handler
-from oms.inventory.model import Block
+from oms.inventory.model import Block, Delta
 from oms.orders.model import Order
 from oms.orders.placing import enter
 from oms.problems import Code, Problem
@@ -24,7 +24,8 @@ from oms.store.meter import Meter
 from oms.store.orders import encode_order
 from oms.store.returns import find_return, read_refunds, read_returns
 from oms.store.table import Table
-from oms.store.writes import Why, count, put
+from oms.store.writes import Why, Write, count, put
+from oms.usecases.correct_stock import Correction, correct_stock
 from oms.usecases.races import TRIES
 from oms.usecases.record_return import record_return
 from tests.builders import NOW, command, line, network, stock
@@ -111,6 +112,53 @@ def test_a_return_by_message_from_request_to_stock_again(
         "RefundsDue": 1,
         "RefundAmountDue": 3898,
     }
+
+
+@pytest.mark.parametrize(
+    ("outcome", "on_hand", "blocked"),
+    [
+        (Outcome.RESTOCK, 2, {}),
+        (Outcome.REFURBISH, 2, {Block.DAMAGED: 2}),
+        (Outcome.QUARANTINE, 2, {Block.QUALITY_CONTROL: 2}),
+        (Outcome.SCRAP, 0, {}),
+    ],
+)
+@pytest.mark.parametrize("unblocked", [1, 2])
+def test_what_somebody_has_unblocked_by_hand_is_disposed_of_all_the_same(
+    table: Table, order: Order, outcome: Outcome, on_hand: int, blocked: dict[Block, int], unblocked: int
+) -> None:
+    heard(table, requested(order, ("1", 2)))
+    heard(table, received(order, ("1", 2)))
+    by_hand = Delta(blocked={Block.RETURNS: -unblocked})
+    correct_stock(table, network(), Correction("A", STORE, by_hand, "unblocked", "", LATER, "test"), LATER)
+    heard(table, disposed(order, ("1", 2, outcome)))
+    at = position(table, "A", STORE)
+    assert (at.on_hand, {reason: units for reason, units in at.blocked.items() if units}) == (
+        on_hand,
+        blocked,
+    )
+    assert at.uncommitted == on_hand - sum(blocked.values())
+
+
+def test_what_is_unblocked_while_it_is_disposed_of_is_seen(table: Table, order: Order) -> None:
+    heard(table, received(order, ("1", 1)))
+
+    class Racing(Table):
+        raced = False
+
+        def commit(self, *writes: Write) -> None:
+            if not self.raced:
+                self.raced = True
+                by_hand = Delta(blocked={Block.RETURNS: -1})
+                made = Correction("A", STORE, by_hand, "unblocked", "", LATER, "test")
+                correct_stock(table, network(), made, LATER)
+            super().commit(*writes)
+
+    record_return(
+        Racing(table.client, table.name), network(), disposed(order, ("1", 1, Outcome.SCRAP)), LATER
+    )
+    at = position(table, "A", STORE)
+    assert (at.on_hand, at.uncommitted, sum(at.blocked.values())) == (0, 0, 0)
 
 
 def test_a_message_that_cannot_be_recorded_comes_back_alone(

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, tzinfo
 from functools import cache
 from typing import Any
@@ -12,14 +12,17 @@ import pytest
 from functions.api import handler as api_function
 from oms.inventory.model import Block
 from oms.inventory.transfers import ALLOWED, TransferCommand, TransferState
+from oms.orders.cancelling import CancelReason, CancelRequest
 from oms.orders.identity import order_id
 from oms.orders.model import Stage
+from oms.problems import Code, Problem
 from oms.store import keys, process
 from oms.store.meter import Meter
 from oms.store.stock import read_stock, read_supplies
 from oms.store.table import Table
 from oms.store.transfers import find_transfer
 from oms.store.writes import Write
+from oms.usecases.cancel_order import Cancelled, cancel_order
 from oms.usecases.check_ledger import check_ledger
 from oms.usecases.place_order import place_order
 from oms.usecases.release_order import release_order
@@ -485,6 +488,61 @@ def test_units_of_an_order_that_are_written_off_before_they_are_sent_wait_again(
     for_order(desk)
     desk.do("cancel", {"units": "write_off"})
     assert (desk.shelf("A", "wh-madrid"), order_of(desk.table, ID).lines[0].open) == ((7, 1, 6), 2)
+    desk.proved()
+
+
+# ---- Cancelled on the way ---------------------------------------------------------------------------------
+
+
+def cancel(desk: Desk, units: Mapping[str, int] | None = None, channel: str | None = None) -> Cancelled:
+    wish = CancelRequest(CancelReason.CUSTOMER, units, channel)
+    return cancel_order(desk.table, network(), ID, wish, NOW)
+
+
+@pytest.mark.parametrize("sent", [False, True], ids=["set aside", "sent"])
+@pytest.mark.parametrize("units", [None, {"1": 2}, {"1": 3}])
+def test_units_in_a_transfer_are_not_cancelled_before_it_ends(
+    desk: Desk, sent: bool, units: Mapping[str, int] | None
+) -> None:
+    for_order(desk)
+    if sent:
+        desk.send()
+    before = order_of(desk.table, ID)
+    with pytest.raises(Problem) as refused:
+        cancel(desk, units)
+    assert (refused.value.code, refused.value.state) == (Code.STATE_REFUSED, "in_transfer")
+    assert "are in a transfer" in refused.value.detail
+    assert order_of(desk.table, ID) == before
+    assert cancel(desk, {"1": 1}).cancelled == 1, "what is not in it can be"
+    desk.proved()
+
+
+@pytest.mark.parametrize("stop", [True, False], ids=["stopped", "arrived"])
+def test_once_it_has_ended_they_are(desk: Desk, stop: bool) -> None:
+    for_order(desk)
+    desk.send()
+    if stop:
+        desk.do("cancel", {"units": "put_back"})
+    else:
+        desk.receive(("1", 1, 0), ("2", 2, 0))
+    assert cancel(desk).cancelled == 3
+    assert order_of(desk.table, ID).lines[0].entries == ()
+    desk.proved()
+
+
+def test_what_its_channel_cancels_on_the_way_is_kept_from_its_locations(desk: Desk) -> None:
+    for_order(desk)
+    desk.send()
+    assert cancel(desk, channel="v2").cancelled == 1
+    kept = order_of(desk.table, ID)
+    assert kept.lines[0].units_in(Stage.IN_TRANSFER) == 2
+    assert (kept.holds, [one.code for one in kept.exceptions]) == (("manual",), ["channel_reduced"])
+    assert cancel(desk, channel="v2").order == kept
+    desk.receive(("1", 1, 0), ("2", 2, 0))
+    assert release_order(desk.table, network(), ID, NOW) == ()
+    assert cancel(desk).cancelled == 2
+    done = order_of(desk.table, ID)
+    assert (done.holds, done.exceptions, done.lines[0].cancelled) == ((), (), 3)
     desk.proved()
 
 

@@ -22,7 +22,7 @@ _UNSOURCED = ("open", "backordered")
 _MOOT_WITHOUT_UNITS = ("stock_short", "sku_unknown")
 """Exceptions of a line that nothing is left of to resolve when none of its units is open."""
 
-_MOOT_WHEN_CANCELLED = ("quantity_unknown", "address_missing", "totals_unbalanced")
+_MOOT_WHEN_CANCELLED = ("quantity_unknown", "address_missing", "totals_unbalanced", "channel_reduced")
 """Exceptions that nothing is left of to resolve when the whole order is cancelled."""
 
 
@@ -44,7 +44,8 @@ class CancelRequest:
     """What is to be cancelled: `units` by line id; None for all that has not left.
 
     A request may be refused. One of the order's `channel` is a fact: what has left stays shipped, under an
-    exception. `channel` is then the version of the order at its channel, by which a repetition is known.
+    exception, and what is in a transfer keeps the order from its locations until a person has stopped it.
+    `channel` is then the version of the order at its channel, by which a repetition is known.
     """
 
     reason: CancelReason
@@ -78,6 +79,11 @@ class _Taking:
     left: int
     found: int = 0
     asked: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def travelling(self) -> int:
+        """Units still to be found that are in a transfer."""
+        return min(self.left, self.line.units_in(Stage.IN_TRANSFER))
 
     def take(self, of: int) -> int:
         taken = min(self.left, of)
@@ -127,9 +133,9 @@ def cancel(
     if wished is not None:
         wish = replace(wish, units=by_goods(order, wished))
     takings = [_take(line, works, wish) for line in order.lines]
-    gone = _gone(takings, wish)
+    gone, travelling = _gone(takings, wish), _travelling(takings)
     if wish.channel is None:
-        _refuse(order, works, takings, gone)
+        _refuse(order, works, takings, gone, travelling)
     changed = {one.line.line_id: one.line for one in takings}
     cancelled = {
         line.line_id: units
@@ -144,6 +150,9 @@ def cancel(
     noticed = after
     if gone and wish.channel:
         noticed = after.with_exception("channel_cancelled", wish.channel, now)
+    if travelling and wish.channel:
+        noticed = noticed.with_exception("channel_reduced", wish.channel, now)
+        noticed = replace(noticed, holds=tuple(dict.fromkeys((*noticed.holds, "manual"))))
     if not (cancelled or asked or noticed is not after):
         return Cancellation(order)
     happened = {"cancelled": cancelled, "cancel_requested": asked, "cancel_refused": gone}
@@ -226,9 +235,15 @@ def _take(line: OrderLine, works: Mapping[str, FulfillmentOrder], wish: CancelRe
 def _gone(takings: Iterable[_Taking], wish: CancelRequest) -> dict[str, int]:
     """Units by line that are to be cancelled and have left, or were never to be shipped."""
     if wish.units is not None:
-        return {one.line.line_id: one.left for one in takings if one.left}
+        left = {one.line.line_id: one.left - one.travelling for one in takings}
+        return {line_id: units for line_id, units in left.items() if units}
     lines = [one.line for one in takings if wish.channel]
     return {line.line_id: line.shipped - line.returned for line in lines if _have_left(line)}
+
+
+def _travelling(takings: Iterable[_Taking]) -> dict[str, int]:
+    """Units by line that are to be cancelled and move between locations: until they arrive nobody can."""
+    return {one.line.line_id: one.travelling for one in takings if one.travelling}
 
 
 def _have_left(line: OrderLine) -> bool:
@@ -238,10 +253,19 @@ def _have_left(line: OrderLine) -> bool:
 
 
 def _refuse(
-    order: Order, works: Mapping[str, FulfillmentOrder], takings: Iterable[_Taking], gone: Mapping[str, int]
+    order: Order,
+    works: Mapping[str, FulfillmentOrder],
+    takings: Iterable[_Taking],
+    gone: Mapping[str, int],
+    travelling: Mapping[str, int],
 ) -> None:
-    """Refuse a request for units that cannot be cancelled; or for everything, when nothing can."""
+    """Refuse a request for units that cannot be cancelled, or not yet; for everything, when nothing can."""
     state = str(fulfillment_status(order))
+    for name, units in travelling.items():
+        detail = (
+            f"{units} units of line {name} are in a transfer: stop it, or cancel them when they are there"
+        )
+        raise Problem(Code.STATE_REFUSED, detail, "lines", str(Stage.IN_TRANSFER))
     for name, units in gone.items():
         detail = f"{units} units of line {name} cannot be cancelled any more"
         raise Problem(Code.STATE_REFUSED, detail, "lines", state)

@@ -154,6 +154,8 @@ def record(known: Known, fact: ReturnFact, positions: Mapping[str, Position], no
                     redated[sku] = (*redated.get(sku, ()), Redated(was, {"on_hand": units}))
             if delta.on_hand or any(delta.blocked.values()) or sku in redated:
                 add(deltas, sku, fact.location, delta)
+    for (sku, location), delta in deltas.items():
+        deltas[sku, location] = _possible(positions[sku], delta)
     disposed = [[units.line_id, str(units.outcome), units.units] for units in fact.lines if units.outcome]
     data: dict[str, object] = {"received": received} if received or not disposed else {}
     data |= {"disposed": disposed} if disposed else {}
@@ -204,6 +206,12 @@ def _check(known: Known, line_id: str, units: int, path: str) -> None:
     if units > left:
         detail = f"of line {line_id} {left} units can be returned, not {units}"
         raise Problem(Code.STATE_REFUSED, detail, f"{path}.units", str(fulfillment_status(known.order)))
+
+
+def _possible(held: Position, delta: Delta) -> Delta:
+    """A change of a position where somebody may have unblocked what came back before it was disposed of."""
+    lacking = -held.blocked.get(Block.RETURNS, 0) - delta.blocked.get(Block.RETURNS, 0)
+    return delta + Delta(blocked={Block.RETURNS: lacking}) if lacking > 0 else delta
 
 
 def _moved(old: Place, new: Place) -> Delta:
