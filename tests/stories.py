@@ -37,6 +37,7 @@ from oms.orders.records import (
     UnitsOfLine,
 )
 from oms.orders.records import Outcome as Ending
+from oms.orders.replanning import carry_out, unreleased
 from oms.orders.reserving import reserve
 from oms.orders.resourcing import give, reopen, resume
 from oms.payments.recording import Recorded, with_payment, with_refund
@@ -46,7 +47,9 @@ from oms.returns.events import RequestedUnits, ReturnedUnits, ReturnFact, Return
 from oms.returns.intercept import intercept
 from oms.returns.model import Outcome, Return
 from oms.returns.progress import Change, Known, record, request
+from oms.sourcing.backlog import Move
 from oms.sourcing.choose import Assignment
+from oms.sourcing.instance import Pick
 from oms.sourcing.profile import Act
 from oms.store import keys
 from oms.store.attributes import Item, decode, encode
@@ -174,6 +177,22 @@ class Story:
             wish = MoveRequest("1", allocated[0].location, "wh-lyon")
             plenty = stock(str(self.order.lines[0].sku), {allocated[0].location: 0, "wh-lyon": 100})
             self._keep(move(self.order, wish, network(), {"A": plenty}, self.now).order)
+
+    def replan(self) -> None:
+        """It is planned again with others: all that is not released comes from Lyon."""
+        plenty = {sku: stock(sku, {"wh-lyon": 100}) for sku in STOCKS}
+        those = unreleased([(self.order, self.body)], network(), plenty, self.now)
+        for name, before in those.plans.items():
+            after = tuple(Pick("wh-lyon", pick.sku, pick.units) for pick in before)
+            change = carry_out(
+                Move({name: before}, {name: after}, 250),
+                those,
+                {self.order.order_id: self.order},
+                plenty,
+                network(),
+                self.now,
+            )
+            self._keep(*change.orders)
 
     def cancel(self, wish: CancelRequest) -> None:
         """Somebody wants units cancelled; locations are asked for those that they have to ship."""
@@ -420,6 +439,7 @@ STEPS: Mapping[str, Callable[[Story], None]] = {
     "serve": lambda story: story.serve("st-gracia"),
     "announce": Story.announce,
     "move": lambda story: story.move_units(),
+    "replan": Story.replan,
     "reopen": lambda story: story.reopen(),
     "cancel": lambda story: story.cancel(CancelRequest(CancelReason.STAFF)),
     "cancel_one": lambda story: story.cancel(CancelRequest(CancelReason.CUSTOMER, {"1": 1})),
@@ -465,6 +485,7 @@ def lives() -> tuple[Story, ...]:
     """Orders that between them have lived through everything that may happen to one."""
     return (
         Story("AB").tell("pay", "cancel_one", "give_back"),
+        Story().tell("replan", "release"),
         Story().tell(
             *("release", "accept", "pick", "pack", "ready", "ship_one", "ship", "travel", "deliver"),
             *("turn_back", "request_return", "restock", "receive", "receive_stray"),

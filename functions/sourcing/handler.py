@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from oms.channels.payload import Node, loads
-from oms.events.messages import expect, serve
+from oms.events.messages import expect, reoptimise, serve
 from oms.events.publish import Queue
 from oms.orders.model import POSITION_SHORT
 from oms.runtime import batch, clients, logger, metrics, settings
@@ -20,6 +20,7 @@ from oms.usecases.figures import count_cancellation
 from oms.usecases.give_up_waiting import give_up_waiting
 from oms.usecases.messages import Work, choice, page_end
 from oms.usecases.release_order import release_order
+from oms.usecases.reoptimise_backlog import reoptimise_backlog
 from oms.usecases.resolve_shortage import resolve_shortage
 from oms.usecases.serve_waiting import serve_waiting
 from oms.usecases.source_order import source_order
@@ -84,6 +85,18 @@ def _give_up(message: Node) -> None:
         count_cancellation(given_up)
 
 
+def _reoptimise(message: Node) -> None:
+    since = message.time("since")
+    run = reoptimise_backlog(process.table(), process.network(), datetime.now(UTC), since=since)
+    logger.note(deliveries=run.deliveries, moves=run.moves, lost=run.lost)
+    metrics.add(Metric.BACKLOG_COST_BEFORE, run.cost_before)
+    metrics.add(Metric.BACKLOG_COST_AFTER, run.cost_after)
+    metrics.add(Metric.BACKLOG_MOVES_LOST, run.lost)
+    if run.since:
+        url = settings.read(settings.Sourcing).sourcing_queue_url
+        Queue(clients.sqs(), url).send([reoptimise(run.since)])
+
+
 def _resolve(message: Node) -> None:
     sku, location = message.need(Node.text, "sku"), message.need(Node.text, "location")
     resolved = resolve_shortage(process.table(), sku, location, datetime.now(UTC))
@@ -114,5 +127,6 @@ _WORK: Mapping[Work, Callable[[Node], None]] = {
     Work.UNPAID: _expire_unpaid,
     Work.ERASE: _erase,
     Work.EXPECT: _expect,
+    Work.REOPTIMISE: _reoptimise,
     Work.GIVE_UP: _give_up,
 }

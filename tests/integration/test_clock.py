@@ -1,6 +1,7 @@
 """`clock` sweeps what is due, asks for it as often as it must, and stops at nothing that it can leave out."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from oms.store.orders import encode_body, encode_order
 from oms.store.table import Table
 from oms.store.writes import put
 from oms.usecases import sweep_due
+from oms.usecases.sweep_due import REOPTIMISE_MINUTES
 from tests.builders import command as order
 from tests.builders import line
 from tests.outlets import Receiver, nothing
@@ -48,12 +50,20 @@ class Queues:
     @property
     def released(self) -> list[str]:
         """Ids of the orders that `sourcing` is asked to release."""
-        return [json.loads(body)["order_id"] for body in self.sent("sourcing")]
+        asked = map(json.loads, self.sent("sourcing"))
+        return [message["order_id"] for message in asked if message["type"] == "release"]
 
 
 @pytest.fixture
 def queues(table: Table, monkeypatch: pytest.MonkeyPatch) -> Queues:
+    """Between two minutes at which the backlog is planned again."""
+    set_clock(monkeypatch, lambda now: now - timedelta(minutes=now.minute % REOPTIMISE_MINUTES == 0))
     return Queues(monkeypatch)
+
+
+def set_clock(monkeypatch: pytest.MonkeyPatch, turned: Callable[[datetime], datetime]) -> None:
+    """Let the function's clock show another time than ours."""
+    monkeypatch.setattr(clock, "datetime", SimpleNamespace(now=lambda zone: turned(datetime.now(zone))))
 
 
 def run(*bodies: str) -> list[str]:
@@ -106,6 +116,14 @@ def test_a_message_that_is_not_one_of_ours_fails_alone(
     assert queues.released == due
     if field:
         assert f'"field":"{field}"' in capsys.readouterr().out
+
+
+def test_every_five_minutes_the_backlog_is_to_be_planned_again_once_for_all_ticks(
+    table: Table, queues: Queues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_clock(monkeypatch, lambda now: now.replace(minute=25))
+    assert run(TICK, TICK) == []
+    assert queues.sent("sourcing") == ['{"type":"reoptimise"}']
 
 
 def test_what_is_not_due_yet_stays_where_it_is(table: Table, queues: Queues) -> None:
@@ -219,7 +237,7 @@ def test_what_waits_is_asked_for_once_in_15_minutes(
     assert asked[:15] == asked[15:]
     skus = [one for minute in asked[:15] for one in minute if one == {"type": "serve", "sku": "C"}]
     assert len(skus) == len({shard(one.order_id) for one in waiting})
-    orders = [one for minute in asked[:15] for one in minute if one not in skus]
+    orders = [one for minute in asked[:15] for one in minute if one not in (*skus, {"type": "reoptimise"})]
     assert orders == [{"type": "source", "order_id": unknown[0].order_id}]
 
 

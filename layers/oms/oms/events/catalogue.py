@@ -232,10 +232,16 @@ CATALOGUE: Mapping[str, EventType[Any]] = {
         {"from": _TEXT, "lines": _list(_ALLOCATED)},
         data.moved,
     ),
-    "order.moved": EventType[Order](
-        "A person has decided that units come from another location.",
-        {"from": _TEXT, "lines": _list(_ALLOCATED)},
-        data.moved,
+    "order.replanned": EventType[Order](
+        "Units come from elsewhere than before: planned again together, some orders cost less.",
+        {
+            "lines": _list(_ALLOCATED),
+            "left": _list(_ALLOCATED),
+            "cost_before": _AMOUNT,
+            "cost_after": _AMOUNT,
+            "saved": {**_AMOUNT, "description": "by all orders that were planned again with it."},
+        },
+        data.replanned,
     ),
     "order.position_short": EventType[Order](
         "A location has fewer units than it was asked for; a person has to decide.",

@@ -105,6 +105,18 @@ def moved(order: Order, kept: Kept) -> Data:
     return {"from": kept["from"], "lines": _at_locations(kept["moved"])}
 
 
+def replanned(order: Order, kept: Kept) -> Data:
+    """Units by line and the location that they come from now, those where they were, and what that saves."""
+    before, after = kept["cost"]
+    return {
+        "lines": _at_locations(kept["moved"]),
+        "left": _at_locations(kept["from"]),
+        "cost_before": before,
+        "cost_after": after,
+        "saved": kept["saved"],
+    }
+
+
 def position_short(order: Order, kept: Kept) -> Data:
     """The position."""
     sku, _, location = kept["position"].rpartition("@")

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from math import ceil
 from typing import Any, cast
 
@@ -125,6 +125,12 @@ def expectations_of(before: Order, after: Order, made: Iterable[Event]) -> Itera
 def give_up(order_id: str) -> Message:
     """Asks `sourcing` to cancel what has waited too long in an order."""
     return Message({"type": "give_up", "order_id": order_id}, order_id)
+
+
+def reoptimise(since: datetime | None = None) -> Message:
+    """Asks `sourcing` to plan orders again that wait for their release: due from a time on (UTC), or all."""
+    document: dict[str, object] = {"type": "reoptimise"} | ({"since": iso(since)} if since else {})
+    return Message(document, "reoptimise")
 
 
 def shortage(sku: str, location: str) -> Message:

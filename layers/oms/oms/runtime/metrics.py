@@ -43,6 +43,9 @@ class Metric(StrEnum):
     REFUND_AMOUNT_DUE = "RefundAmountDue"
     EXCEPTIONS_OPENED = "ExceptionsOpened"
     BACKLOG_DUE = "BacklogDue"
+    BACKLOG_COST_BEFORE = "BacklogCostBefore"
+    BACKLOG_COST_AFTER = "BacklogCostAfter"
+    BACKLOG_MOVES_LOST = "BacklogMovesLost"
     MOVEMENTS_RECORDED = "MovementsRecorded"
     POSITIONS_EMPTIED = "PositionsEmptied"
     POSITIONS_SHORT = "PositionsShort"
@@ -103,6 +106,9 @@ CATALOGUE: Mapping[Metric, Definition] = {
     Metric.REFUND_AMOUNT_DUE: Definition("their amount in minor units", (("currency",),), "None"),
     Metric.EXCEPTIONS_OPENED: Definition("records that a person must resolve, by code", ((), ("code",))),
     Metric.BACKLOG_DUE: Definition("items due, one sample per stage, shard and minute", (("stage",),)),
+    Metric.BACKLOG_COST_BEFORE: Definition("cost of plans before they were made again together", unit="None"),
+    Metric.BACKLOG_COST_AFTER: Definition("cost of the same plans after that, minor units", unit="None"),
+    Metric.BACKLOG_MOVES_LOST: Definition("better plans not carried out, as somebody else wrote first"),
     Metric.MOVEMENTS_RECORDED: Definition("writes of positions whose movement is kept"),
     Metric.POSITIONS_EMPTIED: Definition("positions that lost the last unit that nobody has a claim on"),
     Metric.POSITIONS_SHORT: Definition("positions that have promised more than is there"),

@@ -81,6 +81,7 @@ class Planning:
         orders: the orders, by id.
         plans: the plan of each order, by id.
         costs: its cost, minor units.
+        fixed: orders whose plans stay as they are; of a move that was lost, somebody else has written one.
 
     Raises:
         Problem: field_invalid, when a plan is illegal or the plans together take more than there is.
@@ -90,6 +91,7 @@ class Planning:
         self.orders = {order.id: order for order in backlog.orders}
         self.plans: dict[str, Plan] = {}
         self.costs: dict[str, int] = {}
+        self.fixed: set[str] = set()
         self._stock = {location: defaultdict(int, shelf) for location, shelf in backlog.stock.items()}
         self._room = dict(backlog.capacity)
         for order in backlog.orders:
@@ -123,7 +125,8 @@ class Planning:
         self.put(order_id, (), sum([line.units * line.backorder_cost for line in order.lines]))
 
     def undo(self, move: Move) -> None:
-        """Take back the latest move."""
+        """Take back the latest move, and leave its orders as they are from now on."""
+        self.fixed.update(move.after)
         for order_id in move.after:
             self.withdraw(order_id)
         for order_id, plan in move.before.items():
@@ -198,6 +201,8 @@ class Optimiser:
         """
         planning = self.planning
         group = self._group()
+        if not group:
+            return None
         before = {order_id: (planning.plans[order_id], planning.costs[order_id]) for order_id in group}
         cost = sum(planning.costs[order_id] for order_id in group)
         for order_id in group:
@@ -222,15 +227,21 @@ class Optimiser:
     def _group(self) -> list[str]:
         """An order that pays for the others, likelier the more it pays, and some that share skus with it."""
         planning = self.planning
-        regrets = [1 + cost - self._least[order_id] for order_id, cost in planning.costs.items()]
-        group = self._random.choices(list(planning.costs), weights=regrets)
+        regrets = {
+            order_id: 1 + cost - self._least[order_id]
+            for order_id, cost in planning.costs.items()
+            if order_id not in planning.fixed
+        }
+        if not regrets:
+            return []
+        group = self._random.choices(list(regrets), weights=list(regrets.values()))
         while len(group) < GROUP:
             order = planning.orders[self._random.choice(group)]
             linked = [
                 order_id
                 for line in order.lines
                 for order_id in self._wanting[line.sku]
-                if order_id not in group
+                if order_id not in group and order_id not in planning.fixed
             ]
             if not linked:
                 break

@@ -227,6 +227,7 @@ class Profile:
         properties: capabilities that lines need, by the name of the property that asks for them.
         rejections: asked in order when a location says no; the first that fits acts, the last fits all.
         attempts: locations that may say no to a line; after that a person has to find it a source.
+        reoptimise: whether orders that wait for their release are planned again together.
 
     Raises:
         Problem: field_invalid, with the path to the fault.
@@ -238,6 +239,7 @@ class Profile:
     properties: Mapping[str, str] = field(default_factory=dict)
     rejections: tuple[RejectionRule, ...] = USUAL_REJECTIONS
     attempts: int = 3
+    reoptimise: bool = False
     v: int = 0
 
     def __post_init__(self) -> None:
@@ -308,6 +310,7 @@ class Profile:
             properties=dict(document.get("properties", {})),
             rejections=_rejections(document["rejections"]) if "rejections" in document else USUAL_REJECTIONS,
             attempts=document.get("attempts", 3),
+            reoptimise=document.get("reoptimise", False),
             v=v,
         )
 

@@ -29,6 +29,7 @@ class Work(StrEnum):
     SOURCE = "source"
     SERVE = "serve"
     SHORTAGE = "shortage"
+    REOPTIMISE = "reoptimise"
     UNPAID = "unpaid"
     ERASE = "erase"
     EXPECT = "expect"

@@ -5,7 +5,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from oms.channels.payload import Json, Node
-from oms.events.messages import Message, erase, expire, expire_unpaid, give_up, release, serve, source
+from oms.events.messages import (
+    Message,
+    erase,
+    expire,
+    expire_unpaid,
+    give_up,
+    release,
+    reoptimise,
+    serve,
+    source,
+)
 from oms.events.publish import Queue
 from oms.orders.claims import awaited
 from oms.orders.identity import SHARDS
@@ -28,6 +38,9 @@ _ASKED: Mapping[WorkStage, Callable[[str], Message]] = {
     WorkStage.ERASE: erase,
 }
 """What is asked of `sourcing` for what is due in a stage, by its id."""
+
+REOPTIMISE_MINUTES = 5
+"""How often orders that wait for their release are planned again; in a grace of that length each once."""
 
 _EVERY = OPEN_RETRY // timedelta(minutes=1)
 """Minutes between two looks at what waits in a shard."""
@@ -98,6 +111,9 @@ def sweep_due(table: Table, sourcing: Queue, clock: Queue, sweep: Sweep, now: da
         sourcing.send([_ASKED[sweep.stage](name) for name in names])
     elif int(sweep.shard) % _EVERY == now.minute % _EVERY:
         sourcing.send(_wanted((decode_order(item) for item in table.get_many(due)), now))
+    begins = sweep == Sweep(WorkStage.RELEASE, _SHARDS[0])
+    if begins and now.minute % REOPTIMISE_MINUTES == 0:
+        sourcing.send([reoptimise()])
     if last:
         rest: dict[str, object] = {"stage": str(sweep.stage), "shard": sweep.shard, "after": last}
         clock.send([Message(rest, f"{sweep.stage}-{sweep.shard}")])
