@@ -110,6 +110,7 @@ from oms.usecases.subscribe import need as need_subscriber
 from oms.usecases.subscribe import rotate_secret, subscribe, subscribers
 from oms.usecases.sweep_due import Sweep, sweep_due
 from tests.builders import CHANNEL, MADRID, NOW, command, line, network
+from tests.conflicts import Faults
 from tests.outlets import Receiver
 from tests.recorder import RecordingTable
 from tests.rest import Reply, Rest
@@ -200,10 +201,11 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The calls that a use makes, by their patterns, and what they cost."""
+    """The calls that a use makes, by their patterns, what they cost, and how many requests they are."""
 
     calls: Counter[str]
     bill: Bill
+    requests: int
 
 
 type Measurements = dict[tuple[str, str], dict[int, Measured]]
@@ -227,11 +229,12 @@ def measure() -> Measurements:
             for use in uses(table, lines):
                 calls: Counter[str] = Counter()
                 before = meter.bill
-                metered = Table(_recording(meter.client(), calls), table.name)
+                counted = Faults()
+                metered = Table(counted.wrap(_recording(meter.client(), calls)), table.name)
                 patch.setattr(process, "table", lambda metered=metered: metered)
                 use.run(metered)
                 sizes = measured.setdefault((use.by, use.what), {})
-                sizes[lines] = Measured(calls, meter.bill - before)
+                sizes[lines] = Measured(calls, meter.bill - before, len(counted.calls))
     return measured
 
 
