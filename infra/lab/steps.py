@@ -14,6 +14,7 @@ invariants (`infra.lab.invariants`) then compare. `tests/integration/test_lab_co
 of `oms.usecases` that no run enters and that is not in `EXEMPT`.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -73,7 +74,6 @@ EXEMPT: Mapping[str, str] = {
     "erase_order": "touches neither stock nor money; `tests/integration/test_privacy.py` has its crashes",
     "announce_return": "not in the lab yet: returns that channels announce, by `record_return`, which is",
     "record_tracking": "not in the lab yet; `tests/integration/test_tracking.py` has its crashes and races",
-    "transfer_stock": "not in the lab yet; `tests/integration/test_transfers.py` has its crashes and races",
 }
 """Modules that no step has to drive, and why."""
 
@@ -109,6 +109,8 @@ def shops_send_orders(world: World, orders: int) -> None:
         world.orders[sent.order_id] = sent
         at = number // BURST * _PAUSE_S + chance.between(0, 0.05, "at", name)
         placed = order_document(world, sent, name, at)
+        if chance.happens(0.3, "from a cart", name):
+            placed["reservation"] = _hold_cart(world, sent.channel, placed["lines"], name, at)
         _send(world, sent, "1", placed, name, at)
         if chance.happens(0.2, "repeats", name):
             _send(world, sent, "1", placed, f"{name} again", at + chance.delay(30, "repeats at", name))
@@ -122,6 +124,23 @@ def shops_send_orders(world: World, orders: int) -> None:
                 f"{name} newer",
                 at + chance.choice((-0.5, 0.02, 0.3, 5, 60), "newer at", name),
             )
+
+
+def _hold_cart(world: World, channel: str, lines: list[dict[str, Any]], name: str, at: float) -> str:
+    """The buyer's cart held the units before, or holds them too late, or did so for too short a time."""
+    cart = f"cart-of-{name.replace(' ', '-')}"
+    held = at - world.chance.choice((-0.02, 0.02, 3, 30), "held before", name)
+    wanted: Counter[str] = Counter()
+    for line in lines:
+        wanted[line["sku"]] += line["quantity"]
+    body = {
+        "channel": channel,
+        "lines": [{"sku": sku, "units": units} for sku, units in sorted(wanted.items())],
+        "expires_at": world.time(at + world.chance.choice((-1, 5, 300), "held for", name)),
+        "partial": True,
+    }
+    world.act(cart, max(0.5, held), partial(world.api, cart, "PUT", f"/reservations/{cart}", body))
+    return cart
 
 
 def _send(world: World, sent: Sent, version: str, document: dict[str, Any], name: str, at: float) -> None:
