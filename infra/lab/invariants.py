@@ -135,7 +135,7 @@ def every_event_is_told(outcome: Outcome) -> Wrong:
 def _events(outcome: Outcome) -> Iterator[Event]:
     """The events of every write, those of items that are gone included."""
     for change in outcome.cloud.changes:
-        if change.new is not None and change.key.pk.startswith((keys.ORDER, keys.RESERVATION)):
+        if change.new is not None and change.key.pk.startswith((keys.ORDER, keys.RESERVATION, keys.TRANSFER)):
             old, new = (cast(Any, image) for image in (change.old, change.new))
             yield from events(decode(old) if old else None, decode(new))
 

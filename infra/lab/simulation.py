@@ -13,9 +13,10 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
+from infra.lab import transfers  # noqa: F401 (its steps)
 from infra.lab.chance import Chance
 from infra.lab.cloud import Cloud, stack
 from infra.lab.expressions import Image
@@ -27,6 +28,9 @@ from infra.lab.steps import STEPS, tick
 from infra.lab.substitutes import enter, substituted
 from infra.lab.world import CHANNELS, LOCATIONS, POOLS, SECRET, SHOPS, SKUS, World
 from oms.inventory.model import Sku
+from oms.orders.identity import SHARDS
+from oms.orders.work import WorkStage
+from oms.store import keys
 from oms.store.table import Table
 from oms.usecases.configure import configure
 from oms.usecases.describe_sku import describe_sku
@@ -199,12 +203,25 @@ def _open_the_shops(world: World) -> None:
     world.scheduler.run(until=0.5)
 
 
+def _minutes_of_waiting(world: World) -> set[int]:
+    """When in the next round the clock looks at the shards in which orders wait: each has its minutes."""
+    now = int(world.now // 60) + 1
+    shards = (
+        number
+        for number in range(SHARDS)
+        if world.table.keys_in_index("GSI1", keys.work(WorkStage.OPEN, f"{number:02d}"), limit=1)[0]
+    )
+    return {now + (number - now) % 15 for number in shards}
+
+
 def _come_to_rest(world: World, cloud: Cloud, run: Run) -> None:
     """Let everything happen that is due, and the clock tick, until nothing changes any more."""
     quiet = 0
     for number in range(_MOST_ROUNDS):
         before = len(cloud.changes), len(world.works)
         tick(world)
+        for minute in _minutes_of_waiting(world):
+            world.scheduler.at(minute * 60.0 + 1, partial(tick, world))
         world.look_for_work(f"last pick list {number}")
         world.scheduler.run()
         world.scheduler.run(until=world.now + _ROUND_S)
