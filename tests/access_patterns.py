@@ -105,6 +105,7 @@ from oms.usecases.replay_events import Replay, replay, request_replay
 from oms.usecases.reserve_cart import Wish, reserve_cart
 from oms.usecases.resolve_shortage import resolve_shortage
 from oms.usecases.serve_waiting import serve_waiting
+from oms.usecases.settle_replacement import settle_replacement
 from oms.usecases.source_order import source_order
 from oms.usecases.subscribe import need as need_subscriber
 from oms.usecases.subscribe import rotate_secret, subscribe, subscribers
@@ -641,6 +642,11 @@ def _cancelled(table: Table, skus: Sequence[str]) -> Iterator[Use]:
     yield Use("sourcing", "Erase an order of a person", lambda table: erase_order(table, late, NOW))
     yield Use("oms privacy", "List the requests of a channel", lambda table: read_requests(table, "shop-es"))
     yield Use("oms privacy", "Erase a shop", lambda table: erase_channel(table, "none", NOW))
+    yield Use(
+        "sourcing",
+        "Look at the order that another replaces",
+        lambda table: settle_replacement(table, early, NOW),
+    )
     gone = FulfillmentRecorded(
         *("shop-es", "shopify", "5005", "f-1", version, FulfillmentOutcome.SHIPPED, None),
         *((UnitsOfLine("701", 1),), (), NOW),

@@ -58,7 +58,7 @@ def handler(event: dict[str, Any], context: object) -> batch.Failures:
         for command in commands:
             if isinstance(command, PlaceOrder):
                 # The lane takes deliveries, so only one that is an order and nothing else can go there.
-                alone = len(commands) == 1 and len(record["body"]) <= LANE_BYTES
+                alone = len(commands) == 1 and len(record["body"]) <= LANE_BYTES and not command.replaces
                 try:
                     _place(table, command, heat if alone else None)
                 except Hot as found:

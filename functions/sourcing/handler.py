@@ -9,6 +9,7 @@ from oms.channels.payload import Node, loads
 from oms.events.messages import expect, reoptimise, serve
 from oms.events.publish import Queue
 from oms.orders.model import POSITION_SHORT
+from oms.orders.replacing import REPLACED_SHIPPED
 from oms.runtime import batch, clients, logger, metrics, settings
 from oms.runtime.metrics import Metric
 from oms.store import process
@@ -23,6 +24,7 @@ from oms.usecases.release_order import release_order
 from oms.usecases.reoptimise_backlog import reoptimise_backlog
 from oms.usecases.resolve_shortage import resolve_shortage
 from oms.usecases.serve_waiting import serve_waiting
+from oms.usecases.settle_replacement import settle_replacement
 from oms.usecases.source_order import source_order
 
 
@@ -113,6 +115,12 @@ def _expire_unpaid(message: Node) -> None:
         count_cancellation(expired)
 
 
+def _replace(message: Node) -> None:
+    settled = settle_replacement(process.table(), message.need(Node.text, "order_id"), datetime.now(UTC))
+    for known in settled.exceptions if settled else ():
+        metrics.add(Metric.EXCEPTIONS_OPENED, known.code == REPLACED_SHIPPED, code=REPLACED_SHIPPED)
+
+
 def _erase(message: Node) -> None:
     erased = erase_order(process.table(), message.need(Node.text, "order_id"), datetime.now(UTC))
     logger.note(erased=str(erased))
@@ -126,6 +134,7 @@ _WORK: Mapping[Work, Callable[[Node], None]] = {
     Work.SHORTAGE: _resolve,
     Work.UNPAID: _expire_unpaid,
     Work.ERASE: _erase,
+    Work.REPLACE: _replace,
     Work.EXPECT: _expect,
     Work.REOPTIMISE: _reoptimise,
     Work.GIVE_UP: _give_up,

@@ -68,11 +68,12 @@ EXEMPT: Mapping[str, str] = {
     "poll_channel": "speaks to servers of others, which the lab does not have",
     "record_money": "not in the lab yet: what channels record of payments; orders here come paid",
     "record_elsewhere": "not in the lab yet; `tests/integration/test_elsewhere.py` has its crashes and races",
-    "expire_unpaid": "not in the lab yet; `tests/integration/test_expire_unpaid.py` has its crashes and races",
+    "expire_unpaid": "in hours, which no run lasts; its own integration test has its crashes and races",
     "give_up_waiting": "in days, which no run lasts; its own integration test has its crashes and races",
     "honour_privacy": "touches neither stock nor money; `tests/integration/test_privacy.py` has its crashes",
     "erase_order": "touches neither stock nor money; `tests/integration/test_privacy.py` has its crashes",
     "announce_return": "not in the lab yet: returns that channels announce, by `record_return`, which is",
+    "settle_replacement": "not in the lab yet; `tests/integration/test_replaces.py` has its crashes",
     "record_tracking": "not in the lab yet; `tests/integration/test_tracking.py` has its crashes and races",
 }
 """Modules that no step has to drive, and why."""

@@ -298,6 +298,11 @@ CATALOGUE: Mapping[str, EventType[Any]] = {
     "order.erasure_postponed": EventType[Order](
         "What it keeps of a person is to go, and is needed until everything has left.", public=False
     ),
+    "order.replacement_conflict": EventType[Order](
+        "The order that it replaces was shipped: a person has to decide whether it is shipped as well.",
+        {"replaces": _TEXT},
+        data.replaced,
+    ),
     "order.closed": EventType[Order]("Everything has arrived or was cancelled, and the money is even."),
     "order.return_requested": EventType[Order]("Units are to come back: see the event of the return."),
     "order.returned": EventType[Order](

@@ -168,6 +168,11 @@ def shipped(entity: Order | FulfillmentOrder, kept: Kept) -> Data:
     return {"shipments": [f"{entity.order_id}-{name}" for name in kept["shipments"]]}
 
 
+def replaced(order: Order, kept: Kept) -> Data:
+    """The order that it takes the place of."""
+    return {"replaces": kept["replaces"]}
+
+
 def fulfillment(order: Order, kept: Kept) -> Data:
     """The fulfillment of the channel that is in conflict."""
     return {"fulfillment": kept["fulfillment"]}

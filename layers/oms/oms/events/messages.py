@@ -76,6 +76,11 @@ def expire_unpaid(order_id: str) -> Message:
     return Message({"type": str(WorkStage.UNPAID), "order_id": order_id}, order_id)
 
 
+def settle_replacement(order_id: str) -> Message:
+    """Asks `sourcing` whether an order that replaces another may go to its locations."""
+    return Message({"type": str(WorkStage.REPLACE), "order_id": order_id}, order_id)
+
+
 def erase(order_id: str) -> Message:
     """Asks `sourcing` to remove what an order keeps of a person, if it is done."""
     return Message({"type": str(WorkStage.ERASE), "order_id": order_id}, order_id)

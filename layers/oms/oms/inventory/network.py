@@ -107,8 +107,8 @@ class Channel:
     """One configured connection. `locations` maps the channel's own location ids to ours.
 
     An order that nobody has paid `payment_hours` after it came is cancelled; None: it is kept until somebody
-    does. Above `stock_threshold` units of a listing the channel is not told of changes; None when it is of all.
-    `gives_refunds`: whether it is asked to give back the money that is due for its orders.
+    does. Above `stock_threshold` units of a listing the channel is not told of changes; None when it is of
+    all. `gives_refunds`: whether it is asked to give back the money that is due for its orders.
     """
 
     id: str

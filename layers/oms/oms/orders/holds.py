@@ -11,6 +11,7 @@ RESOLVES: dict[str, tuple[str, ...]] = {
     "address": ("address_missing",),
     "manual": ("channel_reduced",),
     "edit": ("channel_edit",),
+    "replaces": ("replaced_shipped",),
 }
 """Holds that a person may lift, with the exceptions that are resolved by it."""
 

@@ -172,14 +172,17 @@ EXCEPTIONS: dict[str, Resolution] = {
     "channel_edit": Resolution(
         "customer_service", "compare with the channel; a version that can be applied in whole resolves it"
     ),
-    "money_conflict": Resolution("finance", "compare with the channel and the provider"),
-    "totals_unbalanced": Resolution("finance", "compare with the channel"),
     "left_elsewhere": Resolution(
         "warehouse", "stop the parcel at its location; a version of the channel that has no more resolves it"
     ),
     "fulfillment_withdrawn": Resolution(
         "customer_service", "compare with the channel; ship the units again by an order of their own"
     ),
+    "replaced_shipped": Resolution(
+        "customer_service", "cancel the order, or lift its hold if it is to be shipped as well"
+    ),
+    "money_conflict": Resolution("finance", "compare with the channel and the provider"),
+    "totals_unbalanced": Resolution("finance", "compare with the channel"),
     "shipped_beyond_request": Resolution("warehouse", "count the position and correct the order"),
     "returned_beyond_shipped": Resolution(
         "customer_service", "compare with the parcel and correct the return"
@@ -196,7 +199,8 @@ class Order(Journaled):
     ordered, as the channel computed it. `customer_key` is the channel and its own id of the customer, nothing
     that tells who it is. `closed_at` is set once, so that later returns do not reopen the order. `due_at` is
     when the clock looks at it next. `pays_until` is when it is cancelled unless somebody has paid, `erase_at`
-    when the clock looks whether what it keeps of a person can go.
+    when the clock looks whether what it keeps of a person can go. `replaces` is the id of the order that it
+    takes the place of.
     """
 
     order_id: str
@@ -224,6 +228,7 @@ class Order(Journaled):
     closed_at: datetime | None = None
     pays_until: datetime | None = None
     erase_at: datetime | None = None
+    replaces: str | None = None
 
     def line(self, line_id: str) -> OrderLine | None:
         """The line of that id, or None."""

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from oms.orders.model import Order, Stage
+from oms.orders.replacing import waits_for_other
 
 OPEN_RETRY = timedelta(minutes=15)
 """How often what waits is tried again."""
@@ -21,6 +22,7 @@ class WorkStage(StrEnum):
     FIRST_RELEASE = "first_release"
     UNPAID = "unpaid"
     ERASE = "erase"
+    REPLACE = "replace"
     HELD = "held"
 
 
@@ -38,7 +40,7 @@ def work_stage(order: Order) -> tuple[WorkStage, datetime] | None:
     """The earliest work due on an order, or None when there is none.
 
     An item stands in the queue once: release comes before trying again what waits, and that before a hold.
-    One that nobody has paid and that waits is looked at with what waits.
+    One that waits for stock is looked at with what waits, whatever else it waits for.
     """
     if order.due_at is None:
         return None
@@ -48,6 +50,8 @@ def work_stage(order: Order) -> tuple[WorkStage, datetime] | None:
         return WorkStage.OPEN, order.due_at
     if unpaid(order) and order.pays_until:
         return WorkStage.UNPAID, order.pays_until
+    if waits_for_other(order):
+        return WorkStage.REPLACE, order.due_at
     if _unreleased(order):
         return WorkStage.HELD, order.due_at
     return (WorkStage.ERASE, order.erase_at) if order.erase_at else None

@@ -77,6 +77,7 @@ def encode_order(order: Order) -> Item:
         "cl": millis(order.closed_at) if order.closed_at else None,
         "pu": millis(order.pays_until) if order.pays_until else None,
         "er": millis(order.erase_at) if order.erase_at else None,
+        "rp": order.replaces,
     }
     if order.customer_key:
         optional |= {"GSI2PK": keys.customer(order.customer_key), "GSI2SK": keys.iso(order.placed_at)}
@@ -112,6 +113,7 @@ def decode_order(item: Item) -> Order:
         closed_at=moment(stored["cl"]) if "cl" in stored else None,
         pays_until=moment(stored["pu"]) if "pu" in stored else None,
         erase_at=moment(stored["er"]) if "er" in stored else None,
+        replaces=stored.get("rp"),
         **{name: stored.get(short, 0) for name, short in _AMOUNTS.items()},
     )
 

@@ -29,11 +29,12 @@ class Work(StrEnum):
     SOURCE = "source"
     SERVE = "serve"
     SHORTAGE = "shortage"
-    REOPTIMISE = "reoptimise"
     UNPAID = "unpaid"
     ERASE = "erase"
-    EXPECT = "expect"
+    REPLACE = "replace"
+    REOPTIMISE = "reoptimise"
     GIVE_UP = "give_up"
+    EXPECT = "expect"
 
 
 def parse_fulfillment_event(message: Json) -> FulfillmentFact:

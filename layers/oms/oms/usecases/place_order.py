@@ -13,6 +13,7 @@ from oms.orders.identity import order_id
 from oms.orders.judgement import Verdict
 from oms.orders.model import Order
 from oms.orders.placing import IN_TURN, Placement, left_by, place
+from oms.orders.replacing import in_place_of
 from oms.orders.stubs import Stub, recalled
 from oms.problems import Code, Problem
 from oms.store import keys
@@ -32,6 +33,7 @@ from oms.usecases.heat import Heat, Hot
 from oms.usecases.judge_order import judge_order
 from oms.usecases.refuse_short import refuse_short
 from oms.usecases.serve_waiting import serve_missed
+from oms.usecases.settle_replacement import give_way
 from oms.usecases.source_order import channel_of, source_order
 
 _QUICK_TRIES = 3
@@ -61,6 +63,8 @@ def place_order(
 ) -> Result:
     """Place an order that a channel has taken, once, however often the command arrives.
 
+    The order that it replaces, if any, is cancelled before; while that may still be shipped, it is held.
+
     Args:
         table: the store.
         network: channels, pools and locations.
@@ -75,6 +79,7 @@ def place_order(
         Busy: the stock stayed contended; hand the command back to its queue.
     """
     channel = channel_of(command.channel, network)
+    replaced, may_ship = give_way(table, network, command, now)
     # What a cart holds is only known from a consistent read.
     consistent = command.reservation is not None
     cart, stocks = _read(table, command, consistent=consistent)
@@ -89,6 +94,8 @@ def place_order(
             cart, stocks = _read(table, command, consistent=True)
             placement = place(command, channel, network, stocks, now, cart, wish)
         placement = replace(placement, absorbed=len(stub.commands)) if stub else placement
+        if replaced:
+            placement = replace(placement, order=in_place_of(placement.order, replaced, may_ship=may_ship))
         order = placement.order
         why = Why("order_placed", order.order_id, "intake", now)
         own = order_writes(placement)

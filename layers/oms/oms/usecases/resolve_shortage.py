@@ -34,7 +34,7 @@ from oms.store.writes import Why, move, replace, wait
 from oms.usecases.races import settle
 
 _PAGE = 500
-_STAGES = (WorkStage.RELEASE, WorkStage.OPEN, WorkStage.UNPAID, WorkStage.HELD)
+_STAGES = (WorkStage.RELEASE, WorkStage.OPEN, WorkStage.UNPAID, WorkStage.REPLACE, WorkStage.HELD)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,14 @@ from oms.events.messages import (
     release,
     reoptimise,
     serve,
+    settle_replacement,
     source,
 )
 from oms.events.publish import Queue
 from oms.orders.claims import awaited
 from oms.orders.identity import SHARDS
 from oms.orders.model import Order
+from oms.orders.replacing import waits_for_other
 from oms.orders.work import OPEN_RETRY, WorkStage, unpaid
 from oms.store import keys
 from oms.store.attributes import Item
@@ -36,6 +38,7 @@ _ASKED: Mapping[WorkStage, Callable[[str], Message]] = {
     WorkStage.FIRST_RELEASE: serve,
     WorkStage.UNPAID: expire_unpaid,
     WorkStage.ERASE: erase,
+    WorkStage.REPLACE: settle_replacement,
 }
 """What is asked of `sourcing` for what is due in a stage, by its id."""
 
@@ -126,17 +129,21 @@ def _wanted(orders: Iterable[Order], now: datetime) -> list[Message]:
     Those that somebody should have paid by now are asked for that too, and once a day after it came each
     whether its units have waited for long enough.
     """
-    overdue: list[str] = []
-    waiting: list[str] = []
     skus: dict[str, None] = {}
     pending: list[str] = []
+    overdue: list[str] = []
+    replacing: list[str] = []
+    waiting: list[str] = []
     for order in orders:
         if unpaid(order) and order.pays_until and order.pays_until <= now:
             overdue.append(order.order_id)
+        if waits_for_other(order):
+            replacing.append(order.order_id)
         days, rest = divmod(now - order.journal[0].at, timedelta(days=1))
         if days and rest < _LOOK:
             waiting.append(order.order_id)
         skus |= dict.fromkeys(sku for sku, _ in awaited(order))
         if any(line.pending and line.sku for line in order.lines):
             pending.append(order.order_id)
-    return [*map(expire_unpaid, overdue), *map(source, pending), *map(serve, skus), *map(give_up, waiting)]
+    first = [*map(expire_unpaid, overdue), *map(settle_replacement, replacing), *map(source, pending)]
+    return [*first, *map(serve, skus), *map(give_up, waiting)]
