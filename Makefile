@@ -60,8 +60,8 @@ lab: .venv/.installed ## simulate 10,000 runs of 20 orders under faults; goes on
 # A stack of its own, without the orders of an earlier soak.
 soak: setup ## send 5,000 orders through a local stack while its workers are killed: make soak ORDERS=5000
 	@rm -rf .local/soak/state
-	@export OMS_LOCAL="$(CURDIR)/.local/soak"; $(LOCAL) up || exit; \
-	  $(BIN)/oms soak --orders $(ORDERS); status=$$?; $(LOCAL) down; exit $$status
+	@export OMS_LOCAL="$(CURDIR)/.local/soak"; trap 'exit 130' INT; trap '$(LOCAL) down' EXIT; \
+	  $(LOCAL) up && $(BIN)/oms soak --orders $(ORDERS)
 
 build: setup ## build the stack for AWS into .aws-sam/build
 	@$(BIN)/python -m infra.deploy build $(ENV)
