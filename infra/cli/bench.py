@@ -7,7 +7,7 @@ import os
 import pkgutil
 import platform
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from importlib.metadata import version
 from itertools import groupby
 
@@ -30,7 +30,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "the machine's first. Nothing fails by a time.",
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="which; all of them by default")
-    parser.add_argument("--markdown", action="store_true", help="print Markdown tables instead, at the end")
+    parser.add_argument("--markdown", action="store_true", help="print Markdown tables instead")
     parser.set_defaults(run=run)
 
 
@@ -41,14 +41,13 @@ def run(args: argparse.Namespace) -> None:
         if name not in known:
             detail = f"there is no benchmark {name}; there are {', '.join(known)}"
             raise Problem(Code.NOT_FOUND, detail, "name")
-    rows = []
-    for row in _measured(args.names or known):
-        if args.markdown:
-            rows.append(row)
-        else:
+    rows = _measured(args.names or known)
+    if args.markdown:
+        for _, same in groupby(rows, key=lambda row: (row["benchmark"], *row)):
+            print("\n".join(markdown(list(same))), end="\n\n", flush=True)
+    else:
+        for row in rows:
             print(json.dumps(row), flush=True)
-    for _, same in groupby(rows, key=lambda row: (row["benchmark"], *row)):
-        print("\n".join(markdown(list(same))), end="\n\n")
 
 
 def benchmarks() -> list[str]:
@@ -80,12 +79,13 @@ def _measured(names: Iterable[str]) -> Iterable[Row]:
             yield {"benchmark": name, **figures}
 
 
-def _machine() -> Mapping[str, str | int]:
-    """What figures depend on."""
+def _machine() -> Row:
+    """What figures depend on; `load` is how many processes wanted a core over the last minute."""
     return {
         "system": platform.system(),
         "processor": platform.machine(),
         "cores": os.cpu_count() or 0,
+        "load": round(os.getloadavg()[0], 1),
         "python": platform.python_version(),
         **{package: version(package) for package in _SHOWN_VERSIONS},
     }
