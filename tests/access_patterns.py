@@ -53,6 +53,7 @@ from oms.returns.model import Outcome, return_id
 from oms.runtime.secrets import Keys
 from oms.sourcing.load import Capacity
 from oms.sourcing.profile import USUAL
+from oms.sourcing.rates import Costs
 from oms.store import keys, process, tokens
 from oms.store.configuration import document_of, read_network
 from oms.store.keys import iso
@@ -101,6 +102,7 @@ from oms.usecases.record_return import record_return
 from oms.usecases.record_tracking import record_tracking
 from oms.usecases.relay_changes import Change
 from oms.usecases.release_order import release_order
+from oms.usecases.reoptimise_backlog import reoptimise_backlog
 from oms.usecases.replay_events import Replay, replay, request_replay
 from oms.usecases.reserve_cart import Wish, reserve_cart
 from oms.usecases.resolve_shortage import resolve_shortage
@@ -266,6 +268,7 @@ def uses(table: Table, lines: int) -> Iterator[Use]:
     yield from _served(table, lines, scarce)
     yield from _asked(skus)
     yield from _cancelled(table, skus)
+    yield _planned_again(table, skus)
     yield from _operated(table)
     yield _imported(skus)
     yield from _reserved(table, skus)
@@ -571,6 +574,22 @@ def _asked(skus: Sequence[str]) -> Iterator[Use]:
     yield _post("/fulfillment-events", said | {"fulfillment_order": f"{other}-2-1"})
     said = {"message_id": "m-1", "type": "received", "occurred_at": iso(NOW), "location": "st-gracia"}
     yield _post("/return-events", said | {"order_id": other, "lines": [{"line_id": "1", "units": 1}]})
+
+
+def _planned_again(table: Table, skus: Sequence[str]) -> Use:
+    """An order in its grace is planned again, when parcels from where its units are have become dear."""
+    graced = network(channel=replace(CHANNEL, grace_minutes=30))
+    place_order(table, graced, _order(skus, "5016"), NOW)
+    for sku in skus:
+        table.commit(move(sku, "wh-lyon", Delta(on_hand=9), Why("receipt", "po-9", "wms", NOW)))
+    madrid = replace(graced.locations["wh-madrid"], costs=Costs(package_cost=99_999))
+    profile = replace(USUAL, reoptimise=True)
+    dear = replace(graced, locations={**graced.locations, "wh-madrid": madrid}, profile=profile)
+
+    def run(table: Table) -> None:
+        assert reoptimise_backlog(table, dear, NOW).moves == 1
+
+    return Use("sourcing", "Plan orders in their grace again, one of which moves", run)
 
 
 def _cancelled(table: Table, skus: Sequence[str]) -> Iterator[Use]:
