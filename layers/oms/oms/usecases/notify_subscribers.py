@@ -77,6 +77,8 @@ def deliver(
     name, event = node.need(Node.text, "subscriber"), node.need(Node.child, "event")
     subscriber = subscribe.find(table, name, consistent=False)
     if subscriber is None or not subscriber.active:
+        subscriber = subscribe.find(table, name)  # it may have subscribed a moment ago
+    if subscriber is None or not subscriber.active:
         return Outcome.DROPPED
     request = _request(subscriber, event, signing, now)
     try:
