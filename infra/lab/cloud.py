@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any
 from zlib import crc32
 
+import urllib3
 from botocore.exceptions import ReadTimeoutError
 
 from infra.lab.chance import Chance
@@ -22,6 +23,8 @@ from infra.lab.faults import Crash, Faults
 from infra.lab.memory_table import Change, Earlier, ItemKey, MemoryTable, cancelled, error
 from infra.lab.scheduler import Scheduler
 from infra.lint.template import Template, load
+from oms.channels.exchange import Request, Response
+from oms.channels.headers import Headers
 
 type Event = dict[str, Any]
 type Done = Callable[[Any], None]
@@ -217,6 +220,7 @@ class Cloud:
         self.queues = {name: Queue(name, *settings) for name, settings in self._stack.queues.items()}
         self.bus: list[Mapping[str, Any]] = []
         self.failed: list[tuple[str, Event]] = []
+        self.servers: Callable[[Request], Response] | None = None
         self.watch: Callable[[Change], None] = lambda change: None
         self._running: dict[str, int] = {}
         self._bodies: dict[tuple[str, int], int] = {}
@@ -324,6 +328,40 @@ class Cloud:
         self._told(name, request, "gets", answer)
         return answer
 
+    def ask(self, request: Request) -> Response:
+        """A request to a server of somebody else, with whatever goes wrong with it.
+
+        Raises:
+            Crash: the process ends here, or has ended.
+            ReadTimeoutError: the server has done it, or has not, and its answer is lost.
+        """
+        invocation = self.invocation
+        assert invocation is not None, "functions alone call others"
+        self.calls += 1
+        invocation.calls += 1
+        name = f"{invocation.name} call {invocation.calls} {request.method} {request.url}"
+        if invocation.dead:
+            raise Crash("it has ended")
+        self._scheduler.wait(self._chance.delay(_CALL_S * invocation.slow, name))
+        if self._scheduler.now > invocation.deadline:
+            raise self._death(invocation, "its time is over")
+        # Not spared: what is refused is postponed, so nothing becomes a dead letter.
+        strike = self._faults.at_call(name)
+        if strike("crash before") and not invocation.spared:
+            raise self._death(invocation, f"before {request.method}")
+        if strike("throttled"):
+            return Response(429, Headers([("Retry-After", "2")]), b"{}")
+        if strike("down"):
+            return Response(503, Headers(), b"")
+        assert self.servers is not None, "nobody is told of anything without servers"
+        answer = self.servers(request)
+        self._told(name, request.body, "gets", answer.body)
+        if strike("crash after") and not invocation.spared:
+            raise self._death(invocation, f"after {request.method}")
+        if strike("lost"):
+            raise urllib3.exceptions.ReadTimeoutError(None, None, "lost")  # type: ignore[arg-type]  # no pool to tell of
+        return answer
+
     def _death(self, invocation: Invocation, why: str) -> Crash:
         invocation.dead = True
         return Crash(why)
@@ -408,6 +446,10 @@ class Cloud:
     def _put_events(self, *, Entries: Sequence[Mapping[str, Any]]) -> Event:  # noqa: N803 (boto3's)
         assert 0 < len(Entries) <= _ENTRIES, "EventBridge takes one to ten entries"
         self.bus += [json.loads(entry["Detail"]) for entry in Entries]
+        if self.servers:
+            for entry in Entries:
+                event = {"detail-type": entry["DetailType"], "detail": json.loads(entry["Detail"])}
+                self.send("PublishQueue", json.dumps(event))
         return {"FailedEntryCount": 0, "Entries": [{"EventId": "1"} for _ in Entries]}
 
     # ---- queues

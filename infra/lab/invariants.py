@@ -16,7 +16,7 @@ from oms.inventory.model import Position
 from oms.orders.model import Order
 from oms.orders.status import kept_total, line_total
 from oms.payments.money import share
-from oms.payments.refunds import Refund
+from oms.payments.refunds import Refund, RefundState
 from oms.store import keys
 from oms.store.attributes import Item, decode
 from oms.store.orders import decode_order
@@ -85,7 +85,7 @@ def units_are_where_they_are(outcome: Outcome) -> Wrong:
                 if counted != there[name]:
                     yield f"line {name}: {counted} {what}, really {there[name]}"
     shipments = Counter(f"{str(i['PK'])[2:]}-{str(i['SK'])[2:]}" for i in outcome.by_type.get("shipment", ()))
-    if shipments != Counter(outcome.world.parcels):
+    if shipments != Counter(outcome.world.parcels.keys()):
         yield f"parcels {sorted(outcome.world.parcels)} are kept as {sorted(shipments.elements())}"
 
 
@@ -99,18 +99,28 @@ def counters_are_sums(outcome: Outcome) -> Wrong:
 
 
 def money_due_is_what_came_back(outcome: Outcome) -> Wrong:
-    """The refunds of an order are worth the announced units that came back and those that were cancelled."""
+    """The refunds of an order are worth the announced units that came back and those that were cancelled.
+
+    What its channel gives back by itself is taken off what is due, as far as it settles whole refunds.
+    """
     due: Counter[str] = Counter()
+    owed: Counter[str] = Counter()
     for refund in outcome.refunds:
-        due[refund.order_id] += refund.amount
+        ours = not refund.id.startswith("channel.")
+        due[refund.order_id] += refund.amount * ours
+        owed[refund.order_id] += refund.amount * (refund.state is not RefundState.SETTLED)
     for order in outcome.orders.values():
         worth = 0 if _entered_cancelled(order) else order.total - kept_total(order)
         for line in order.lines:
             back = outcome.world.returned[order.order_id, line.line_id]
             total, kept = line_total(order, line), line.ordered - line.cancelled
             worth += share(total, kept, line.ordered) - share(total, kept - back, line.ordered)
-        if due[order.order_id] != min(worth, order.captured):
-            yield f"order {order.order_id}: {due[order.order_id]} due back, {worth} worth came back"
+        name, worth = order.order_id, min(worth, order.captured)
+        given = outcome.world.given_back[name]
+        if order.refunded != min(given, order.captured):
+            yield f"order {name}: {order.refunded} refunded, {given} was given back"
+        if due[name] != worth and not given or owed[name] != max(0, worth - order.refunded):
+            yield f"order {name}: {due[name]} due back and {owed[name]} still owed, {worth} worth came back"
 
 
 def _entered_cancelled(order: Order) -> bool:
@@ -125,11 +135,22 @@ def every_event_is_told(outcome: Outcome) -> Wrong:
         text = json.dumps(document, sort_keys=True)
         if told.setdefault(document["id"], text) != text:
             yield f"event {document['id']} was told in two ways"
-    derived = {event.id for event in _events(outcome) if event.public}
+    derived = public_events(outcome)
     for name in sorted(derived - told.keys()):
         yield f"event {name} was never told"
     for name in sorted(told.keys() - derived):
         yield f"event {name} was told and never happened"
+
+
+def public_events(outcome: Outcome) -> set[str]:
+    """Ids of all that the outside has to be told."""
+    return {event.id for event in _events(outcome) if event.public}
+
+
+def what_else(outcome: Outcome) -> Wrong:
+    """What the steps of this run want to hold."""
+    for check in outcome.world.checks:
+        yield from check(outcome)
 
 
 def _events(outcome: Outcome) -> Iterator[Event]:
@@ -196,6 +217,7 @@ INVARIANTS: tuple[Callable[[Outcome], Wrong], ...] = (
     every_event_is_told,
     nothing_is_stuck,
     nobody_waits_beside_stock,
+    what_else,
 )
 """All of them."""
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any
 
-from infra.lab import transfers  # noqa: F401 (its steps)
+from infra.lab import servers, transfers  # noqa: F401 (their steps)
 from infra.lab.chance import Chance
 from infra.lab.cloud import Cloud, stack
 from infra.lab.expressions import Image
@@ -26,7 +26,7 @@ from infra.lab.memory_table import ItemKey, MemoryTable
 from infra.lab.scheduler import Restless, Scheduler
 from infra.lab.steps import STEPS, tick
 from infra.lab.substitutes import enter, substituted
-from infra.lab.world import CHANNELS, LOCATIONS, POOLS, SECRET, SHOPS, SKUS, World
+from infra.lab.world import CHANNELS, LOCATIONS, POOLS, SECRET, SHOP_API, SHOPS, SKUS, World
 from oms.inventory.model import Sku
 from oms.orders.identity import SHARDS
 from oms.orders.work import WorkStage
@@ -142,10 +142,13 @@ def _simulated(plan: Plan, history: bool) -> Run:
     scheduler = Scheduler(_MOST_STEPS * (plan.orders + 1))
     chance = Chance(plan.seed)
     faults = faults_of(chance, plan.faults)
-    secrets = {f"oms/channels/{shop}": _secret() for shop in SHOPS} | {"KeysSecret.Id": "the lab's keys"}
+    served = chance.happens(servers.LIKELIHOOD, "servers")
+    secrets = {f"oms/channels/{shop}": _secret(served and shop == SHOPS[0]) for shop in SHOPS}
+    secrets["KeysSecret.Id"] = "the lab's keys"
     cloud = Cloud(scheduler, chance, faults, secrets, _teller(run, scheduler) if history else None)
     enter({"cloud": cloud, "scheduler": scheduler, "random": random.Random(plan.seed)})
     world = World(scheduler, cloud, chance, plan.acts)
+    world.served = served
     try:
         cloud.table.load(_catalogue())
         _open_the_shops(world)
@@ -175,8 +178,9 @@ def _teller(run: Run, scheduler: Scheduler) -> Any:
     return lambda text: run.history.append(f"{scheduler.now:9.3f} {text}")
 
 
-def _secret() -> str:
-    return json.dumps({"kind": "generic", "secrets": [f"whsec_{SECRET}"]})
+def _secret(has_api: bool) -> str:
+    api = {"api": {"url": SHOP_API}} if has_api else {}
+    return json.dumps({"kind": "generic", "secrets": [f"whsec_{SECRET}"], **api})
 
 
 @cache

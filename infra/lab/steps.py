@@ -53,18 +53,12 @@ EXEMPT: Mapping[str, str] = {
     "races": "no use case: how one tries again",
     "preview_sourcing": "reads alone",
     "profiles": "configuration: it stands before a run begins",
-    "subscribe": "configuration of who is told; nobody subscribes in the lab",
-    "notify_subscribers": "speaks to servers of others, which the lab does not have",
-    "postponing": "what servers of others make wait, which the lab does not have",
     "check_listings": "an operator's command, which reads the servers of others",
     "push_cancel": "speaks to servers of others, which the lab does not have",
-    "push_refund": "speaks to servers of others, which the lab does not have",
     "leave_to_person": "what servers of others refuse, which the lab does not have",
-    "push_parcel": "speaks to servers of others, which the lab does not have",
     "fetch_resource": "speaks to servers of others, which the lab does not have",
     "reoptimise_backlog": "off in the lab; its test of integration has its crashes and races",
     "replay_events": "an operator's command; what it sends again is what `relay_changes` sent",
-    "record_listing": "lists of a channel's articles; no stock and no order depends on them",
     "poll_channel": "speaks to servers of others, which the lab does not have",
     "record_money": "not in the lab yet: what channels record of payments; orders here come paid",
     "record_elsewhere": "not in the lab yet; `tests/integration/test_elsewhere.py` has its crashes and races",
@@ -72,8 +66,8 @@ EXEMPT: Mapping[str, str] = {
     "give_up_waiting": "in days, which no run lasts; its own integration test has its crashes and races",
     "honour_privacy": "touches neither stock nor money; `tests/integration/test_privacy.py` has its crashes",
     "erase_order": "touches neither stock nor money; `tests/integration/test_privacy.py` has its crashes",
-    "announce_return": "not in the lab yet: returns that channels announce, by `record_return`, which is",
     "settle_replacement": "not in the lab yet; `tests/integration/test_replaces.py` has its crashes",
+    "announce_return": "not in the lab yet: returns that channels announce, by `record_return`, which is",
     "record_tracking": "not in the lab yet; `tests/integration/test_tracking.py` has its crashes and races",
 }
 """Modules that no step has to drive, and why."""
@@ -112,6 +106,8 @@ def shops_send_orders(world: World, orders: int) -> None:
         placed = order_document(world, sent, name, at)
         if chance.happens(0.3, "from a cart", name):
             placed["reservation"] = _hold_cart(world, sent.channel, placed["lines"], name, at)
+        if chance.happens(0.3, "from a cart", name):
+            placed["reservation"] = _hold_cart(world, sent.channel, placed["lines"], name, at)
         _send(world, sent, "1", placed, name, at)
         if chance.happens(0.2, "repeats", name):
             _send(world, sent, "1", placed, f"{name} again", at + chance.delay(30, "repeats at", name))
@@ -125,6 +121,23 @@ def shops_send_orders(world: World, orders: int) -> None:
                 f"{name} newer",
                 at + chance.choice((-0.5, 0.02, 0.3, 5, 60), "newer at", name),
             )
+
+
+def _hold_cart(world: World, channel: str, lines: list[dict[str, Any]], name: str, at: float) -> str:
+    """The buyer's cart held the units before, or holds them too late, or did so for too short a time."""
+    cart = f"cart-of-{name.replace(' ', '-')}"
+    held = at - world.chance.choice((-0.02, 0.02, 3, 30), "held before", name)
+    wanted: Counter[str] = Counter()
+    for line in lines:
+        wanted[line["sku"]] += line["quantity"]
+    body = {
+        "channel": channel,
+        "lines": [{"sku": sku, "units": units} for sku, units in sorted(wanted.items())],
+        "expires_at": world.time(at + world.chance.choice((-1, 5, 300), "held for", name)),
+        "partial": True,
+    }
+    world.act(cart, max(0.5, held), partial(world.api, cart, "PUT", f"/reservations/{cart}", body))
+    return cart
 
 
 def _hold_cart(world: World, channel: str, lines: list[dict[str, Any]], name: str, at: float) -> str:

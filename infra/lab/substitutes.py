@@ -21,7 +21,8 @@ from typing import Any, Self
 import oms
 from infra.lab.cloud import Cloud, stack
 from infra.lint.template import ROOT
-from oms.runtime import clients, logger, metrics
+from oms.channels import credentials
+from oms.runtime import clients, http, logger, metrics
 
 START = datetime(2026, 11, 22, 8, tzinfo=UTC)
 """When every run begins."""
@@ -170,6 +171,7 @@ _SUBSTITUTES: tuple[tuple[object, object], ...] = (
     (datetime, _Datetime),
     (logger.log, _Log()),
     (logger.describe, _describe),
+    (http.resolve, lambda host, port: {"93.184.215.14"}),
     (metrics.flush, metrics._pending.clear),  # noqa: SLF001 (nobody reads them here)
 )
 
@@ -182,6 +184,9 @@ def substituted() -> Iterator[None]:
     os.environ.update(stack().environment)
     for module in modules():
         _exchange(module, undo)
+    _set(http.Client, "_once", lambda client, request, pool, limit: _WORLD["cloud"].ask(request), undo)
+    _set(http.Client, "_pinned", lambda client, address: SimpleNamespace(close=lambda: None), undo)
+    _set(credentials, "AUTHORIZATIONS", {"generic": lambda values: {}}, undo)
     clients._clients.clear()  # noqa: SLF001 (there is no other door)
     clients._clients.update({service: _Client(service) for service in _SERVICES})  # noqa: SLF001
     try:

@@ -9,8 +9,9 @@ import hashlib
 import hmac
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -31,6 +32,8 @@ type Place = tuple[str, str]
 
 SECRET = base64.b64encode(b"the lab's shops sign with this").decode()
 SHOPS = ("shop-a", "shop-b")
+SHOP_API = "https://shop-a.invalid"
+SUBSCRIBER = "https://erp.invalid/events"
 SKUS = tuple(f"SKU-{number}" for number in range(1, 7))
 
 
@@ -49,7 +52,7 @@ POOLS = (
     Pool("south", ("wh-south", "st-centre")),
 )
 CHANNELS = (
-    Channel("shop-a", "generic", "everywhere"),
+    Channel("shop-a", "woocommerce", "everywhere", gives_refunds=True),
     Channel("shop-b", "generic", "south", grace_minutes=2),
 )
 """Two shops whose pools share positions; the second waits before it releases, so that only the clock does."""
@@ -108,9 +111,12 @@ class World:
         returned: announced units that came back, by order id and line.
         cancelled, rejected: units that locations gave up, and that they said no to, by order id and line.
         works: fulfillment orders that locations know of, by public id.
-        parcels: ids of all parcels that left.
+        parcels: tracking numbers of all parcels that left, by id.
         on_leaving, on_parcel: told when a parcel leaves, and when it arrives.
         wrong: what the world itself has seen go wrong.
+        given_back: what shops say that they have given back, by order id.
+        served: whether servers of others are there.
+        checks: what else must hold in the end.
         poison: ids and bodies of messages that nobody can understand.
     """
 
@@ -130,7 +136,10 @@ class World:
         self.cancelled: Counter[tuple[str, str]] = Counter()
         self.rejected: Counter[tuple[str, str]] = Counter()
         self.works: dict[str, Work] = {}
-        self.parcels: set[str] = set()
+        self.parcels: dict[str, str] = {}
+        self.given_back: Counter[str] = Counter()
+        self.served = False
+        self.checks: list[Callable[[Any], Iterator[str]]] = []
         self.poison: set[str] = set()
         self.wrong: list[str] = []
         self.acted: list[str] = []
@@ -153,6 +162,11 @@ class World:
     def now(self) -> float:
         """Seconds since the run began."""
         return self.scheduler.now
+
+    @property
+    def instant(self) -> datetime:
+        """The same as a date."""
+        return instant(self.now)
 
     def time(self, at: float | None = None) -> str:
         """A time of the run as the wire has it; now by default."""
@@ -272,6 +286,21 @@ class World:
         self.orders[sent.order_id] = sent
         self.webhook(name, sent.channel, document, lambda: sent.taken.add(version))
 
+    def give_back(self, sent: Sent, name: str, amount: int) -> None:
+        """A shop gives money back, and says so."""
+        self.given_back[sent.order_id] += amount
+        record = {
+            "command": "refund_recorded",
+            "channel_order_id": sent.channel_order_id,
+            "refund_id": name,
+            "currency": "EUR",
+            "amount": amount,
+            "lines": [],
+            **dict.fromkeys(("shipping", "shipping_tax", "duties", "fees", "adjustment"), 0),
+            "occurred_at": self.time(),
+        }
+        self.webhook(f"given back {name}", sent.channel, record, lambda: None)
+
     # ---- locations
 
     def _take_requests(self, records: Sequence[Event]) -> None:
@@ -364,11 +393,12 @@ class World:
             if self.shelves[sku, work.location] < 0:
                 self.wrong.append(f"{work.location} has sold {sku} that it never had")
         name = f"{work.public_id} p{number}"
-        self.parcels.add(f"{work.public_id}.p{number}")
+        tracking_number = f"T{work.public_id}-{number}"
+        self.parcels[f"{work.public_id}.p{number}"] = tracking_number
         package = {
             "package_id": f"p{number}",
             "carrier": "lab",
-            "tracking_number": f"T{work.public_id[-8:]}{number}",
+            "tracking_number": tracking_number,
             "lines": [{"line_id": line, "units": units} for (line, _), units in parcel.items()],
         }
         self._tell(work, way, "shipped", package)

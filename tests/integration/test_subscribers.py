@@ -528,3 +528,17 @@ def test_a_replay_leaves_out_what_was_written_before_or_after(receiver: Receiver
     ):
         publish(replay | {"since": since, "until": until})
         assert len(taken(receiver)) == found
+
+
+def test_an_event_that_follows_a_subscription_at_once_is_delivered_whatever_a_read_still_shows(
+    table: Table, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = subscribe.find
+    monkeypatch.setattr(
+        subscribe,
+        "find",
+        lambda table, name, *, consistent=True: find(table, name) if consistent else None,
+    )
+    endpoint.announce()
+    endpoint.run()
+    assert endpoint.outcomes == [Outcome.DELIVERED]

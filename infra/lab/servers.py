@@ -1,0 +1,142 @@
+"""Servers of others: a shop's API and a subscriber's endpoint, which answer, and keep what they are told.
+
+They are there in some of the runs. The shop is of the kind of WooCommerce, and gives back the money that it is
+asked for. Whether a call is refused or its answer lost is up to `infra.lab.cloud`.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from decimal import Decimal
+from functools import partial
+from urllib.parse import urlsplit
+
+from infra.lab.invariants import Outcome, Wrong, public_events
+from infra.lab.steps import step
+from infra.lab.world import SHOPS, SKUS, SUBSCRIBER, World
+from oms.channels.exchange import Request, Response
+from oms.channels.headers import Headers
+from oms.events.subscribers import Subscriber
+from oms.orders.identity import order_id
+from oms.orders.model import Order
+from oms.payments.refunds import RefundState
+from oms.runtime.secrets import Keys
+from oms.store import process
+from oms.usecases.push_stock import units_for_sale
+from oms.usecases.subscribe import subscribe
+
+LIKELIHOOD = 0.35
+"""Share of the runs that have servers: these take half as long again."""
+
+
+class Servers:
+    """What the shop and the subscriber have taken.
+
+    Attributes:
+        levels: units of each item that may be sold, as the shop was told last.
+        parcels: tracking numbers by order of the shop.
+        refunds: amounts in minor units by order of the shop and key of the refund.
+        events: the contents that the subscriber has had of each event, by its id.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.levels: dict[str, int] = {}
+        self.parcels: defaultdict[str, set[str]] = defaultdict(set)
+        self.refunds: defaultdict[str, dict[str, int]] = defaultdict(dict)
+        self.events: defaultdict[str, set[bytes]] = defaultdict(set)
+
+    def answer(self, request: Request) -> Response:
+        """Do what is asked."""
+        if request.url == SUBSCRIBER:
+            self.events[json.loads(request.body)["id"]].add(request.body)
+            return _said({})
+        document = json.loads(request.body) if request.body else {}
+        match request.method, *urlsplit(request.url).path.split("/")[4:]:
+            case "PUT", "products", item:
+                self.levels[item] = document["stock_quantity"]
+            case "GET", "orders", order, "shipment-trackings":
+                return _said([{"tracking_number": number} for number in sorted(self.parcels[order])])
+            case "POST", "orders", order, "shipment-trackings":
+                self.parcels[order].add(document["tracking_number"])
+            case "GET", "orders", order, "refunds":
+                return _said([{"meta_data": [_field(key)]} for key in self.refunds[order]])
+            case "POST", "orders", order, "refunds":
+                (field,) = document["meta_data"]
+                self._give_back(order, field["value"], int(Decimal(document["amount"]) * 100))
+            case "PUT", "orders", _:
+                pass
+            case asked:
+                self._world.wrong.append(f"the shop was asked {asked}")
+        return _said({})
+
+    def _give_back(self, order: str, key: str, amount: int) -> None:
+        if key in self.refunds[order]:
+            return  # told of at once by two, each of whom has asked before
+        self.refunds[order][key] = amount
+        sent = self._world.orders[order_id(SHOPS[0], order)]
+        at = self._world.now + self._world.chance.delay(5, "given back", key)
+        self._world.scheduler.at(at, partial(self._world.give_back, sent, key, amount))
+
+
+def _field(key: str) -> dict[str, str]:
+    return {"key": "_oms_refund", "value": key}
+
+
+def _said(document: object) -> Response:
+    return Response(200, Headers(), json.dumps(document).encode())
+
+
+@step("subscribe", "notify_subscribers", "push_parcel", "push_refund", "record_listing", "postponing")
+def others_listen(world: World, orders: int) -> None:
+    """Somebody wants all events, and the first shop is told of stock, parcels and refunds."""
+    if not world.served:
+        return
+    servers = Servers(world)
+    world.cloud.servers = servers.answer
+    wanted = Subscriber("erp", SUBSCRIBER, ("*",))
+    subscribe(world.table, Keys("KeysSecret.Id", lambda name: "the lab's keys"), wanted, lambda url: None)
+    for sku in SKUS[:3]:
+        name = f"listing of {sku}"
+        listing = {"command": "listing_recorded", "item_id": f"{sku}-w", "sku": sku, "as_of": world.time(0)}
+        at = world.chance.between(0, 60, name)
+        world.act(name, at, partial(world.webhook, name, SHOPS[0], listing, lambda: None))
+    world.checks.append(partial(_subscriber_has_heard, servers))
+    world.checks.append(partial(_shop_has_heard, servers))
+
+
+def _subscriber_has_heard(servers: Servers, outcome: Outcome) -> Wrong:
+    """Every public event, each time in the same words."""
+    for name in sorted(public_events(outcome) - servers.events.keys()):
+        yield f"the subscriber was never told of event {name}"
+    for name, contents in servers.events.items():
+        if len(contents) > 1:
+            yield f"the subscriber was told of event {name} in {len(contents)} ways"
+
+
+def _shop_has_heard(servers: Servers, outcome: Outcome) -> Wrong:
+    """Of each listing the latest truth, of each parcel, and it was asked for each refund that was due."""
+    world = outcome.world
+    network = process.network()
+    for sku in SKUS[:3]:
+        told = servers.levels.get(f"{sku}-w")
+        units = units_for_sale(world.table, network, network.channels[SHOPS[0]], sku, world.instant)
+        if f"listing of {sku}" in world.acted and told != units:
+            yield f"the shop was told of {told} units of {sku}, and {units} are for sale"
+    for order in outcome.orders.values():
+        if order.channel == SHOPS[0]:
+            yield from _order_was_told(servers, outcome, order)
+
+
+def _order_was_told(servers: Servers, outcome: Outcome, order: Order) -> Iterator[str]:
+    shop = outcome.world.orders[order.order_id].channel_order_id
+    told = servers.parcels[shop]
+    left = {number for name, number in outcome.world.parcels.items() if name.startswith(order.order_id)}
+    if told != left:
+        yield f"the shop was told of parcels {sorted(told)} of {shop}, and {sorted(left)} have left"
+    for refund in outcome.refunds:
+        asked = servers.refunds[shop].get(refund.public_id)
+        if refund.order_id == order.order_id and asked not in (None, refund.amount):
+            yield f"the shop was asked to give back {asked} for {refund}"
+        if asked is not None and refund.state is not RefundState.SETTLED:
+            yield f"the shop has given back {refund} and it is not settled"
