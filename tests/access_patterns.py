@@ -27,9 +27,9 @@ from oms.events.subscribers import Subscriber
 from oms.fulfillment.events import FactKind, FulfillmentFact, Package
 from oms.fulfillment.model import ShipmentState
 from oms.inventory.ledger import Account, Book, Finding
-from oms.inventory.model import Delta, Supply, SupplyKind
+from oms.inventory.model import Capability, Delta, Supply, SupplyKind
 from oms.inventory.reservations import Cart, CartLine
-from oms.orders.commands import CancelOrder, Customer, PlaceOrder
+from oms.orders.commands import CancelOrder, Customer, Delivery, Method, PlaceOrder
 from oms.orders.identity import order_id, shard
 from oms.orders.placing import place
 from oms.orders.records import (
@@ -112,7 +112,7 @@ from oms.usecases.source_order import source_order
 from oms.usecases.subscribe import need as need_subscriber
 from oms.usecases.subscribe import rotate_secret, subscribe, subscribers
 from oms.usecases.sweep_due import Sweep, sweep_due
-from tests.builders import CHANNEL, MADRID, NOW, command, line, network
+from tests.builders import CHANNEL, MADRID, NOW, STORE, command, line, network
 from tests.conflicts import Faults
 from tests.outlets import Receiver
 from tests.recorder import RecordingTable
@@ -276,6 +276,7 @@ def uses(table: Table, lines: int) -> Iterator[Use]:
     yield from _rushed(skus)
     yield from _short(table)
     yield from _limited(table)
+    yield from _brought(table)
     yield from _impatient(table)
     yield from _announced(table)
 
@@ -361,6 +362,21 @@ def _announced(table: Table) -> Iterator[Use]:
     announce_supply(table, network(), coming)
     for which in ("Tell an order that waits when it is expected", "Tell it again"):
         yield Use("sourcing", which, lambda table: expect_waiting(table, network(), "LATE", NOW))
+
+
+def _brought(table: Table) -> Iterator[Use]:
+    """What a customer comes for and another location has."""
+    fed = replace(STORE, capabilities=(*STORE.can, Capability.SHIP_TO_STORE))
+    shop = network(MADRID, fed)
+    fill(table, "FAR", wh_madrid=1, st_gracia=0)
+    pickup = (Delivery("d1", Method.PICKUP, location="st-gracia"),)
+    wanted = replace(_order(["FAR"], "5024"), deliveries=pickup)
+    name = place_order(table, shop, wanted, NOW).order.order_id
+    yield Use(
+        "sourcing",
+        "Release an order to a transfer to its store",
+        lambda table: release_order(table, shop, name, NOW),
+    )
 
 
 def _impatient(table: Table) -> Iterator[Use]:

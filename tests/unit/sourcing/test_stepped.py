@@ -127,7 +127,8 @@ def milp(instance: Instance, weights: list[int], freights: dict[str, Freight]) -
         model.addConstr(supplied[index] <= line.units)
         objective += line.backorder_cost * (line.units - supplied[index])
     model.minimize(objective)
-    return round(model.getInfo().objective_function_value)
+    cost: float = model.getInfo().objective_function_value
+    return round(cost)
 
 
 @pytest.mark.parametrize("seed", range(400))

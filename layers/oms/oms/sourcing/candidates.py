@@ -195,7 +195,9 @@ def candidates(
     question, days = sources.question, _Days(sources.question, profile)
     needed = {need for line in question.lines for need in line.requires}
     judged = []
-    for location in members:
+    locations = tuple(members)
+    fed = _fed(question, locations)
+    for location in locations:
         km = round(distance_km(point_of(location), place.point)) if place else None
         lead = 0
         if needed and location.lead_days:
@@ -209,9 +211,11 @@ def candidates(
             arrival,
             (arrival - ordered).days,
             sources,
-            tuple(_unfit(question, location)),
+            tuple(_unfit(question, location, fed=fed)),
         )
         failed = tuple(_filtered(candidate, question, filters)) if filters else ()
+        if fed and location.id != question.store:
+            failed += (Removal(Reason.OTHER_STORE, location.id, question.store, soft=True),)
         if location.capacity:
             failed += tuple(_overloaded(location, question))
         judged.append(replace(candidate, filtered=failed) if failed else candidate)
@@ -251,7 +255,14 @@ class _Days:
         return self._arrived[key]
 
 
-def _unfit(question: Question, location: Location) -> Iterable[Removal]:
+def _fed(question: Question, members: Iterable[Location]) -> bool:
+    """Whether others may bring to the store what a customer picks up there, when it is short of that."""
+    store = next((one for one in members if one.id == question.store), None)
+    able = store is not None and store.active and Capability.SHIP_TO_STORE in store.can
+    return able and question.method is Method.PICKUP
+
+
+def _unfit(question: Question, location: Location, *, fed: bool) -> Iterable[Removal]:
     """Why a location cannot serve the delivery at all, whatever the profile says."""
     if not location.active:
         yield Removal(Reason.INACTIVE, "inactive", "active")
@@ -259,7 +270,8 @@ def _unfit(question: Question, location: Location) -> Iterable[Removal]:
     if closed_until and question.at < datetime.fromisoformat(closed_until):
         yield Removal(Reason.CLOSED, question.at.isoformat(), closed_until)
     carried = question.method is Method.CARRY_OUT and question.store is not None
-    if (carried or question.method is Method.PICKUP) and location.id != question.store:
+    there_alone = carried or (question.method is Method.PICKUP and not fed)
+    if there_alone and location.id != question.store:
         yield Removal(Reason.OTHER_STORE, location.id, question.store)
     way = Capability.PICKUP if location.id == question.store else Capability.SHIP
     if way not in location.can:

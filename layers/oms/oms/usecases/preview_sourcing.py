@@ -227,7 +227,7 @@ def pickup_points(
                 continue
             fed += brought
             question = counter.question(Delivery("", method, location=location.id))
-            decision = counter.decide(question)
+            decision = counter.decide(question, None if brought else [location])
             if not decision.missing:
                 found.append(PickupPoint(location, km, brought, counter.promise(question, decision)))
                 break
@@ -266,8 +266,9 @@ class _Counter:
     def shelf(self, method: Method) -> Shelf:
         return shelf_of(self._stocks, self._network, self._pool, method)
 
-    def decide(self, question: Question) -> Decision:
-        return choose(question, self.members, self.profile, self.shelf(question.method))
+    def decide(self, question: Question, members: Iterable[Location] | None = None) -> Decision:
+        chosen = self.members if members is None else members
+        return choose(question, chosen, self.profile, self.shelf(question.method))
 
     def promise(self, question: Question, decision: Decision) -> Promise:
         locations = {location.id: location for location in self.members}

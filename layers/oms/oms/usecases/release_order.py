@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from oms.fulfillment.feeding import feed
 from oms.fulfillment.model import FulfillmentOrder
 from oms.fulfillment.release import release
 from oms.inventory.network import Network
@@ -15,6 +16,7 @@ from oms.store.fulfillment import encode_fulfillment_order
 from oms.store.loads import read_loads
 from oms.store.orders import decode_body, decode_order, encode_order
 from oms.store.table import Table
+from oms.store.transfers import encode_transfer
 from oms.store.writes import create, replace
 from oms.usecases.races import settle
 
@@ -24,6 +26,7 @@ def release_order(
 ) -> tuple[FulfillmentOrder, ...]:
     """Release what is allocated and not held; a repeated call finds nothing left to release.
 
+    What a customer will come for and another location has is brought to his store first, by a transfer.
     What a location with enough work for its day has allocated waits there for its next working day: it was
     chosen because it serves the order best, and whoever plans the backlog again may still move it.
 
@@ -40,16 +43,30 @@ def release_order(
         Problem: there is no such order.
         Busy: the order kept changing; hand the message back to its queue.
     """
-    return settle(lambda: _release(table, network, order_id, now), f"release of order {order_id}")
+    made = None
+    while made is None:
+        made = settle(lambda: _release(table, network, order_id, now), f"release of order {order_id}")
+    return made
 
 
-def _release(table: Table, network: Network, order_id: str, now: datetime) -> tuple[FulfillmentOrder, ...]:
+def _release(
+    table: Table, network: Network, order_id: str, now: datetime
+) -> tuple[FulfillmentOrder, ...] | None:
+    """One transaction: of a transfer to the order's store, then None as more may follow; or of its work."""
     header = table.get(keys.header(order_id))
     body = table.get(keys.body(order_id))
     if header is None or body is None:
         raise Problem(Code.NOT_FOUND, f"order {order_id} is not there", "order_id")
     order = decode_order(header)
     shown = decode_body(body)
+    fed = feed(order, shown, network, now)
+    if fed:
+        aside, transfer = fed
+        table.commit(
+            replace(keys.header(order_id), encode_order(aside), order.v),
+            create(keys.transfer(transfer.id), encode_transfer(transfer)),
+        )
+        return None
     full = _full(table, network, order, shown, now) if releasable(order) else {}
     released, fulfillment_orders = release(order, shown, network, now, full)
     if released is not order:
