@@ -275,7 +275,7 @@ class _Search:
         sources = Sources(question, {line.line_id: _stocked(line, shelf) for line in question.lines})
         judged = candidates(sources, known.values(), self.place, profile, self.strategy.filters)
         self.cards = _cards(question, judged, known.get(question.store or ""))
-        self.rates = {one.location.id: _rates(one.location, profile, self.cards) for one in judged}
+        self.rates = {one.location.id: rates_of(one.location, profile, self.cards) for one in judged}
         self.parcels = {
             one.location.id: _parcel(question, one, self.rates[one.location.id], self.objective)
             for one in judged
@@ -483,7 +483,7 @@ def _cards(question: Question, judged: Iterable[Candidate], store: Member | None
     }
 
 
-def _rates(location: Member, profile: Profile, cards: Mapping[str, Rate]) -> Costs:
+def rates_of(location: Member, profile: Profile, cards: Collection[str]) -> Costs:
     """The linear rates of a location; without freight where a card has that."""
     costs = location.costs or profile.costs_of(location.kind)
     return Costs(costs.package_cost, handling=costs.handling) if location.id in cards else costs
