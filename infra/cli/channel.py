@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
+from infra.cli.arguments import moment
 from oms.channels.canonical import to_document
 from oms.channels.headers import Headers
 from oms.channels.payload import Json, Node, loads
@@ -141,5 +142,4 @@ def _time(text: str) -> datetime:
     try:
         return datetime.fromtimestamp(float(text), UTC)
     except ValueError:
-        time = datetime.fromisoformat(text)
-        return time.replace(tzinfo=UTC) if time.tzinfo is None else time
+        return moment(text)

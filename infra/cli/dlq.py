@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from infra.cli.arguments import positive
 from infra.cli.events import outlets
 from infra.cli.target import Target, add_stack_argument, opened
 from oms.channels.envelope import unseal
@@ -109,7 +110,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     listing = commands.add_parser("list", help="print every such queue, or the messages in one")
     listing.set_defaults(run=run_list)
     listing.add_argument("--queue", metavar="NAME", help="the messages in this one")
-    listing.add_argument("--limit", type=_positive, default=100, help="messages at most (default: 100)")
+    listing.add_argument("--limit", type=positive, default=100, help="messages at most (default: 100)")
     listing.add_argument(
         "--bodies", action="store_true", help="with the whole messages, personal data included"
     )
@@ -124,7 +125,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     redrive.set_defaults(run=run_redrive)
     redrive.add_argument("--queue", metavar="NAME", required=True, help="as `list` prints it")
-    redrive.add_argument("--limit", type=_positive, help="messages at most (default: all)")
+    redrive.add_argument("--limit", type=positive, help="messages at most (default: all)")
     redrive.add_argument("--id", action="append", metavar="MESSAGE_ID", help="only this one; repeat for more")
 
     drop = commands.add_parser("drop", help="delete messages for good")
@@ -389,10 +390,3 @@ def _reason(error: Exception) -> str:
     """Type and, of our own errors, text; others may quote what they failed on."""
     known = isinstance(error, Problem | NotTakenError)
     return f"{type(error).__name__}: {error}" if known else type(error).__name__
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("at least 1")
-    return number

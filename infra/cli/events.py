@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import batched
 
+from infra.cli.arguments import date_of, moment
 from infra.cli.target import Target, add_stack_argument, opened
 from oms.events.derive import Event, events_of_journal
 from oms.events.messages import REQUESTS, Message, request_of
@@ -58,9 +59,9 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="of all orders placed on a day, or from one to another (YYYY-MM-DD, UTC)",
     )
     replay.add_argument(
-        "--since", type=_time, default=_ALWAYS[0], metavar="TIME", help="written from then on"
+        "--since", type=moment, default=_ALWAYS[0], metavar="TIME", help="written from then on"
     )
-    replay.add_argument("--until", type=_time, default=_ALWAYS[1], metavar="TIME", help="written until then")
+    replay.add_argument("--until", type=moment, default=_ALWAYS[1], metavar="TIME", help="written until then")
     replay.add_argument("--dry-run", action="store_true", help="print the events instead, one JSON line each")
 
 
@@ -150,13 +151,8 @@ def _derived(table: Table, order_id: str, wanted: Wanted) -> tuple[list[Event], 
 
 def _days(text: str) -> tuple[date, ...]:
     first, _, last = text.partition("..")
-    begin = date.fromisoformat(first)
-    end = date.fromisoformat(last) if last else begin
+    begin = date_of(first)
+    end = date_of(last) if last else begin
     if end < begin:
         raise argparse.ArgumentTypeError(f"{last} is before {first}")
     return tuple(begin + timedelta(days=number) for number in range((end - begin).days + 1))
-
-
-def _time(text: str) -> datetime:
-    time = datetime.fromisoformat(text)
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time

@@ -16,6 +16,7 @@ from typing import Any
 from functions.api.catalogue import SkuBody
 from functions.api.fields import Closed, Moment, Text, Units, utc
 from functions.api.supply import SupplyBody
+from infra.cli.arguments import moment, whole
 from infra.cli.rows import Row, Split, read_rows
 from infra.cli.target import add_stack_argument, opened
 from oms.inventory.model import Supply, SupplyKind
@@ -34,6 +35,9 @@ _BATCH = 400
 
 _ACTOR = "oms import"
 _BAR = 30
+
+
+_WORKERS = whole(1, 64, "between 1 and 64 rows are written at a time")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,12 +234,15 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         command.set_defaults(run=run, kind=kind, channel=None, as_of=None)
         command.add_argument("file", type=Path, help="CSV with the names of its columns, or JSON lines")
         command.add_argument(
-            "--workers", type=_workers, default=8, help="rows that are written at a time (default: 8)"
+            "--workers",
+            type=_WORKERS,
+            default=8,
+            help="rows that are written at a time (default: 8)",
         )
         if kind.row is not SkuRow:
             command.add_argument("--channel", metavar="ID", help="whose ids of locations the file has")
         if kind.row is PositionRow:
-            command.add_argument("--as-of", type=_time, help="when rows without as_of were counted")
+            command.add_argument("--as-of", type=moment, help="when rows without as_of were counted")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -325,14 +332,3 @@ def _progress(path: Path) -> Callable[[int, int], None]:
             print(file=sys.stderr)
 
     return show if sys.stderr.isatty() else lambda end, rows: None
-
-
-def _workers(text: str) -> int:
-    workers = int(text)
-    if not 0 < workers <= 64:
-        raise argparse.ArgumentTypeError("between 1 and 64 rows are written at a time")
-    return workers
-
-
-def _time(text: str) -> datetime:
-    return utc(datetime.fromisoformat(text))

@@ -52,7 +52,10 @@ def add_file_argument(parser: argparse.ArgumentParser, name: str) -> None:
 
 def duration(text: str) -> float:
     """A time given on the command line."""
-    number = float(text)
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1
     if not 0 <= number < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is no time")
     return number

@@ -11,6 +11,7 @@ from itertools import batched
 from pathlib import Path
 from typing import Any
 
+from infra.cli.arguments import positive
 from infra.lab.shrink import shrink
 from infra.lab.simulation import Plan, lab, plan_of, simulate
 
@@ -32,10 +33,10 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "lost answers, duplicates, conflicts, stale reads, in virtual time. A run that fails is printed as "
         "one JSON line with the smallest plan found, which `oms lab replay` plays again. Exits with 1 then.",
     )
-    faults.add_argument("--orders", type=_positive, default=20, help="orders of a run (default: 20)")
+    faults.add_argument("--orders", type=positive, default=20, help="orders of a run (default: 20)")
     faults.add_argument("--seed", type=int, default=1, help="of the first run; the others follow it")
-    faults.add_argument("--runs", type=_positive, default=1, help="how many (default: 1)")
-    faults.add_argument("--processes", type=_positive, default=1, help="how many at a time (default: 1)")
+    faults.add_argument("--runs", type=positive, default=1, help="how many (default: 1)")
+    faults.add_argument("--processes", type=positive, default=1, help="how many at a time (default: 1)")
     faults.add_argument(
         "--state", type=Path, metavar="FILE", help="keep what is done there, and go on from it"
     )
@@ -128,10 +129,3 @@ def _progress(number: int, of: int, failed: int) -> None:
     if sys.stderr.isatty() or number % 100 == 0:
         end = "" if sys.stderr.isatty() else "\n"
         print(f"\r{number} of {of} runs, {failed} failed", end=end, file=sys.stderr, flush=True)
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("at least 1")
-    return number

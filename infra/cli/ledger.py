@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from threading import Lock
 
+from infra.cli.arguments import whole
 from infra.cli.target import add_stack_argument, opened
 from oms.inventory.ledger import Finding
 from oms.usecases.check_ledger import check_ledger, repair
@@ -30,7 +31,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     check.add_argument(
         "--segments",
-        type=_segments,
+        type=whole(1, 64, "between 1 and 64 segments are read at a time"),
         default=_SEGMENTS,
         help=f"parts of the table that are read at a time (default: {_SEGMENTS})",
     )
@@ -79,10 +80,3 @@ def _progress() -> Callable[[int], None]:
             print(f"\r{looked_at} items", end="", file=sys.stderr, flush=True)
 
     return show if sys.stderr.isatty() else lambda items: None
-
-
-def _segments(text: str) -> int:
-    segments = int(text)
-    if not 0 < segments <= 64:
-        raise argparse.ArgumentTypeError("between 1 and 64 segments are read at a time")
-    return segments

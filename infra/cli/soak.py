@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from statistics import median
 
+from infra.cli.arguments import positive
 from infra.cli.target import opened
 from infra.demo.story import Progress
 from infra.local.ministack import MiniStack
@@ -33,16 +34,20 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "returns; workers are killed in the middle. When all is quiet it prints one JSON line for each "
         "figure, and exits with 1 when one that must be 0 is not.",
     )
-    parser.add_argument("--orders", type=int, default=5000, help="how many (default: 5000)")
+    parser.add_argument("--orders", type=positive, default=5000, help="how many (default: 5000)")
     parser.add_argument(
-        "--clients", type=int, default=8, help="connections that deliver webhooks (default: 8)"
+        "--clients", type=positive, default=8, help="connections that deliver webhooks (default: 8)"
     )
     parser.add_argument(
-        "--kill-every", type=int, default=25, metavar="N", help="kill a worker every N orders (default: 25)"
+        "--kill-every",
+        type=positive,
+        default=25,
+        metavar="N",
+        help="orders between two kills (default: 25)",
     )
     parser.add_argument(
         "--hidden",
-        type=int,
+        type=positive,
         default=20,
         metavar="S",
         help="show a message again after S seconds when its worker was killed (default: 20)",

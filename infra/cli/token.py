@@ -4,6 +4,7 @@ import argparse
 import json
 from datetime import UTC, datetime, timedelta
 
+from infra.cli.arguments import whole
 from infra.cli.target import add_stack_argument, opened
 from oms.problems import Code, Problem
 from oms.store.keys import iso
@@ -11,6 +12,7 @@ from oms.store.tokens import Scope, Token, issue, issued, revoke
 
 _SHOWN = 12
 """Letters of a digest that name a token: 48 bits, enough among any number of tokens that a person lists."""
+_DAYS = whole(1, 3650, "a token is valid for 1 to 3650 days")
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -28,7 +30,12 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help=f"what it may do, separated by commas: all, or {', '.join(Scope)}",
     )
     create.add_argument("--name", default="cli", help="who uses it; stands in logs and movements")
-    create.add_argument("--days", type=_days, default=365, help="how long it is valid (default: 365)")
+    create.add_argument(
+        "--days",
+        type=_DAYS,
+        default=365,
+        help="how long it is valid (default: 365)",
+    )
 
     commands.add_parser("list", help="print every token").set_defaults(run=run_list)
 
@@ -83,10 +90,3 @@ def _id(text: str) -> str:
     if len(text) < _SHOWN:
         raise argparse.ArgumentTypeError(f"an id has {_SHOWN} letters, as `oms token list` prints it")
     return text
-
-
-def _days(text: str) -> int:
-    days = int(text)
-    if not 0 < days <= 3650:
-        raise argparse.ArgumentTypeError("a token is valid for 1 to 3650 days")
-    return days

@@ -1,7 +1,10 @@
+import argparse
 import json
 import subprocess
 import sys
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -76,3 +79,20 @@ def test_commands_without_aws_do_not_import_boto3(group: str) -> None:
         f"build_parser(['{group}']); sys.exit('boto3' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def typed(parser: ArgumentParser) -> Iterator[Callable[[str], object]]:
+    """The types of all arguments of a command and its sub-commands."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for sub in action.choices.values():
+                yield from typed(sub)
+        elif callable(action.type) and action.type not in {int, Path}:
+            yield action.type
+
+
+@pytest.mark.parametrize("group", cli.GROUPS)
+def test_what_is_wrong_with_an_argument_is_said_in_words(group: str) -> None:
+    for read in typed(cli.build_parser([group])):
+        with pytest.raises(argparse.ArgumentTypeError):
+            read("?")
