@@ -208,7 +208,7 @@ def shelves(held: Mapping[str, int], *rows: Reserved, cart: str | None = None) -
     configured = Network(
         {"any": Channel("any", "generic", "all")}, {"all": Pool("all", tuple(held))}, locations
     )
-    return shelf_of({sku: kept}, configured, "all", Method.SHIP)
+    return shelf_of({sku: kept}, configured, "all", Method.SHIP, NOW)
 
 
 def taken(units: int, shelf: Shelf, *names: str) -> list[tuple[str, str, int]]:

@@ -278,6 +278,18 @@ def test_a_change_of_the_configuration_is_told_to_the_channels_that_it_concerns(
     assert retailer.seconds() <= 120
 
 
+def test_channels_are_told_when_a_location_closes_for_some_hours_and_when_it_opens(
+    retailer: Retailer,
+) -> None:
+    opens = retailer.now + timedelta(hours=24)
+    retailer.configure(replace(MADRID, closed_until=opens.isoformat()))
+    retailer.run(retailer.seconds() + 3600)
+    assert retailer.last() == dict.fromkeys(KINDS, 0)
+    retailer.run()
+    assert retailer.last() == dict.fromkeys(KINDS, 7)
+    assert opens <= retailer.now <= opens + timedelta(minutes=2)
+
+
 @pytest.mark.parametrize(
     "thing",
     [

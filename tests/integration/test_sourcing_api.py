@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from functions.api import handler as api_function
-from oms.inventory.model import Capability, Sku, Supply, SupplyKind
+from oms.inventory.model import Capability, Component, Sku, Supply, SupplyKind
 from oms.inventory.network import Location
 from oms.orders.commands import Address, Delivery, Method
 from oms.orders.identity import order_id
@@ -253,10 +253,11 @@ def test_orders_are_placed_by_the_profile_that_rules(rest: Rest, table: Table) -
     assert shelves(table, "A") == {"wh-lyon": (9, 0, 9)}
 
 
-def test_the_profile_in_the_document_is_accepted(rest: Rest) -> None:
+def test_the_rate_card_and_the_profile_in_the_document_are_accepted(rest: Rest) -> None:
     text = (Path(__file__).parents[2] / "infra/docs/sourcing.md").read_text()
-    (example,) = re.findall(r"```json\n(.+?)```", text, re.DOTALL)
-    assert rest.put("/sourcing/profiles/1", json.loads(example)).status == 200
+    card, profile = map(json.loads, re.findall(r"```json\n(.+?)```", text, re.DOTALL))
+    assert rest.put("/configuration/rate_card/correos", card).status == 200
+    assert rest.put("/sourcing/profiles/1", profile).status == 200
 
 
 # ---- Decisions and what-ifs --------------------------------------------------------------------------------
@@ -500,3 +501,56 @@ def test_parcels_are_priced_by_the_card_that_their_location_names(rest: Rest, ta
         "grams": 1400,
         "price": 990,
     }
+
+
+# ---- Kits --------------------------------------------------------------------------------------------------
+
+
+def kit(table: Table) -> None:
+    """A set of two mugs and a cap; 4 mugs in Madrid, 2 caps in Lyon."""
+    fill(table, "MUG", wh_madrid=4)
+    fill(table, "CAP", wh_lyon=2)
+    parts = (Component("MUG", 2, 1), Component("CAP", 1, 1))
+    table.commit(put(keys.sku_meta("SET"), encode_sku(Sku("SET", kit=parts))))
+
+
+def shipped(decision: dict[str, Any]) -> dict[str, dict[str, int]]:
+    return {one["location"]: one["ships"] for one in decision["locations"] if one["ships"]}
+
+
+def test_a_kit_is_previewed_as_it_would_be_placed(rest: Rest, table: Table) -> None:
+    kit(table)
+    wanted = basket({"sku": "SET", "units": 2, "value": 4000})
+    before = rest.post("/sourcing/preview", {"basket": wanted}).document
+    assert shipped(before["decision"]) == {"wh-madrid": {"1/MUG": 4}, "wh-lyon": {"1/CAP": 2}}
+    place(table, line("SET", 2))
+    (after,) = rest.get(f"/orders/{ID}/sourcing").document["decisions"]
+    assert {place: sum(units.values()) for place, units in shipped(after).items()} == {
+        "wh-madrid": 4,
+        "wh-lyon": 2,
+    }
+    assert after["cost"] == before["decision"]["cost"]
+    again = rest.post("/sourcing/preview", {"order_id": ID}).document["decision"]
+    assert shipped(again) == shipped(after)
+
+
+@pytest.mark.parametrize(("units", "known"), [(2, True), (3, False)])
+def test_a_kit_is_promised_for_the_day_on_which_its_last_part_comes(
+    units: int, known: bool, rest: Rest, table: Table
+) -> None:
+    kit(table)
+    options = rest.post("/promises", basket({"sku": "SET", "units": units})).document["options"]
+    for option in options:
+        assert option["available"] == known
+        assert list(option["promise"]["lines"]) == ["1"]
+        assert (option["promise"]["lines"]["1"] is not None) == known
+        assert option["promise"]["lines"]["1"] == option["promise"]["arrives"]
+
+
+def test_a_kit_is_picked_up_where_all_its_parts_are(rest: Rest, table: Table) -> None:
+    kit(table)
+    assert rest.get("/pickup-points", channel="shop-es", sku="SET").document["items"] == []
+    fill(table, "MUG", wh_madrid=4, st_gracia=2)
+    fill(table, "CAP", wh_lyon=2, st_gracia=1)
+    (point,) = rest.get("/pickup-points", channel="shop-es", sku="SET").document["items"]
+    assert (point["location"], point["fed"]) == ("st-gracia", False)

@@ -231,3 +231,21 @@ def test_an_order_and_a_cart_get_exactly_what_was_offered_and_not_one_more(
     for (_, name), delta in placed.deltas.items():
         kept = safety_stock(entry, places.locations[name], method)
         assert (delta.safety, made.deltas["A", name].safety) == (kept, kept)
+
+
+@pytest.mark.parametrize(("minutes", "sellable"), [(-1, 8), (0, 8), (1, 3)])
+def test_what_lies_at_a_location_that_is_closed_is_not_to_be_had_until_it_opens(
+    minutes: int, sellable: int
+) -> None:
+    closed = replace(LYON, closed_until=(NOW + timedelta(minutes=minutes)).isoformat())
+    there = stock("A", {"wh-madrid": 3, "wh-lyon": 5})
+    assert offered(there, ASKER, MADRID, closed).ats == sellable
+
+
+def test_a_new_order_leaves_what_is_open_to_those_who_wait_whatever_lies_where_it_is_closed() -> None:
+    closed = replace(LYON, closed_until=(NOW + timedelta(hours=1)).isoformat())
+    shop = network(MADRID, closed)
+    there = stock("A", {"wh-madrid": 1, "wh-lyon": 5}, waiting=4, backorder_limit=None)
+    assert offer({"A": there}, "A", ASKER, shop, NOW).in_stock == 0
+    placed = place(command(line("A")), CHANNEL, shop, {"A": there}, NOW).order
+    assert placed.lines[0].entries == ()

@@ -77,6 +77,11 @@ class Location:
         if not known:
             raise Problem(Code.FIELD_INVALID, "closed_until is no time with an offset", "closed_until")
 
+    def is_open(self, at: datetime) -> bool:
+        """Whether it may be a source at a time (UTC): it is active, and not closed for some hours."""
+        closed_until = self.closed_until
+        return self.active and (closed_until is None or at >= datetime.fromisoformat(closed_until))
+
     @property
     def can(self) -> tuple[Capability, ...]:
         """What it can do for an order."""
@@ -139,6 +144,10 @@ class Network:
         names = pool.locations if pool else ()
         return tuple(self.locations[name] for name in names if name in self.locations)
 
-    def sellable(self, pool_id: str) -> dict[str, Location]:
-        """The active locations of a pool by id; empty when there is no such pool."""
-        return {location.id: location for location in self.members(pool_id) if location.active}
+    def sellable(self, pool_id: str, at: datetime | None = None) -> dict[str, Location]:
+        """The active locations of a pool by id, those that are open at a time (UTC) if one is given.
+
+        Empty when there is no such pool.
+        """
+        members = (one for one in self.members(pool_id) if (one.is_open(at) if at else one.active))
+        return {location.id: location for location in members}

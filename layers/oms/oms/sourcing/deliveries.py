@@ -52,7 +52,7 @@ def decide(
     members = network.members(pool)
     decisions: Decisions = {}
     for delivery_id, question in questions(order, body, units, network, stocks, at).items():
-        shelf = shelf_of(stocks, network, pool, question.method, served=served)
+        shelf = shelf_of(stocks, network, pool, question.method, at, served=served)
         for taken in assignments_of(decisions):
             shelf.take(taken.location, taken.sku, taken.units)
         decisions[delivery_id] = choose(question, members, network.profile, shelf, seconds=seconds)
@@ -65,7 +65,13 @@ def assignments_of(decisions: Decisions) -> list[Assignment]:
 
 
 def shelf_of(
-    stocks: Mapping[str, Stock], network: Network, pool: str, method: Method, *, served: bool = False
+    stocks: Mapping[str, Stock],
+    network: Network,
+    pool: str,
+    method: Method,
+    at: datetime,
+    *,
+    served: bool = False,
 ) -> Shelf:
     """What may be taken of a pool: all that is free for units that have waited, else what those leave.
 
@@ -74,9 +80,10 @@ def shelf_of(
         network: the pool's locations, with their safety stock.
         pool: the pool.
         method: how it shall reach the customer; safety stock may depend on it.
+        at: when, UTC; what lies at a location that is closed then is nobody's to take.
         served: whether it is for units that have waited.
     """
-    sellable = network.sellable(pool)
+    sellable = network.sellable(pool, at)
     known = {sku: stock for sku, stock in stocks.items() if stock.sku is not None}
     safety = {sku: safety_at(stock.sku, sellable.values(), method) for sku, stock in known.items()}
     most = all_free if served else takeable

@@ -50,7 +50,7 @@ def offer(
         return of_kit([(offer(stocks, part.sku, asker, network, now), part.per_bundle) for part in kit])
     seen = seen_at(stock, now, asker.reservation)
     pool, required = asker.channel.pool, stock.sku.requires if stock.sku else ()
-    members = [member for member in network.members(pool) if member.active]
+    members = [member for member in network.members(pool) if member.is_open(now)]
     locations = [member.id for member in members if set(required) <= set(member.can)]
     safety = safety_at(stock.sku, members, asker.method)
     sources = _sources(stock.sku, asker, network, now)

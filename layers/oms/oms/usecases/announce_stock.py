@@ -55,8 +55,7 @@ def announce_stock(
         old, new = (decode(images[name]) if name in images else None for name in ("OldImage", "NewImage"))
         image = new or old
         if new is not None and new["t"] == "configuration":
-            recompute = to_recompute(old, new, now)
-            if recompute is not None:
+            for recompute in to_recompute(old, new, now):
                 at_once[str(recompute.document["cause"])] = (position, recompute)
             continue
         if image is None or not str(image["SK"]).startswith(_CONCERNING):

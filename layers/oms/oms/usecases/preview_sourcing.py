@@ -1,19 +1,20 @@
 """Preview sourcing: what would be decided for a basket or an order, and what may be promised; no write."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 
 from oms.inventory.availability import seen_at
-from oms.inventory.model import Capability, Delta, Stock
+from oms.inventory.model import Capability, Delta, Sku, Stock
 from oms.inventory.network import Location, Network
 from oms.orders.commands import Address, Delivery, FulfilledBy, LineKind, Method
+from oms.orders.kits import components
 from oms.orders.model import Order, OrderBody
 from oms.problems import Code, Problem
 from oms.sourcing.alternatives import Alternative, Plan, alternatives
 from oms.sourcing.calendar import ANY_SERVICE
-from oms.sourcing.candidates import Question, point_of
+from oms.sourcing.candidates import Question, Wanted, point_of
 from oms.sourcing.choose import Decision, Shelf, choose
 from oms.sourcing.deliveries import ask, delivery_of, shelf_of, want
 from oms.sourcing.places import distance_km, locate
@@ -42,12 +43,14 @@ class Basket:
     """What somebody may buy on a channel, and how it would reach him.
 
     `held` are units by sku and location that are his already: those of the order that the basket is made of.
+    The kits of an order were expanded when it was `placed`.
     """
 
     channel: str
     lines: tuple[BasketLine, ...]
     delivery: Delivery
     held: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    placed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +164,7 @@ def basket_of(
     )
     if not lines:
         raise Problem(Code.FIELD_INVALID, f"delivery {delivery_id} has nothing to be sourced", "delivery")
-    return Basket(order.channel, lines, delivery_of(order, body, delivery_id), held)
+    return Basket(order.channel, lines, delivery_of(order, body, delivery_id), held, placed=True)
 
 
 def units_to_source(order: Order) -> dict[str, int]:
@@ -250,21 +253,36 @@ class _Counter:
         self._basket = basket
         self._now = now
         read = read_stock(table, (line.sku for line in basket.lines))
+        if not basket.placed:
+            read |= read_stock(table, components(read))
         self._stocks = {sku: _with(seen_at(stock, now), sku, basket.held) for sku, stock in read.items()}
-        self._lines = []
+        self._lines: list[Wanted] = []
+        self._kits: dict[str, list[str]] = {}
         for number, line in enumerate(basket.lines):
             sku = self._stocks[line.sku].sku
             if sku is None:
                 detail = f"sku {line.sku} is not in the catalogue"
                 raise Problem(Code.FIELD_INVALID, detail, f"lines[{number}].sku")
-            self._lines.append(want(line.line_id, line.units, sku, line.properties, self.profile))
+            if sku.kit and not basket.placed:
+                self._kits[line.line_id] = [f"{line.line_id}/{part.sku}" for part in sku.kit]
+                self._lines += self._parts(line, sku)
+            else:
+                self._lines.append(want(line.line_id, line.units, sku, line.properties, self.profile))
+
+    def _parts(self, line: BasketLine, kit: Sku) -> Iterator[Wanted]:
+        """What is wanted for a line of a kit, as placing expands it."""
+        for part in kit.kit:
+            known = self._stocks[part.sku].sku
+            assert known is not None, "what a kit consists of is in the catalogue"
+            name = f"{line.line_id}/{part.sku}"
+            yield want(name, line.units * part.per_bundle, known, {}, self.profile)
 
     def question(self, delivery: Delivery) -> Question:
         value = sum(line.value for line in self._basket.lines)
         return ask(self._basket.channel, self._lines, delivery, self._network, self._now, value)
 
     def shelf(self, method: Method) -> Shelf:
-        return shelf_of(self._stocks, self._network, self._pool, method)
+        return shelf_of(self._stocks, self._network, self._pool, method, self._now)
 
     def decide(self, question: Question, members: Iterable[Location] | None = None) -> Decision:
         chosen = self.members if members is None else members
@@ -272,7 +290,17 @@ class _Counter:
 
     def promise(self, question: Question, decision: Decision) -> Promise:
         locations = {location.id: location for location in self.members}
-        return promise(question, decision, locations, self._stocks, self.profile)
+        made = promise(question, decision, locations, self._stocks, self.profile)
+        return replace(made, lines=self._whole(made.lines))
+
+    def _whole(self, days: Mapping[str, date | None]) -> dict[str, date | None]:
+        """The days by the basket's lines: a kit is there when the last of its parts is."""
+        parts = {part for names in self._kits.values() for part in names}
+        whole = {name: day for name, day in days.items() if name not in parts}
+        for kit, names in self._kits.items():
+            known = [day for name in names if (day := days[name]) is not None]
+            whole[kit] = max(known) if len(known) == len(names) else None
+        return whole
 
 
 def _with(stock: Stock, sku: str, held: Mapping[tuple[str, str], int]) -> Stock:

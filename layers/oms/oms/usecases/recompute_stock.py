@@ -67,8 +67,10 @@ def _names(document: Node, key: str) -> tuple[str, ...]:
     return tuple(map(str, found))
 
 
-def to_recompute(old: Item | None, new: Item, now: datetime) -> Message | None:
-    """What follows from a change of a channel, pool or location: a message, when it decides what is sold.
+def to_recompute(old: Item | None, new: Item, now: datetime) -> list[Message]:
+    """What follows from a change of a channel, pool or location, when it decides what is sold: a message.
+
+    Of a location that is closed for some hours there is one more, for when it opens.
 
     Args:
         old: the configured thing as it was; None when it is new.
@@ -77,13 +79,20 @@ def to_recompute(old: Item | None, new: Item, now: datetime) -> Message | None:
     """
     kind, name = str(new["PK"]).removeprefix("CFG#"), str(new["SK"])
     if kind not in _CONCERNED:
-        return None
+        return []
     before, after = (decode_document(item) if item else {} for item in (old, new))
     concerned = _CONCERNED[kind](name, before, after)
     if not any(concerned.values()):
-        return None
-    document = {"task": "recompute", "cause": f"{kind}#{name}#{new['v']!s}", **concerned}
-    return delayed(document, name, now + SETTLED, now)
+        return []
+    cause = f"{kind}#{name}#{new['v']!s}"
+    times = {cause: now + SETTLED}
+    opens = after.get("closed_until")
+    if opens and opens != before.get("closed_until") and datetime.fromisoformat(opens) > now:
+        times[f"{cause}#open"] = datetime.fromisoformat(opens)
+    return [
+        delayed({"task": "recompute", "cause": cause, **concerned}, name, at, now)
+        for cause, at in times.items()
+    ]
 
 
 def _of_channel(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -98,7 +107,9 @@ def _of_pool(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> 
 
 
 def _of_location(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, list[str]]:
-    changed = before and _differ(before, after, "active", "kind", "capabilities", "safety_stock")
+    changed = before and _differ(
+        before, after, "active", "kind", "capabilities", "safety_stock", "closed_until"
+    )
     return {"locations": [name] if changed else []}
 
 
