@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING
 import boto3
 from botocore.config import Config
 
+from oms.runtime.clients import TRIES
+
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
@@ -115,13 +117,14 @@ def running() -> Iterator[str]:
             server.stdin.close()  # the launcher ends with its input
 
 
-def connect(endpoint: str, connections: int = 64, *, validating: bool = True) -> "DynamoDBClient":
-    """A low-level client of DynamoDB Local that never retries, so that tests see every error.
+def connect(endpoint: str, connections: int = 64, *, as_deployed: bool = False) -> "DynamoDBClient":
+    """A low-level client of DynamoDB Local that checks requests and never retries: tests see every error.
 
     Args:
         endpoint: URL from `running`.
         connections: how many threads may call at the same time without queueing for a connection.
-        validating: whether botocore checks parameters, which the functions' clients leave to AWS.
+        as_deployed: leave checking to the service, and retry when it breaks down, as the functions' clients
+            do: on a busy machine DynamoDB Local waits too long for its own locks.
     """
     return boto3.client(
         "dynamodb",
@@ -131,8 +134,8 @@ def connect(endpoint: str, connections: int = 64, *, validating: bool = True) ->
         aws_secret_access_key="local",  # noqa: S106 - DynamoDB Local takes any
         config=Config(
             max_pool_connections=connections,
-            retries={"total_max_attempts": 1},
-            parameter_validation=validating,
+            retries={"mode": "standard", "total_max_attempts": TRIES if as_deployed else 1},
+            parameter_validation=not as_deployed,
         ),
     )
 

@@ -85,7 +85,7 @@ def measure() -> Iterator[Row]:
     `lost` orders that are neither stored nor refused.
     """
     with running() as endpoint:
-        client = connect(endpoint, validating=False)
+        client = connect(endpoint, as_deployed=True)
         for name, (make, stock, audit) in WAYS.items():
             yield {"way": name, **_alone(client, make, stock), **_together(client, make, stock, audit)}
 

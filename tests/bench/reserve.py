@@ -84,7 +84,7 @@ def measure() -> Iterator[dict[str, str | int | float]]:
     many = int(os.environ.get("BENCH_ORDERS", ORDERS))
     total = Counter[str]()
     with running() as endpoint:
-        client = connect(endpoint, validating=False)
+        client = connect(endpoint, as_deployed=True)
         for (demand, draw), lines in product(DEMANDS.items(), LINES):
             orders = _orders(draw, lines, _share(lines, many))
             units = _write_units(client, orders[:METERED])
