@@ -131,8 +131,13 @@ def last_cancelled(order: Order) -> str:
 
 
 def _paid(order: Order, command: PlaceOrder) -> Order:
-    """The order with the amounts that a newer version reports; the payment hold ends when they cover it."""
-    authorized, captured, refunded = paid_amounts(command)
+    """The order with the amounts that a newer version reports; the payment hold ends when they cover it.
+
+    A version may be older than what has been recorded of the payments meanwhile: the larger sum counts.
+    """
+    authorized, told, refunded = paid_amounts(command)
+    captured, refunded = max(order.captured, told), max(order.refunded, refunded)
+    authorized = max(0, authorized - (captured - told))
     covered = authorized + captured - refunded >= kept_total(order)
     holds = tuple(hold for hold in order.holds if not (covered and hold == "payment"))
     return replace(order, authorized=authorized, captured=captured, refunded=refunded, holds=holds)
