@@ -182,6 +182,9 @@ class ChannelSettings(Closed):
         Le(8760),
         Doc("Hours after which an order that nobody has paid is cancelled; null: it is kept."),
     ] = None
+    orders_of: Annotated[
+        Text | None, Doc("Of a payment provider: the channel whose orders are paid by it.")
+    ] = None
     gives_refunds: Annotated[
         bool, Doc("Whether it is asked to give back the money that is due for its orders.")
     ] = False

@@ -35,7 +35,7 @@ from oms.usecases.honour_privacy import honour_privacy
 from oms.usecases.place_order import place_order
 from oms.usecases.record_elsewhere import record_elsewhere
 from oms.usecases.record_listing import record_listing
-from oms.usecases.record_money import record_money
+from oms.usecases.record_money import linked, record_money
 from oms.usecases.record_tracking import record_tracking
 
 _IGNORED: Mapping[type, str] = {
@@ -101,7 +101,7 @@ def _execute(table: Table, command: Command) -> None:
             if cancelled:
                 count_cancellation(cancelled)
         case PaymentRecorded() | RefundRecorded():
-            paid = record_money(table, command, datetime.now(UTC))
+            paid = record_money(table, linked(command, process.network()), datetime.now(UTC))
             logger.note(order_id=paid.order_id if paid else None)
         case ReturnRecorded():
             returned = announce_return(table, process.network(), command, datetime.now(UTC))

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from oms.channels.canonical import to_document
 from oms.channels.envelope import seal
 from oms.channels.headers import Headers
 from oms.channels.registry import adapter
+from oms.inventory.network import Channel
 from oms.orders.cancelling import CancelReason, CancelRequest
-from oms.orders.commands import Payment, PaymentState
+from oms.orders.commands import CancelOrder, Payment, PaymentState
 from oms.orders.identity import order_id
 from oms.orders.records import Outcome, PaymentKind, PaymentRecorded, RefundRecorded
 from oms.payments.refunds import RefundState
@@ -25,12 +27,12 @@ from oms.store import keys
 from oms.store.returns import read_refunds
 from oms.store.table import Table
 from oms.store.writes import Write
-from oms.usecases.cancel_order import cancel_order
+from oms.usecases.cancel_order import cancel_by_channel, cancel_order
 from oms.usecases.place_order import place_order
-from oms.usecases.record_money import record_money
+from oms.usecases.record_money import linked, record_money
 from tests.builders import NOW, command, line, network
 from tests.conflicts import Crash, Faults
-from tests.shelves import fill, order_of
+from tests.shelves import fill, order_of, shelves
 from tests.tables import create_table
 
 ID = order_id("shop-es", "5001")
@@ -65,20 +67,84 @@ def lived(table: Table, shaky: Table) -> None:
         step(table)
 
 
-@pytest.mark.parametrize(
-    ("record", "code", "field"),
-    [
-        (PAID, Code.NOT_FOUND, "order_id"),
-        (BACK, Code.NOT_FOUND, "order_id"),
-        (replace(PAID, channel_order_id=None), Code.UNSUPPORTED, "channel_order_id"),
-    ],
-)
-def test_money_of_no_order_is_refused_for_another_try(
-    table: Table, record: PaymentRecorded | RefundRecorded, code: Code, field: str
-) -> None:
+def test_money_that_names_no_order_is_refused(table: Table) -> None:
     with pytest.raises(Problem) as refused:
-        record_money(table, record, LATER)
-    assert (refused.value.code, refused.value.field) == (code, field)
+        record_money(table, replace(PAID, channel_order_id=None), LATER)
+    assert (refused.value.code, refused.value.field) == (Code.UNSUPPORTED, "channel_order_id")
+
+
+def amounts(table: Table) -> tuple[int, int, tuple[str, ...]]:
+    """Captured and refunded amounts, and the holds."""
+    order = order_of(table, ID)
+    return order.captured, order.refunded, order.holds
+
+
+ALL = {"order": None, "paid": PAID, "back": BACK, "paid again": PAID}
+
+
+@pytest.mark.parametrize("told", list(permutations(ALL)), ids=", ".join)
+def test_money_and_its_order_may_come_in_any_order(table: Table, told: tuple[str, ...]) -> None:
+    for name in told:
+        record = ALL[name]
+        if record is None:
+            place(table)
+        else:
+            record_money(table, record, LATER)
+    assert amounts(table)[:2] == (2000, 1000)
+    assert order_of(table, ID).exceptions == ()
+    assert len(table.query(keys.order(ID), keys.PAYMENT)) == 1
+    states = {refund.id: refund.state for refund in read_refunds(table, ID).values()}
+    assert states == {"channel.r1": RefundState.SETTLED}
+
+
+def test_what_is_paid_before_it_comes_is_not_held(table: Table) -> None:
+    assert record_money(table, PAID, NOW) is None
+    place(table)
+    assert amounts(table) == (2000, 0, ())
+    kinds = [kind for entry in order_of(table, ID).journal for kind in entry.kinds]
+    assert kinds == ["placed", "payment_recorded"]
+
+
+def test_a_payment_that_was_only_pending_keeps_the_hold(table: Table) -> None:
+    record_money(table, replace(PAID, outcome=Outcome.PENDING), NOW)
+    place(table)
+    assert amounts(table) == (0, 0, ("payment",))
+    record_money(table, PAID, LATER)
+    assert amounts(table) == (2000, 0, ())
+
+
+@pytest.mark.parametrize("paid_first", [True, False])
+def test_what_was_paid_and_cancelled_before_it_comes_is_due_back(table: Table, paid_first: bool) -> None:
+    version = "2026-11-22T09:40:00.000Z"
+    cancel = CancelOrder("shop-es", "generic", "5001", version, "customer", LATER)
+    said: list[Callable[[], object]] = [
+        lambda: record_money(table, PAID, NOW),
+        lambda: cancel_by_channel(table, network(), cancel, NOW),
+    ]
+    for say in said if paid_first else reversed(said):
+        say()
+    place(table)
+    (refund,) = read_refunds(table, ID).values()
+    assert (refund.amount, refund.state, amounts(table)[0]) == (2000, RefundState.DUE, 2000)
+    assert shelves(table, "A") == {"wh-madrid": (5, 0, 5)}
+
+
+def test_an_order_that_comes_at_the_same_moment_is_paid(table: Table) -> None:
+    assert record_money(Racing(table, lambda: place(table)), PAID, LATER) is not None
+    assert amounts(table) == (2000, 0, ())
+
+
+def test_money_that_comes_while_its_order_is_placed_is_not_lost(table: Table) -> None:
+    fill(table, "A", wh_madrid=5)
+    place_order(Racing(table, lambda: record_money(table, PAID, LATER)), network(), UNPAID, NOW)
+    assert amounts(table) == (2000, 0, ())
+
+
+def test_a_provider_names_the_channel_whose_orders_it_is_paid_for() -> None:
+    linked_to = replace(network(), channels={"pay": Channel("pay", "stripe", "iberia", orders_of="shop-es")})
+    assert linked(replace(PAID, channel="pay"), linked_to) == PAID
+    assert linked(PAID, network()) == PAID
+    assert linked(replace(PAID, channel="other"), linked_to).channel == "other"
 
 
 @pytest.mark.parametrize("fault", ["crash_before", "crash_after", "lose_response"])
@@ -139,7 +205,7 @@ def test_what_a_newer_version_gives_back_settles_what_is_due(table: Table) -> No
     assert (refund.state, order_of(table, ID).refunded) == (RefundState.SETTLED, 1000)
 
 
-def test_intake_records_money_once_and_keeps_what_comes_too_early(table: Table) -> None:
+def test_intake_records_money_once_also_what_comes_before_its_order(table: Table) -> None:
     event: dict[str, Any] = json.loads((EVENTS / "intake.json").read_text())
     (record,) = event["Records"]
     bodies = [json.dumps(to_document(said)).encode() for said in (PAID, BACK, PAID)]
@@ -151,8 +217,7 @@ def test_intake_records_money_once_and_keeps_what_comes_too_early(table: Table) 
         }
         for number, body in enumerate(bodies)
     ]
-    early = intake(event, None)["batchItemFailures"]
-    assert [failure["itemIdentifier"] for failure in early] == ["m0", "m1", "m2"]
+    assert intake(event, None) == {"batchItemFailures": []}
     place(table)
     assert intake(event, None) == {"batchItemFailures": []}
     order = order_of(table, ID)

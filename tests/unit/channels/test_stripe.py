@@ -298,3 +298,10 @@ def test_what_stands_there_whole_is_named_by_its_id() -> None:
 
 def test_a_charge_without_an_intent_is_known_by_itself() -> None:
     assert recorded(charge(payment_intent=None)).payment_id == "ch_1"
+
+
+def test_a_refund_is_of_the_order_that_its_charge_names() -> None:
+    (given,) = parse("stripe", event("charge.refunded", charge(refunds={"data": [refund()]})))
+    assert isinstance(given, PaymentRecorded)
+    assert (given.channel_order_id, given.parent_id, given.payment_id) == ("1001", "pi_1", "re_1")
+    assert recorded(event("refund.updated", refund())).channel_order_id is None

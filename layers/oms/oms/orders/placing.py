@@ -34,6 +34,7 @@ from oms.orders.model import (
     OrderLine,
     Stage,
 )
+from oms.orders.records import PaymentRecorded
 from oms.payments.refunds import Refund
 from oms.sourcing.choose import Assignment
 from oms.sourcing.deliveries import assignments_of, decide
@@ -58,7 +59,8 @@ class Placement:
 
     `ended` are the rows of reservations whose units it takes or gives back: expired ones that it needs, and
     those of `reservation`, the cart that has become this order. `absorbed` counts the commands in the stub
-    that the order takes the place of. `refund` is due when the order comes cancelled, and paid.
+    that the order takes the place of. `refund` is due when the order comes cancelled, and paid; `payments`
+    and `refunds` are what was told before it came, that refund among them.
     """
 
     order: Order
@@ -69,6 +71,8 @@ class Placement:
     reservation: Reservation | None = None
     absorbed: int = 0
     refund: Refund | None = None
+    refunds: tuple[Refund, ...] = ()
+    payments: tuple[PaymentRecorded, ...] = ()
 
 
 def enter(command: PlaceOrder, stocks: Mapping[str, Stock], now: datetime) -> Order:

@@ -1,11 +1,15 @@
-"""Stubs: what channels have said of an order that is not there yet, kept until it comes."""
+"""Stubs: what has been said of an order that is not there yet, kept until it comes."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from oms.orders.cancelling import CancelRequest, by_channel
 from oms.orders.commands import CancelOrder, PlaceOrder
+from oms.orders.placing import Placement
+from oms.orders.records import PaymentRecorded, RefundRecorded
+from oms.payments.recording import with_payment, with_refund
 
-type Early = CancelOrder
+type Early = CancelOrder | PaymentRecorded | RefundRecorded
 """What may come before its order."""
 
 
@@ -29,3 +33,34 @@ def recalled(command: PlaceOrder, stub: Stub) -> CancelRequest | None:
         if isinstance(early, CancelOrder) and early.channel_version >= command.channel_version
     ]
     return by_channel(max(cancelled, key=lambda early: early.channel_version)) if cancelled else None
+
+
+def absorbed(placement: Placement, stub: Stub, now: datetime) -> Placement:
+    """An order that takes the place of a stub: the money of which was told before has been recorded with it.
+
+    Args:
+        placement: the order, cancelled already if that was said.
+        stub: what stands in its place.
+        now: time of the write, UTC.
+    """
+    order = placement.order
+    refunds = {placement.refund.id: placement.refund} if placement.refund else {}
+    payments: dict[str, PaymentRecorded] = {}
+    for early in stub.commands:
+        if isinstance(early, PaymentRecorded):
+            recorded = with_payment(order, payments, refunds.values(), early, now)
+            payments |= {early.payment_id: early} if recorded else {}
+        elif isinstance(early, RefundRecorded):
+            recorded = with_refund(order, refunds, early, now)
+        else:
+            continue
+        if recorded:
+            order = recorded.order
+            refunds |= {refund.id: refund for refund in recorded.refunds}
+    return replace(
+        placement,
+        order=order,
+        absorbed=len(stub.commands),
+        refunds=tuple(refunds.values()),
+        payments=tuple(payments.values()),
+    )

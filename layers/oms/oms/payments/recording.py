@@ -119,6 +119,9 @@ def _given_back(
     """The order after so much was given back in all, and the refunds that this settles."""
     if back > order.captured:
         order = order.with_exception("money_conflict", ref, now)
+    else:  # what was told before its payment is explained now
+        for one in refunds:
+            order = order.without_exception("money_conflict", one.id.removeprefix(_FROM_CHANNEL))
     refunded = max(order.refunded, min(back, order.captured))
     settled = settled_by(refunds, refunded - order.refunded, now)
     return replace(order, refunded=refunded), settled

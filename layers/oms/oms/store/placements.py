@@ -9,6 +9,7 @@ from oms.orders.model import Order
 from oms.orders.placing import Placement
 from oms.store import keys
 from oms.store.orders import backorder_item, encode_body, encode_order
+from oms.store.payments import encode_payment
 from oms.store.reservations import encode_reservation, end
 from oms.store.returns import encode_refund
 from oms.store.stubs import absorb
@@ -20,13 +21,15 @@ def order_writes(placement: Placement) -> list[Write]:
 
     With them the reservation that has become this order, over the version that was seen.
     """
-    order, cart, refund = placement.order, placement.reservation, placement.refund
+    order, cart, payments = placement.order, placement.reservation, placement.payments
+    refunds = placement.refunds or ([placement.refund] if placement.refund else [])
     header, item = keys.header(order.order_id), encode_order(order)
     return [
         absorb(header, item, placement.absorbed) if placement.absorbed else create(header, item),
         create(keys.body(order.order_id), encode_body(order, placement.body)),
         *waiting_writes(None, order),
-        *([create(keys.refund(order.order_id, refund.id), encode_refund(refund))] if refund else ()),
+        *(create(keys.refund(order.order_id, one.id), encode_refund(one)) for one in refunds),
+        *(put(keys.payment(order.order_id, paid.payment_id), encode_payment(paid)) for paid in payments),
         *([replace(keys.reservation(cart.id), encode_reservation(cart), cart.v - 1)] if cart else ()),
     ]
 

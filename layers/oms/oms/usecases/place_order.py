@@ -14,7 +14,7 @@ from oms.orders.judgement import Verdict
 from oms.orders.model import Order
 from oms.orders.placing import IN_TURN, Placement, left_by, place
 from oms.orders.replacing import in_place_of
-from oms.orders.stubs import Stub, recalled
+from oms.orders.stubs import Stub, absorbed, recalled
 from oms.problems import Code, Problem
 from oms.store import keys
 from oms.store.attributes import encode
@@ -93,7 +93,7 @@ def place_order(
             consistent = True
             cart, stocks = _read(table, command, consistent=True)
             placement = place(command, channel, network, stocks, now, cart, wish)
-        placement = replace(placement, absorbed=len(stub.commands)) if stub else placement
+        placement = absorbed(placement, stub, now) if stub else placement
         if replaced:
             placement = replace(placement, order=in_place_of(placement.order, replaced, may_ship=may_ship))
         order = placement.order

@@ -1,12 +1,9 @@
 """Record what channels and providers say of an order's money: each payment and each refund once."""
 
-import json
-import zlib
+from dataclasses import replace as dataclass_replace
 from datetime import datetime
-from typing import cast
 
-from oms.channels.canonical import to_document
-from oms.channels.generic.documents import restored
+from oms.inventory.network import Network
 from oms.orders.identity import order_id
 from oms.orders.model import Order
 from oms.orders.records import PaymentRecorded, RefundRecorded
@@ -14,17 +11,17 @@ from oms.payments.recording import Recorded, with_payment, with_refund
 from oms.payments.refunds import Refund
 from oms.problems import Code, Problem
 from oms.store import keys
-from oms.store.attributes import Item
 from oms.store.orders import encode_order
-from oms.store.queries import known_order
+from oms.store.payments import encode_payment, read_payments
 from oms.store.returns import encode_refund, read_refunds
 from oms.store.table import Table
 from oms.store.writes import Write, create, put, replace
+from oms.usecases.park_command import order_or_parked
 from oms.usecases.races import settle
 
 
 def record_money(table: Table, record: PaymentRecorded | RefundRecorded, now: datetime) -> Order | None:
-    """Record a payment event or a refund of a channel, once.
+    """Record a payment event or a refund of a channel, once; one that comes before its order waits for it.
 
     Write units: header 2, payment or refund 2, and each refund that it settles 2.
 
@@ -34,10 +31,10 @@ def record_money(table: Table, record: PaymentRecorded | RefundRecorded, now: da
         now: UTC.
 
     Returns:
-        The order as it is then; None when the record was known, or changes nothing.
+        The order as it is then; None when the record was known, or changes nothing, or waits for its order.
 
     Raises:
-        Problem: the record names no order, or none that is there (it may come: worth another try).
+        Problem: the record names no order.
         Busy: the order kept changing; hand the record back to its queue.
     """
     if record.channel_order_id is None:
@@ -52,16 +49,22 @@ def refund_write(before: Refund | None, refund: Refund) -> Write:
     return replace(key, encode_refund(refund), before.v) if before else create(key, encode_refund(refund))
 
 
+def linked(record: PaymentRecorded | RefundRecorded, network: Network) -> PaymentRecorded | RefundRecorded:
+    """A record of a channel that only takes money, as one of the channel that its orders are of."""
+    channel = network.channels.get(record.channel)
+    return dataclass_replace(record, channel=channel.orders_of) if channel and channel.orders_of else record
+
+
 def _record(table: Table, name: str, record: PaymentRecorded | RefundRecorded, now: datetime) -> Order | None:
-    order = known_order(table, name)
+    order = order_or_parked(table, name, record, now)
+    if order is None:
+        return None
     refunds = read_refunds(table, name, consistent=True)
     recorded: Recorded | None
     payment: list[Write] = []
     if isinstance(record, PaymentRecorded):
-        recorded = with_payment(order, _payments(table, name), refunds.values(), record, now)
-        document = json.dumps(to_document(record), separators=(",", ":")).encode()
-        item: Item = {"t": "payment", "sv": 1, "doc": zlib.compress(document, 9)}
-        payment = [put(keys.payment(name, record.payment_id), item)]
+        recorded = with_payment(order, read_payments(table, name), refunds.values(), record, now)
+        payment = [put(keys.payment(name, record.payment_id), encode_payment(record))]
     else:
         recorded = with_refund(order, refunds, record, now)
     if recorded is None:
@@ -72,10 +75,3 @@ def _record(table: Table, name: str, record: PaymentRecorded | RefundRecorded, n
         *(refund_write(refunds.get(refund.id), refund) for refund in recorded.refunds),
     )
     return recorded.order
-
-
-def _payments(table: Table, name: str) -> dict[str, PaymentRecorded]:
-    items = table.query(keys.order(name), keys.PAYMENT, consistent=True)
-    documents = (json.loads(zlib.decompress(cast(bytes, item["doc"]))) for item in items)
-    payments = (cast(PaymentRecorded, restored(document)) for document in documents)
-    return {payment.payment_id: payment for payment in payments}

@@ -5,7 +5,7 @@ money, each in an event of its own, and must be recorded as one. Capturing and v
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -124,16 +124,20 @@ def _refunds_of(happening: Happening, node: Node) -> Iterator[Command]:
     """The refunds of a charge; later versions of the API leave them to be read."""
     refunds = (node.child("refunds") or Node({})).children("data")
     for refund in refunds:
-        yield from _refund(happening, refund)
+        yield from _refund(happening, refund, node)
     if not refunds:
         message = happening.message
         yield Fetch(message.channel, message.adapter, "refunds", node.need(Node.text, "id"))
 
 
-def _refund(happening: Happening, node: Node) -> Iterator[Command]:
+def _refund(happening: Happening, node: Node, charge: Node | None = None) -> Iterator[Command]:
     outcome = REFUNDS.get(node.text("status") or "succeeded", Outcome.PENDING)
     parent = _named(node, "payment_intent") or _named(node, "charge")
-    yield _recorded(happening, node, node.need(Node.text, "id"), PaymentKind.REFUND, outcome, parent=parent)
+    refund = node.need(Node.text, "id")
+    given = _recorded(happening, node, refund, PaymentKind.REFUND, outcome, parent=parent)
+    # Shops name their order on the charge, seldom on its refunds.
+    named = given.channel_order_id or (_order_id(charge) if charge else None)
+    yield replace(given, channel_order_id=named)
 
 
 def _session(happening: Happening, node: Node) -> Iterator[Command]:
@@ -168,13 +172,11 @@ def _recorded(
     """
     currency = require_currency(node.need(Node.text, "currency").upper(), node.at("currency"))
     later = kind in (PaymentKind.CAPTURE, PaymentKind.VOID)
-    metadata = node.child("metadata") or Node({})
     created = node.unix_time("created")
     return PaymentRecorded(
         channel=happening.message.channel,
         adapter=happening.message.adapter,
-        channel_order_id=node.text("client_reference_id")
-        or next((metadata.plain(key) for key in ORDER_KEYS if metadata.plain(key)), None),
+        channel_order_id=_order_id(node),
         payment_id=f"{payment}:{kind}" if later else payment,
         parent_id=payment if later else parent,
         kind=kind,
@@ -185,6 +187,13 @@ def _recorded(
         test=not (node.flag("livemode") if node.has("livemode") else happening.live),
         occurred_at=happening.at or created or happening.message.received_at,
     )
+
+
+def _order_id(node: Node) -> str | None:
+    """The shop's id of the order, where it has written it."""
+    metadata = node.child("metadata") or Node({})
+    named = (metadata.plain(key) for key in ORDER_KEYS)
+    return node.text("client_reference_id") or next(filter(None, named), None)
 
 
 def _named(node: Node, key: str) -> str | None:
