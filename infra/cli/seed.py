@@ -2,7 +2,9 @@
 
 import argparse
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from infra.cli.target import Target, opened
 from infra.demo.client import Api
@@ -32,8 +34,13 @@ def connect_channel(
     stack: Target, channel: str = CHANNEL, kind: str = "shopify", secret: str = CHANNEL_SECRET
 ) -> None:
     """Give a channel its signing secret; the demo's by default."""
+    connect(stack, channel, {"kind": kind, "secrets": [secret]})
+
+
+def connect(stack: Target, channel: str, secret: Mapping[str, Any]) -> None:
+    """Write the secret of a channel."""
     name = f"{stack.outputs['ChannelSecretPrefix']}{channel}"
-    value = json.dumps({"kind": kind, "secrets": [secret]})
+    value = json.dumps(secret)
     try:
         stack.secrets.create_secret(Name=name, SecretString=value)
     except stack.secrets.exceptions.ResourceExistsException:

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from infra.demo.baskets import BEYOND_STOCK, Basket, baskets, payload
 from infra.demo.client import Api, Refused, post_webhook, shopify_headers
+from infra.demo.neighbours import Neighbours
 from infra.demo.retailer import CHANNEL, CHANNEL_SECRET, PLACES, POOL, SCARCE
 from infra.demo.seeding import in_parallel, positions, seed
+from infra.demo.shops import Told, sell_the_last
 from infra.demo.warehouse import Warehouse
 from oms.orders.identity import order_id
 
@@ -31,7 +33,7 @@ type Positions = dict[tuple[str, str], dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Doors:
-    """The public doors of a deployed stack."""
+    """The public doors of a deployed stack, and where the servers of others stand."""
 
     api: Api
     warehouse_api: Api
@@ -39,6 +41,7 @@ class Doors:
     requests_url: str
     fulfillment_url: str
     returns_url: str
+    neighbours_url: str
 
 
 @dataclass(slots=True)
@@ -50,6 +53,7 @@ class Outcome:
     returns: dict[int, dict[str, Any]] = field(default_factory=dict)
     before: Positions = field(default_factory=dict)
     after: Positions = field(default_factory=dict)
+    told: Told | None = None
     problems: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -94,11 +98,12 @@ COMING_BACK = (
 """One parcel by mail to a warehouse, one carried to a store that did not ship it."""
 
 
-def play(doors: Doors, run: int, progress: Progress) -> Outcome:
+def play(doors: Doors, world: Neighbours, run: int, progress: Progress) -> Outcome:
     """Play the story once, on whatever is there already.
 
     Args:
         doors: of the stack.
+        world: the servers of others.
         run: a number that no other run has had.
         progress: where to say what happens.
     """
@@ -116,6 +121,8 @@ def play(doors: Doors, run: int, progress: Progress) -> Outcome:
         outcome.problems += _send_orders(doors.api, made, progress)
         genuine = [basket for basket in made if basket.special != "tampered"]
         outcome.orders = _follow(doors.api, genuine, progress)
+        outcome.told = sell_the_last(doors.api, world, doors.neighbours_url, run, _wait_for, progress.say)
+        outcome.problems += outcome.told.problems
         outcome.problems += [f"the warehouse failed: {failure!r}" for failure in warehouse.failures]
     outcome.returns = _send_back(doors, outcome.orders, progress)
     outcome.orders |= _read(doors.api, genuine)

@@ -20,3 +20,6 @@ def test_the_story_ends_well_and_can_be_told_again(stack: Stack, local_home: Hom
         assert done.returncode == 0, done.stderr
         verdict = json.loads(done.stdout)
         assert (verdict["orders"], verdict["returns"], verdict["problems"]) == (19, 2, [])
+        assert verdict["sold_out_elsewhere_s"] > 0
+        assert verdict["tracking_number"].startswith("DX")
+        assert verdict["events_verified"] == ["order.placed", "shipment.shipped"]
