@@ -16,7 +16,6 @@ from infra.local.stack import default_home
 from infra.soak.course import Course, Load, Soak
 from infra.soak.proof import figures
 from infra.soak.workers import Reaper, Scales
-from oms.problems import Code, Problem
 from oms.usecases.check_ledger import check_ledger
 
 _FLAT = 1.25
@@ -57,13 +56,12 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Soak, and print what came of it."""
-    ministack = MiniStack(default_home()).process.pid()
-    if ministack is None:
-        raise Problem(Code.UNAVAILABLE, "the local stack does not run: run `make up` first")
     load = Load(args.orders, args.clients, args.kill_every, args.hidden)
     run = int(time.time())
-    reaper, scales = Reaper(ministack, random.Random(run)), Scales(ministack)  # noqa: S311 (not a secret)
     with opened() as stack:
+        ministack = MiniStack(default_home()).process.pid()
+        assert ministack is not None, "a stack that was opened runs"
+        reaper, scales = Reaper(ministack, random.Random(run)), Scales(ministack)  # noqa: S311 (not a secret)
         course = Soak(stack, load, run, reaper, scales, Progress()).play()
         checked = check_ledger(stack.table)
     wrong = 0

@@ -12,7 +12,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.local.deployment import STACK_NAME
-from infra.local.stack import Home, load_stack
+from infra.local.ministack import running_stack
+from infra.local.stack import Home
 from oms.events.publish import NotTakenError
 from oms.problems import Code, Problem
 from oms.store.errors import Busy
@@ -112,7 +113,7 @@ def opened(name: str | None = None, home: Home | None = None) -> Iterator[Target
 
 
 def _local(home: Home | None) -> Target:
-    local = load_stack(home)
+    local = running_stack(home)
     settings = local.client_settings()
     session = Session(
         aws_access_key_id=settings["aws_access_key_id"],

@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import boto3
+from botocore.exceptions import EndpointConnectionError
 
 from infra.local.deployment import build, deploy, deployed_digest, source_digest
 from infra.local.logs import LogTail
-from infra.local.ministack import STOP_SECONDS, MiniStack, choose_port
+from infra.local.ministack import STOP_SECONDS, MiniStack, choose_port, running_stack
 from infra.local.process import Background
 from infra.local.stack import Home, client_settings, default_home, load_stack
-from oms.problems import Problem
+from oms.problems import Code, Problem
 
 LOGS_BACK_SECONDS = 60
 LOGS_POLL_SECONDS = 1.0
@@ -62,12 +63,16 @@ def down(home: Home) -> None:
 
 def logs(home: Home) -> None:
     """Print the lines of all functions as they come, until interrupted."""
-    stack = load_stack(home)
+    stack = running_stack(home)
     names = {physical: logical for logical, physical in stack.resources.items()}
     client = boto3.client("logs", **stack.client_settings())
     tail = LogTail(client, since_ms=int((time.time() - LOGS_BACK_SECONDS) * 1000))
     while True:
-        for line in tail.poll():
+        try:
+            lines = tail.poll()
+        except EndpointConnectionError as error:
+            raise Problem(Code.UNAVAILABLE, "The local stack has stopped") from error
+        for line in lines:
             if not line.message.startswith(("START RequestId:", "END RequestId:")):
                 moment = time.strftime("%H:%M:%S", time.gmtime(line.timestamp_ms / 1000))
                 print(f"{moment} {names.get(line.function, line.function)}: {line.message}", flush=True)

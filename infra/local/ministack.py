@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.local.process import Background
-from infra.local.stack import ROOT, Home
+from infra.local.stack import ROOT, Home, Stack, default_home, load_stack
 from oms.problems import Code, Problem
 
 PREFERRED_PORT = 4566
@@ -126,6 +126,19 @@ class MiniStack:
             except (urllib.error.URLError, ConnectionError, TimeoutError):
                 time.sleep(0.1)
         raise Problem(Code.UNAVAILABLE, f"MiniStack does not answer: see {self.home.log('ministack')}")
+
+
+def running_stack(home: Home | None = None) -> Stack:
+    """The deployed local stack, which runs.
+
+    Raises:
+        Problem: `unavailable` when none has been deployed, or it has been stopped.
+    """
+    home = home or default_home()
+    stack = load_stack(home)
+    if MiniStack(home).process.pid() is None:
+        raise Problem(Code.UNAVAILABLE, f"The local stack in {home.folder} does not run: run `make up` first")
+    return stack
 
 
 def choose_port(home: Home) -> int:

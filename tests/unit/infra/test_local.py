@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
+from infra.local.__main__ import logs
 from infra.local.alarms import alarm_state
 from infra.local.forwarder import embedded_metrics
-from infra.local.ministack import MiniStack, choose_port
+from infra.local.logs import LogLine, LogTail
+from infra.local.ministack import MiniStack, choose_port, running_stack
 from infra.local.process import Background
 from infra.local.stack import Home, Stack, load_stack
 from oms.problems import Code, Problem
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudwatch.type_defs import MetricAlarmTypeDef
 
 
+STACK = Stack("http://127.0.0.1:1", "us-east-1", "http://127.0.0.1:1/api", {"A": "1"}, {"B": "2"})
 LEFT_RUNNING = pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
 
 
@@ -70,9 +74,34 @@ def test_a_stack_that_was_never_deployed_is_a_problem_that_says_what_to_do(tmp_p
 
 
 def test_a_stack_is_read_as_it_was_saved(tmp_path: Path) -> None:
-    stack = Stack("http://127.0.0.1:1", "us-east-1", "http://127.0.0.1:1/api", {"A": "1"}, {"B": "2"})
-    Home(tmp_path).save(stack)
-    assert load_stack(Home(tmp_path)) == stack
+    Home(tmp_path).save(STACK)
+    assert load_stack(Home(tmp_path)) == STACK
+
+
+def test_a_stack_that_has_been_stopped_is_a_problem_that_says_what_to_do(tmp_path: Path) -> None:
+    Home(tmp_path).save(STACK)
+    with pytest.raises(Problem, match="does not run: run `make up`"):
+        running_stack(Home(tmp_path))
+
+
+@LEFT_RUNNING
+def test_a_stack_that_stops_ends_its_logs_with_a_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(tail: LogTail) -> list[LogLine]:
+        raise EndpointConnectionError(endpoint_url=STACK.endpoint_url)
+
+    home = Home(tmp_path)
+    home.save(STACK)
+    ministack = Background("MiniStack", MiniStack(home).process.pid_file)
+    ministack.start([sys.executable, "-c", "import time; time.sleep(60)"], env={}, log=home.log("ministack"))
+    try:
+        assert running_stack(home) == STACK
+        monkeypatch.setattr(LogTail, "poll", stopped)
+        with pytest.raises(Problem, match="has stopped"):
+            logs(home)
+    finally:
+        ministack.stop(seconds=10)
 
 
 def test_a_stack_keeps_its_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
