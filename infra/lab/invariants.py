@@ -117,6 +117,9 @@ def money_due_is_what_came_back(outcome: Outcome) -> Wrong:
             worth += share(total, kept, line.ordered) - share(total, kept - back, line.ordered)
         name, worth = order.order_id, min(worth, order.captured)
         given = outcome.world.given_back[name]
+        paid = 0 if outcome.world.orders[name].unpaid else order.total
+        if order.captured != paid:
+            yield f"order {name}: {order.captured} captured, {paid} was paid"
         if order.refunded != min(given, order.captured):
             yield f"order {name}: {order.refunded} refunded, {given} was given back"
         if due[name] != worth and not given or owed[name] != max(0, worth - order.refunded):

@@ -1,6 +1,6 @@
 """Servers of others: a shop's API and a subscriber's endpoint, which answer, and keep what they are told.
 
-They are there in some of the runs. The shop is of the kind of WooCommerce, and gives back the money that it is
+They are there in some of the runs. The shop is of WooCommerce's kind, and gives back the money that it is
 asked for. Whether a call is refused or its answer lost is up to `infra.lab.cloud`.
 """
 

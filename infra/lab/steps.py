@@ -27,7 +27,7 @@ from oms.store.returns import read_returns
 BURST = 5
 """Orders that come at nearly the same time."""
 
-_PAUSE_S = 40.0
+PAUSE_S = 40.0
 _PRICES = dict(zip(SKUS, (999, 1250, 333, 10001, 500, 7), strict=True))
 
 
@@ -60,7 +60,6 @@ EXEMPT: Mapping[str, str] = {
     "reoptimise_backlog": "off in the lab; its test of integration has its crashes and races",
     "replay_events": "an operator's command; what it sends again is what `relay_changes` sent",
     "poll_channel": "speaks to servers of others, which the lab does not have",
-    "record_money": "not in the lab yet: what channels record of payments; orders here come paid",
     "record_elsewhere": "not in the lab yet; `tests/integration/test_elsewhere.py` has its crashes and races",
     "expire_unpaid": "in hours, which no run lasts; its own integration test has its crashes and races",
     "give_up_waiting": "in days, which no run lasts; its own integration test has its crashes and races",
@@ -102,10 +101,11 @@ def shops_send_orders(world: World, orders: int) -> None:
         if sent.order_id in world.orders:
             sent = Sent(channel, f"{5000 + number}")
         world.orders[sent.order_id] = sent
-        at = number // BURST * _PAUSE_S + chance.between(0, 0.05, "at", name)
+        at = number // BURST * PAUSE_S + chance.between(0, 0.05, "at", name)
         placed = order_document(world, sent, name, at)
-        if chance.happens(0.3, "from a cart", name):
-            placed["reservation"] = _hold_cart(world, sent.channel, placed["lines"], name, at)
+        sent.total, sent.unpaid = placed["total"], chance.happens(0.2, "unpaid", name)
+        if sent.unpaid:
+            placed["payments"] = []
         if chance.happens(0.3, "from a cart", name):
             placed["reservation"] = _hold_cart(world, sent.channel, placed["lines"], name, at)
         _send(world, sent, "1", placed, name, at)
@@ -121,23 +121,6 @@ def shops_send_orders(world: World, orders: int) -> None:
                 f"{name} newer",
                 at + chance.choice((-0.5, 0.02, 0.3, 5, 60), "newer at", name),
             )
-
-
-def _hold_cart(world: World, channel: str, lines: list[dict[str, Any]], name: str, at: float) -> str:
-    """The buyer's cart held the units before, or holds them too late, or did so for too short a time."""
-    cart = f"cart-of-{name.replace(' ', '-')}"
-    held = at - world.chance.choice((-0.02, 0.02, 3, 30), "held before", name)
-    wanted: Counter[str] = Counter()
-    for line in lines:
-        wanted[line["sku"]] += line["quantity"]
-    body = {
-        "channel": channel,
-        "lines": [{"sku": sku, "units": units} for sku, units in sorted(wanted.items())],
-        "expires_at": world.time(at + world.chance.choice((-1, 5, 300), "held for", name)),
-        "partial": True,
-    }
-    world.act(cart, max(0.5, held), partial(world.api, cart, "PUT", f"/reservations/{cart}", body))
-    return cart
 
 
 def _hold_cart(world: World, channel: str, lines: list[dict[str, Any]], name: str, at: float) -> str:
@@ -282,7 +265,7 @@ def shops_cancel(world: World, orders: int) -> None:
         if world.chance.happens(0.15, name):
             sent.doomed = True
             pause = world.chance.choice((-0.4, 0.03, 1, 20, 60, 150), "cancelled after", name)
-            at = max(0.5, number // BURST * _PAUSE_S + pause)
+            at = max(0.5, number // BURST * PAUSE_S + pause)
             document = {
                 "command": "cancel_order",
                 "channel_order_id": sent.channel_order_id,
@@ -320,7 +303,7 @@ def agents_move_units(world: World, orders: int) -> None:
         path = f"/orders/{sent.order_id}/lines/1/move"
         body = {"from_location": origin, "to_location": to}
         if world.chance.happens(0.3, name):
-            at = number // BURST * _PAUSE_S + world.chance.choice((2, 5, 30), "moved after", name)
+            at = number // BURST * PAUSE_S + world.chance.choice((2, 5, 30), "moved after", name)
             world.act(name, at, partial(world.api, name, "POST", path, body))
 
 

@@ -65,13 +65,16 @@ _HEAR_S = 20.0
 class Sent:
     """An order that a shop has sent: every version of it, and which of them the system has taken.
 
-    `doomed` are those that the shop is going to cancel, `cancelled` those of which the system knows.
+    `doomed` are those that the shop is going to cancel, `cancelled` those of which the system knows. The
+    customer pays `total`, and has still to while it is `unpaid`.
     """
 
     channel: str
     channel_order_id: str
     versions: dict[str, dict[str, Any]] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
+    total: int = 0
+    unpaid: bool = False
     doomed: bool = False
     cancelled: bool = False
 

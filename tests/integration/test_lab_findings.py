@@ -1,6 +1,7 @@
 """What the lab has found, told by hand: each is a race that no other test had."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -9,9 +10,11 @@ import pytest
 from infra.lab.memory_table import MemoryTable
 from oms.fulfillment.events import FactKind, FulfillmentFact, Package, PackedUnits
 from oms.orders.identity import order_id
+from oms.orders.records import Outcome, PaymentKind, PaymentRecorded, RefundRecorded
 from oms.store.table import Table
 from oms.usecases.place_order import place_order
 from oms.usecases.record_fulfillment import record_fulfillment
+from oms.usecases.record_money import record_money
 from oms.usecases.release_order import release_order
 from tests.builders import NOW, command, line, network
 from tests.shelves import fill, order_of
@@ -57,3 +60,27 @@ def test_two_parcels_of_an_order_that_arrive_at_once_are_both_counted(number: in
     order = order_of(table, ID)
     assert [line.delivered for line in order.lines] == [2]
     assert order.closed_at is not None
+
+
+def test_a_version_that_does_not_know_of_a_payment_yet_leaves_it_as_it_was_recorded() -> None:
+    memory: Any = MemoryTable("orders")
+    table = Table(memory, "orders")
+    fill(table, "A", wh_madrid=9)
+    unpaid = replace(command(line("A", 2)), payments=())
+    order = place_order(table, network(), unpaid, NOW).order
+    assert order.holds == ("payment",)
+    total = order.total
+    paid = PaymentRecorded(
+        *("shop-es", "shopify", "5001", "p1", None, PaymentKind.SALE, Outcome.SUCCESS, total, "EUR"),
+        method="card",
+        test=False,
+        occurred_at=NOW,
+    )
+    record_money(table, paid, NOW)
+    place_order(table, network(), replace(unpaid, channel_version="2026-11-23T00:00:00Z"), NOW)
+    kept = order_of(table, ID)
+    assert (kept.captured, kept.holds) == (total, ())
+    refund = RefundRecorded("shop-es", "shopify", "5001", "r1", "EUR", 100, (), 0, 0, 0, 0, 0, None, NOW)
+    record_money(table, refund, NOW)
+    place_order(table, network(), replace(unpaid, channel_version="2026-11-24T00:00:00Z"), NOW)
+    assert (order_of(table, ID).captured, order_of(table, ID).refunded) == (total, 100)
