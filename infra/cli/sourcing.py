@@ -8,10 +8,13 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from random import Random
 
 from infra.cli import places
+from infra.cli.arguments import date_of
 from infra.cli.instances import add_file_argument, answer_each, duration, read_backlog
+from infra.cli.recording import record_orders
 from infra.cli.retailer import BUILT_IN, Retailer, read_orders, read_profile
 from infra.cli.target import add_stack_argument, opened
 from oms.orders.commands import Address, Delivery, Method
@@ -41,6 +44,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     add_file_argument(backlog, "backlogs")
     _register_simulate(commands)
+    _register_record(commands)
     _register_preview(commands)
     places.register(commands)
 
@@ -68,6 +72,21 @@ def _register_simulate(commands: "argparse._SubParsersAction[argparse.ArgumentPa
     add_file_argument(parser, "orders")
 
 
+def _register_record(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "record",
+        help="write the orders of a stack as files to simulate with",
+        description="Writes retailer.json and orders.jsonl of the orders that were placed on some days (UTC).",
+    )
+    parser.set_defaults(run=run_record)
+    add_stack_argument(parser)
+    for name, which in (("--first", "first"), ("--last", "last")):
+        parser.add_argument(
+            name, type=date_of, required=True, metavar="DATE", help=f"the {which} day"
+        )
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="where to; made if it is not there")
+
+
 def _register_preview(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser(
         "preview",
@@ -92,6 +111,15 @@ def _register_preview(commands: "argparse._SubParsersAction[argparse.ArgumentPar
         help="tell what it would cost from there",
     )
     parser.add_argument("lines", nargs="+", metavar="SKU[:UNITS]", help="the basket: MUG:2 CAP")
+
+
+def run_record(args: argparse.Namespace) -> None:
+    """Write the orders of a stack."""
+    if args.last < args.first:
+        raise Problem(Code.FIELD_INVALID, f"{args.last} is before {args.first}", "last")
+    with opened(args.stack) as stack:
+        count = record_orders(stack.table, args.first, args.last, args.folder)
+    print(json.dumps({"deliveries": count}))
 
 
 def run_simulate(args: argparse.Namespace) -> None:

@@ -83,9 +83,10 @@ def outcomes(folder: Path, profile: str = "usual") -> list[Outcome]:
 def changed(path: str, value: object) -> Callable[[dict[str, Any]], None]:
     def change(document: dict[str, Any]) -> None:
         *parents, last = path.split("/")
+        place: Any = document
         for name in parents:
-            document = document[int(name) if name.isdecimal() else name]
-        document[last] = value
+            place = place[int(name) if name.isdecimal() else name]
+        place[last] = value
 
     return change
 
