@@ -21,7 +21,6 @@ from oms.orders.records import (
     StockRecorded,
     TrackingRecorded,
 )
-from oms.problems import Code, Problem
 from oms.runtime import batch, clients, logger, metrics, settings
 from oms.runtime.metrics import Metric
 from oms.store import process
@@ -80,10 +79,10 @@ def _place(table: Table, command: PlaceOrder, heat: Heat | None) -> None:
 
 
 def _execute(table: Table, command: Command) -> None:
-    """Execute any other command; one that nothing acts on goes to the dead-letter queue, so that it is kept.
+    """Execute any other command; what its use case refuses goes to the dead-letter queue, so that it is kept.
 
     Raises:
-        Problem: `unsupported`, or what its use case refuses.
+        Problem: it is refused.
     """
     match command:
         case Ignore():
@@ -119,8 +118,8 @@ def _execute(table: Table, command: Command) -> None:
         case TrackingRecorded():
             parcels = record_tracking(table, command, datetime.now(UTC))
             logger.note(shipments=" ".join(parcels))
-        case _:
-            raise Problem(Code.UNSUPPORTED, f"nothing acts on {command.command} yet", "command")
+        case PlaceOrder():
+            raise AssertionError("orders are placed, not executed")
 
 
 def _publish() -> Queue:

@@ -315,6 +315,8 @@ def test_a_write_to_what_is_not_there_is_not_found(
         ("/configuration/pool/p", {"locations": ["wh-madrid", "nowhere"]}, "locations[1]"),
         ("/configuration/channel/c", {"kind": "shopify", "pool": "nowhere"}, "pool"),
         ("/configuration/channel/c", {"kind": "carrier-pigeon", "pool": "iberia"}, "kind"),
+        ("/configuration/channel/c", {"kind": "stripe", "pool": "iberia", "orders_of": "c"}, "orders_of"),
+        ("/configuration/channel/c", {"kind": "ebay", "pool": "iberia", "payment_hours": 0}, "payment_hours"),
         (
             "/configuration/channel/c",
             {"kind": "shopify", "pool": "iberia", "locations": {"77": "nowhere"}},

@@ -105,12 +105,12 @@ def test_an_order_beyond_stock_is_counted_and_durable(
     assert order_of(table, order_id(command.channel, command.channel_order_id)).lines[0].open
 
 
-def test_a_command_that_nothing_acts_on_is_kept_for_the_dead_letter_queue(stocked: Table) -> None:
-    webhook = sample("shopify_refunds_create.json")
+def test_word_of_a_parcel_that_nobody_knows_is_kept_for_the_dead_letter_queue(stocked: Table) -> None:
+    webhook = sample("easypost_tracker_updated.json")
     headers = Headers.of(webhook["multiValueHeaders"])
     event = sample("intake.json")
     event["Records"][0]["body"] = seal(
-        "shop-es", adapter("shopify"), headers, webhook["body"].encode(), datetime.now(UTC)
+        "parcels", adapter("easypost"), headers, webhook["body"].encode(), datetime.now(UTC)
     )
     assert failed(intake.handler(event, None)) == [event["Records"][0]["messageId"]]
 

@@ -86,6 +86,8 @@ def check_references(thing: Thing, network: Network, connectors: Container[str])
         case Channel():
             _known("channel kind", thing.kind, CHANNEL_KINDS, "kind")
             _known("pool", thing.pool, network.pools, "pool")
+            if thing.orders_of is not None:
+                _known("channel", thing.orders_of, network.channels, "orders_of")
             for theirs, ours in thing.locations.items():
                 _known("location", ours, network.locations, f"locations.{theirs}")
 
