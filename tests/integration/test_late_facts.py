@@ -339,7 +339,8 @@ def test_who_dies_while_telling_when_units_left_or_came_is_repeated_as_if_nothin
         assert earlier and later
         shelf.count(minute(4))(minute(7))
         later(minute(8))
-        table, faults = shelf.table, Faults(**{"crash_before" if before else "crash_after": number})
+        table = shelf.table
+        faults = Faults(crash_before=number) if before else Faults(crash_after=number)
         client = table.client
         table.client = faults.wrap(client)
         with contextlib.suppress(Crash):

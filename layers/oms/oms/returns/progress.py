@@ -147,11 +147,11 @@ def record(known: Known, fact: ReturnFact, positions: Mapping[str, Position], no
             sku, held = ordered.sku, positions[ordered.sku]
             delta = held.unseen(_moved(old, new), fact.occurred_at)
             explained = new.reported - old.reported - received.get(line_id, 0)
-            for was, units in _overtaken(seen, line_id, fact.location, explained):
-                dated.append([line_id, was.isoformat(), units])
+            for was, count in _overtaken(seen, line_id, fact.location, explained):
+                dated.append([line_id, was.isoformat(), count])
                 if was > fact.occurred_at:
-                    delta += held.redated(Delta(on_hand=units), was, fact.occurred_at)
-                    redated[sku] = (*redated.get(sku, ()), Redated(was, {"on_hand": units}))
+                    delta += held.redated(Delta(on_hand=count), was, fact.occurred_at)
+                    redated[sku] = (*redated.get(sku, ()), Redated(was, {"on_hand": count}))
             if delta.on_hand or any(delta.blocked.values()) or sku in redated:
                 add(deltas, sku, fact.location, delta)
     for (sku, location), delta in deltas.items():
