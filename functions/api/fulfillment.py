@@ -51,6 +51,9 @@ class FulfillmentOrderDocument(TypedDict):
     service: str | None
     delivery_id: str
     ship_to: Address | None
+    consolidation_id: Annotated[
+        str | None, Doc("Work of one location with the same id may go in one parcel; null: this work alone.")
+    ]
     lines: list[RequestLineDocument]
     v: int
 
@@ -159,6 +162,7 @@ def work_document(work: FulfillmentOrder) -> FulfillmentOrderDocument:
         "service": work.service,
         "delivery_id": work.delivery_id,
         "ship_to": work.ship_to,
+        "consolidation_id": work.consolidation_id,
         "lines": [
             {
                 "line_id": line.line_id,

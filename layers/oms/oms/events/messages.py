@@ -202,6 +202,7 @@ def request_of(work: FulfillmentOrder, event: Event) -> Message:
         "method": str(work.method),
         "service": work.service,
         "ship_to": {name: value for name, value in address.items() if value is not None} or None,
+        "consolidation_id": work.consolidation_id,
         "lines": lines,
         "packages": [],
     }

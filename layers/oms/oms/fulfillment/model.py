@@ -79,7 +79,8 @@ class FulfillmentOrder(Journaled):
     """Work for one location. `id` is unique within the order: the releasing version, a dash, a number.
 
     `connector` names the queue its requests go out on; None when the location polls the API. While `recalls`
-    wait for an answer the state is cancel_requested, and `before` is where the work itself stands.
+    wait for an answer the state is cancel_requested, and `before` is where the work itself stands. Work with
+    one `consolidation_id` may go in one parcel.
     """
 
     order_id: str
@@ -97,6 +98,7 @@ class FulfillmentOrder(Journaled):
     due_at: datetime
     recalls: tuple[Recall, ...] = ()
     before: FulfillmentState | None = None
+    consolidation_id: str | None = None
 
     @property
     def public_id(self) -> str:

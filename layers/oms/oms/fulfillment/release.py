@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from oms.fulfillment.consolidation import consolidation_id
 from oms.fulfillment.model import FulfillmentOrder, FulfillmentState, RequestLine
 from oms.inventory.network import Network
 from oms.orders.commands import Method
 from oms.orders.model import Entry, Order, OrderBody, OrderLine, Stage
 from oms.orders.work import releasable
+from oms.sourcing.calendar import Calendar
+from oms.sourcing.load import day_of
 
 ACCEPT_WITHIN = timedelta(hours=4)
 """How long a location has to accept a fulfillment order before it counts as late."""
@@ -81,6 +84,9 @@ def _fulfillment_order(
     location_id, delivery_id = place
     delivery = order.delivery(delivery_id)
     location = network.locations.get(location_id)
+    method = delivery.method if delivery else Method.SHIP
+    service, ship_to = body.services.get(delivery_id or ""), body.ship_to.get(delivery_id or "")
+    day = day_of(location.calendar if location else Calendar(), service, now)
     return FulfillmentOrder(
         order_id=order.order_id,
         id=name,
@@ -89,10 +95,11 @@ def _fulfillment_order(
         location=location_id,
         connector=location.connector if location else None,
         delivery_id=delivery_id or "",
-        method=delivery.method if delivery else Method.SHIP,
-        service=body.services.get(delivery_id or ""),
-        ship_to=body.ship_to.get(delivery_id or ""),
+        method=method,
+        service=service,
+        ship_to=ship_to,
         state=FulfillmentState.RELEASED,
         lines=lines,
         due_at=now + ACCEPT_WITHIN,
+        consolidation_id=consolidation_id(order, method, service, ship_to, location_id, day),
     ).written(now, "released")

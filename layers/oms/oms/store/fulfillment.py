@@ -46,6 +46,8 @@ def encode_fulfillment_order(work: FulfillmentOrder) -> Item:
         item["svc"] = work.service
     if work.ship_to:
         item["to"] = {name: value for name, value in asdict(work.ship_to).items() if value is not None}
+    if work.consolidation_id:
+        item["cid"] = work.consolidation_id
     if work.recalls:
         item["rc"] = [[recall.v, dict(recall.units), recall.reason] for recall in work.recalls]
         item["was"] = str(work.stage)
@@ -72,6 +74,7 @@ def decode_fulfillment_order(item: Item) -> FulfillmentOrder:
         state=FulfillmentState(stored["st"]),
         lines=tuple(_decode_line(line) for line in stored["ln"]),
         due_at=moment(stored["due"]),
+        consolidation_id=stored.get("cid"),
         recalls=tuple(Recall(v, units, reason) for v, units, reason in stored.get("rc", ())),
         before=FulfillmentState(stored["was"]) if "was" in stored else None,
         v=stored["v"],
