@@ -80,10 +80,8 @@ def _register_record(commands: "argparse._SubParsersAction[argparse.ArgumentPars
     )
     parser.set_defaults(run=run_record)
     add_stack_argument(parser)
-    for name, which in (("--first", "first"), ("--last", "last")):
-        parser.add_argument(
-            name, type=date_of, required=True, metavar="DATE", help=f"the {which} day"
-        )
+    for name in ("first", "last"):
+        parser.add_argument(f"--{name}", type=date_of, required=True, metavar="DATE", help=f"the {name} day")
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="where to; made if it is not there")
 
 
