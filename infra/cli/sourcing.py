@@ -76,7 +76,7 @@ def _register_record(commands: "argparse._SubParsersAction[argparse.ArgumentPars
     parser = commands.add_parser(
         "record",
         help="write the orders of a stack as files to simulate with",
-        description="Writes retailer.json and orders.jsonl of the orders that were placed on some days (UTC).",
+        description="Writes retailer.json and orders.jsonl of the orders placed on some days (UTC).",
     )
     parser.set_defaults(run=run_record)
     add_stack_argument(parser)
