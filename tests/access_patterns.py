@@ -92,8 +92,8 @@ from oms.usecases.push_refund import find_repayment
 from oms.usecases.push_stock import Wanted as PushWanted
 from oms.usecases.push_stock import announce, push_stock
 from oms.usecases.recompute_stock import Recompute, recompute_stock
-from oms.usecases.record_fulfillment import record_fulfillment
 from oms.usecases.record_elsewhere import record_elsewhere
+from oms.usecases.record_fulfillment import record_fulfillment
 from oms.usecases.record_listing import record_listing
 from oms.usecases.record_money import record_money
 from oms.usecases.record_movements import record_movements
@@ -875,6 +875,19 @@ def _published(skus: Sequence[str]) -> Iterator[Use]:
         "Find that it knows already",
         lambda table: push_stock(table, network(), lambda channel: api, queue, told, item, NOW),
     )
+    shown = Shown("9", "1", None, skus[0], "Mug", 1)
+    stale = Difference(ListingKind.STOCK, "9", skus[0], 0, 1, shown)
+    shop = network().channels["shop-es"]
+    yield Use(
+        "oms listings check",
+        "Compare a listing with what its channel shows",
+        lambda table: list(check_listings(table, network(), "shop-es", [shown], NOW)),
+    )
+    yield Use(
+        "oms listings check",
+        "Have a channel told again",
+        lambda table: mend(table, queue, shop, stale, NOW),
+    )
 
 
 def _order(skus: Sequence[str], number: str, units: int = 1, **fields: object) -> PlaceOrder:
@@ -895,19 +908,6 @@ def _post(path: str, body: object, *, key: str | None = None, which: str = "") -
     use = _route("POST", path, lambda table: _answered(Rest().post(path, body, key=key)))
     return replace(use, what=f"{use.what}{which}")
 
-    shown = Shown("9", "1", None, skus[0], "Mug", 1)
-    stale = Difference(ListingKind.STOCK, "9", skus[0], 0, 1, shown)
-    shop = network().channels["shop-es"]
-    yield Use(
-        "oms listings check",
-        "Compare a listing with what its channel shows",
-        lambda table: list(check_listings(table, network(), "shop-es", [shown], NOW)),
-    )
-    yield Use(
-        "oms listings check",
-        "Have a channel told again",
-        lambda table: mend(table, queue, shop, stale, NOW),
-    )
 
 def _delete(path: str) -> Use:
     return _route("DELETE", path, lambda table: _answered(Rest().call("DELETE", path)))
