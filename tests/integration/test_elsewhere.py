@@ -20,6 +20,7 @@ from oms.events.derive import events_of_journal
 from oms.fulfillment.events import FactKind, FulfillmentFact, Package, PackedUnits
 from oms.inventory.model import Component, Sku
 from oms.inventory.network import Channel
+from oms.orders.cancelling import CancelReason, CancelRequest
 from oms.orders.commands import FulfilledBy, Line, PlaceOrder
 from oms.orders.identity import order_id
 from oms.orders.records import FulfillmentOutcome, FulfillmentRecorded, Parcel, UnitsOfLine
@@ -30,6 +31,7 @@ from oms.store.orders import encode_order
 from oms.store.stock import encode_sku
 from oms.store.table import Table
 from oms.store.writes import put
+from oms.usecases.cancel_order import cancel_order
 from oms.usecases.check_ledger import check_ledger
 from oms.usecases.place_order import place_order
 from oms.usecases.push_parcel import find_parcel
@@ -162,6 +164,15 @@ def test_what_a_location_is_at_work_on_is_left_to_it_and_to_a_person(table: Tabl
     assert shelves(table, "A") == {"wh-madrid": (3, 0, 3)}
 
 
+def test_a_fulfillment_that_is_explained_does_not_end_the_exception_of_another(table: Table) -> None:
+    place(table, line("A", 3, shipped=1))
+    release_order(table, NETWORK, ID, NOW)
+    record(table, told(2, "f1"))
+    assert codes(table) == ["left_elsewhere"]
+    record(table, told(1, "f2"))
+    assert codes(table) == ["left_elsewhere"]
+
+
 OURS: dict[str, tuple[str | None, str | None]] = {
     "by its number, however it is written": (NUMBER, "pq4f6x0712"),
     "by its units, when we named no number": (None, "UPS-1"),
@@ -267,6 +278,15 @@ def test_a_version_ends_the_exception_when_our_location_has_shipped(table: Table
     ship(table, 2)
     place_order(table, NETWORK, said_by_order(2, 50), LATER)
     assert (codes(table), counters(table)) == ([], (0, 0, 0, 2))
+
+
+def test_a_version_that_completes_an_order_as_a_whole_counts_nothing_that_was_cancelled(table: Table) -> None:
+    place(table)
+    cancel_order(table, NETWORK, ID, CancelRequest(CancelReason.INVENTORY, {"1": 1}), NOW)
+    release_order(table, NETWORK, ID, NOW)
+    ship(table, 1, work="3-1")
+    place_order(table, NETWORK, said_by_order(2), LATER)
+    assert (counters(table), codes(table)) == ((0, 0, 0, 1), [])
 
 
 TELLS: dict[str, Callable[[Table], object]] = {

@@ -152,7 +152,7 @@ def _counted(gone: Iterable[Share], parcels: Iterable[Shipment]) -> tuple[dict[s
             left -= found
             if found:
                 units[ours.line_id] = found
-        rest.append(replace(share, units=left))
+        rest += [replace(share, units=left)] if left else []
     return units, rest
 
 

@@ -91,12 +91,17 @@ def leave(order: Order, gone: Iterable[Share], now: datetime) -> Left:
 
 
 def said_shipped(order: Order, body: OrderBody, command: PlaceOrder) -> list[Share]:
-    """What a newer version of an order has as shipped beyond what we know of."""
+    """What a newer version of an order has as shipped beyond what we know of.
+
+    Channels that complete an order as a whole count units in that were cancelled here: those are left out.
+    """
     said = {line.channel_line_id: line.shipped for line in command.lines if line.shipped is not None}
-    return [
-        replace(share, units=max(0, share.units - sum(line.shipped for line in share.lines)))
-        for share in shares(order, body, said)
-    ]
+    found = []
+    for share in shares(order, body, said):
+        kept = sum(line.ordered - line.cancelled for line in share.lines)
+        shipped = sum(line.shipped for line in share.lines)
+        found.append(replace(share, units=max(0, min(share.units, kept) - shipped)))
+    return found
 
 
 def _taken(line: OrderLine, wanted: int) -> tuple[OrderLine, int]:
