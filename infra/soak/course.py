@@ -29,6 +29,9 @@ from oms.store.tokens import Scope
 from oms.store.writes import heat
 
 _PAUSE_S = 1.0
+_ON_THEIR_WAY = ("Inbound", "HotLane", "Sourcing", "FulfillmentEvents", "ReturnEvents", "RequestsWms")
+"""Queues of what becomes of orders. What outsiders are told may be tried for a day, where none answers."""
+
 _QUIET_LOOKS = 3
 """Looks at empty queues in a row after which nothing is on its way."""
 
@@ -268,11 +271,12 @@ class Soak:
             time.sleep(_PAUSE_S)
 
     def _be_quiet(self, warehouse: Warehouse) -> None:
-        """Wait until queues are empty and the warehouse idle for some looks in a row, or stay as they are."""
+        """Wait until nothing is on its way for some looks in a row, or it stays as it is for too long."""
         quiet, before, since = 0, -1, time.monotonic()
         while quiet < _QUIET_LOOKS and time.monotonic() - since < _PATIENCE_S:
             time.sleep(_PAUSE_S)
-            depth = self._depth(self._queues) + (not warehouse.is_idle)
+            urls = (self._stack.outputs[f"{name}QueueUrl"] for name in _ON_THEIR_WAY)
+            depth = self._depth(urls) + (not warehouse.is_idle)
             if depth != before:
                 since = time.monotonic()
             quiet, before = (0 if depth else quiet + 1), depth
