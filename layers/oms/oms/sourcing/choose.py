@@ -310,6 +310,9 @@ class _Search:
             left = shelf.copy()
             for together, lines in _parts(self.question.lines):
                 plan.add(lines, serving, left, 1 if together else most, whole=together or whole)
+                # Of one sku they have gone to where all of its lines may; what is left, to where each may.
+                for line in () if together or whole else _unlike(lines, serving):
+                    plan.add([line], serving, left, most, whole=False)
         return self._plans[rules]
 
 
@@ -498,6 +501,14 @@ def _parcel(question: Question, candidate: Candidate, rates: Costs, objective: O
     parcel = 0 if location.id == question.store else rates.parcel(candidate.distance_km or 0)
     days = max(0, candidate.days) * objective.day_cost
     return parcel + days + location.priority * objective.priority_cost
+
+
+def _unlike(lines: Sequence[Wanted], serving: _Serving) -> list[Wanted]:
+    """Lines of a sku that another line has too, which may come from elsewhere."""
+    sets: dict[str, set[frozenset[str]]] = {}
+    for line in lines:
+        sets.setdefault(line.sku, set()).add(frozenset(serving[line.line_id]))
+    return [line for line in lines if len(sets[line.sku]) > 1]
 
 
 def _parts(lines: Sequence[Wanted]) -> list[tuple[bool, list[Wanted]]]:
