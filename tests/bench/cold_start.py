@@ -53,11 +53,11 @@ print("answered", time.process_time() * 1000, len(sys.modules), held, flush=True
 SAMPLES: Mapping[str, str] = {
     "api": "api_get_order.json",
     "availability": "availability_sold.json",
-    "clock": "clock_tick.json",
+    "clock": "clock_page.json",
     "outbox": "outbox_placed.json",
     "returns": "returns_requested.json",
 }
-"""Trigger events of the functions whose sample has another name than theirs."""
+"""Trigger events of the functions that have several samples, or one of another name: the least to do."""
 
 OTHER_ORDER, ORDER = "WZWMPET4FZPW64CTVT4HHEAGLE", "XI5CSKZB5W7S34XQJERWEU743F"
 """Orders that the samples are about; all starts are about the second, which `intake.json` places."""
