@@ -606,7 +606,7 @@ def _planned_again(table: Table, lines: int) -> Use:
     dear = replace(graced, locations={**graced.locations, "wh-madrid": madrid}, profile=profile)
 
     def run(table: Table) -> None:
-        run_ = reoptimise_backlog(table, dear, NOW); print("RUN", run_); assert run_.moves == 1
+        assert reoptimise_backlog(table, dear, NOW).moves == 1
 
     return Use("sourcing", "Plan orders in their grace again, one of which moves", run)
 
