@@ -362,6 +362,7 @@ def staff_correct(world: World, orders: int) -> None:
         _, location = _place(world, name)
         path = f"/stock/{SKUS[0]}/{location}/block"
         body = {"units": 1 + number % 2, "reason": "quality_control"}
+        world.aside.add((SKUS[0], location))
         # Refused where nothing is there.
         world.act(name, world.chance.between(20, 500, name), partial(world.api, name, "POST", path, body))
 

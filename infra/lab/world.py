@@ -117,6 +117,7 @@ class World:
         parcels: tracking numbers of all parcels that left, by id.
         on_leaving, on_parcel: told when a parcel leaves, and when it arrives.
         wrong: what the world itself has seen go wrong.
+        aside: where units were put aside that may be promised.
         given_back: what shops say that they have given back, by order id.
         served: whether servers of others are there.
         checks: what else must hold in the end.
@@ -141,6 +142,7 @@ class World:
         self.works: dict[str, Work] = {}
         self.parcels: dict[str, str] = {}
         self.given_back: Counter[str] = Counter()
+        self.aside: set[Place] = set()
         self.served = False
         self.checks: list[Callable[[Any], Iterator[str]]] = []
         self.poison: set[str] = set()
@@ -355,11 +357,14 @@ class World:
         units = min(1, self._left[work.public_id][line])
         if not units:
             return
-        reason = self.chance.choice(("capacity", "damaged", "short_pick"), "reason", name)
+        place = work.lines[line][0], work.location
+        # Where units were put aside, one that is short is one of these, and nothing is gone.
+        reasons = ("capacity", "damaged", "short_pick")[: 2 if place in self.aside else 3]
+        reason = self.chance.choice(reasons, "reason", name)
         self._left[work.public_id][line] -= units
         self.rejected[work.order_id, line] += units
         if reason == "short_pick":
-            self.shelves[work.lines[line][0], work.location] -= units
+            self.shelves[place] -= units
         self._tell(work, way, "rejected", lines=[{"line_id": line, "units": units}], reason=reason)
 
     def give_up(self, public_id: str, v: int, asked: Mapping[str, int], way: str) -> None:

@@ -15,7 +15,9 @@ from oms.store.table import Table
 from oms.usecases.place_order import place_order
 from oms.usecases.record_fulfillment import record_fulfillment
 from oms.usecases.record_money import record_money
+from oms.usecases.record_rejection import record_rejection
 from oms.usecases.release_order import release_order
+from oms.usecases.serve_waiting import serve_waiting
 from tests.builders import NOW, command, line, network
 from tests.shelves import fill, order_of
 
@@ -84,3 +86,17 @@ def test_a_version_that_does_not_know_of_a_payment_yet_leaves_it_as_it_was_recor
     record_money(table, refund, NOW)
     place_order(table, network(), replace(unpaid, channel_version="2026-11-24T00:00:00Z"), NOW)
     assert (order_of(table, ID).captured, order_of(table, ID).refunded) == (total, 100)
+
+
+def test_what_one_line_may_not_come_from_serves_another_line_of_the_same_sku() -> None:
+    memory: Any = MemoryTable("orders")
+    table = Table(memory, "orders")
+    fill(table, "A", wh_madrid=3)
+    place_order(table, network(), command(line("A", 1, number=1), line("A", 5, number=2)), NOW)
+    (work,) = release_order(table, network(), ID, NOW)
+    no = FulfillmentFact("m", FactKind.REJECTED, NOW + timedelta(hours=1), ID, work.id, reason="no_box")
+    record_rejection(table, network(), replace(no, lines=(PackedUnits("1", 1),)), NOW)
+    serve_waiting(table, network(), "A", NOW)
+    first, second = order_of(table, ID).lines
+    assert (first.open, second.open) == (1, 2)
+    assert sum(entry.units for entry in second.entries) == 3
