@@ -16,6 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import accumulate, product
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import ClientError
+
 from oms.inventory.ledger import Book
 from oms.orders.commands import PlaceOrder
 from oms.orders.judgement import Verdict
@@ -150,6 +152,10 @@ def _place_all(
                 result = place_order(table, network(), order, NOW)
             except Busy:
                 lost.update(busy=1)
+                continue
+            except ClientError as error:  # DynamoDB Local, on a busy machine: the message comes again
+                if error.response["Error"]["Code"] != "InternalServerError":
+                    raise
                 continue
             break
         latencies.append(time.perf_counter() - begin)
