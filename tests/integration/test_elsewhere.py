@@ -254,9 +254,9 @@ def test_a_parcel_that_is_withdrawn_after_it_was_counted_is_for_a_person(table: 
     assert record(table, withdrawn) is None
 
 
-def said_by_order(shipped: int, minute: int = 45, **fields: object) -> PlaceOrder:
+def said_by_order(shipped: int, minute: int = 45) -> PlaceOrder:
     """A version of the order in which so many units have left."""
-    only = line("A", 2, shipped=shipped, **fields)
+    only = line("A", 2, shipped=shipped)
     return command(only, channel_version=f"2026-11-22T09:{minute}:00.000Z")
 
 

@@ -87,8 +87,9 @@ def asked(kind: PrivacyKind, *orders: str, customer: Customer | None = CUSTOMER)
 def stored(table: Table, name: str) -> str:
     """All that the table has of an order, compressed documents opened, as a text."""
     texts = [
-        {key: zlib.decompress(value).decode() if key == "doc" else value for key, value in item.items()}
+        zlib.decompress(value).decode() if key == "doc" and isinstance(value, bytes) else value
         for item in queries.everything(table, name)
+        for key, value in item.items()
     ]
     return json.dumps(texts, default=str, ensure_ascii=False)
 
