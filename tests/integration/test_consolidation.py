@@ -13,6 +13,7 @@ from oms.events.derive import events
 from oms.events.messages import request_of
 from oms.fulfillment.events import FactKind, FulfillmentFact, Package
 from oms.fulfillment.model import FulfillmentOrder
+from oms.inventory.model import Capability
 from oms.inventory.network import Network
 from oms.orders.commands import Address, Customer, Delivery, Method
 from oms.orders.identity import order_id
@@ -98,7 +99,7 @@ def test_locations_have_ids_of_their_own(table: Table) -> None:
 def test_what_nobody_knows_to_be_of_one_customer_to_one_address_goes_by_itself(
     fields: dict[str, Any], table: Table
 ) -> None:
-    able = replace(MADRID, capabilities=("ship", "pickup"))
+    able = replace(MADRID, capabilities=(Capability.SHIP, Capability.PICKUP))
     assert work(table, 1, shop=network(able), **fields).consolidation_id is None
 
 

@@ -127,8 +127,8 @@ def milp(instance: Instance, weights: list[int], freights: dict[str, Freight]) -
         model.addConstr(supplied[index] <= line.units)
         objective += line.backorder_cost * (line.units - supplied[index])
     model.minimize(objective)
-    cost: float = model.getInfo().objective_function_value
-    return round(cost)
+    least: float = model.getInfo().objective_function_value
+    return round(least)
 
 
 @pytest.mark.parametrize("seed", range(400))
