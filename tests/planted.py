@@ -13,16 +13,17 @@ from unittest.mock import patch
 from functions.intake import handler as intake
 from infra.lab.substitutes import modules
 from oms.events.publish import Bus, Queue
+from oms.inventory import transfers
 from oms.inventory.model import Delta, Position
-from oms.orders import identity
-from oms.payments import refunds
+from oms.orders import identity, judgement, placing
+from oms.payments import recording, refunds
 from oms.returns import model as returns
 from oms.runtime import batch
 from oms.store import writes
 from oms.store.errors import Busy, Cancelled
 from oms.store.table import Table
 from oms.store.writes import Write
-from oms.usecases import count_stock
+from oms.usecases import count_stock, postponing, push_stock
 
 type Plant = Callable[[ExitStack], None]
 
@@ -130,12 +131,35 @@ def _moves_twice(*args: Any, **kwargs: Any) -> Write:
     return _move(sku, location, delta, *rest, **kwargs)
 
 
+def _receives_all_again(known: Any, arrived: Sequence[Any], *args: Any) -> Any:
+    sent = [replace(one, units=known.transfer.lines[0].sent) for one in arrived]
+    return _receive(known, sent, *args)
+
+
+def _keeps_what_the_cart_held(*args: Any, **kwargs: Any) -> Any:
+    return replace(_placed(*args, **kwargs), ended=(), reservation=None)
+
+
+def _forgets_the_payment(order: Any, command: Any) -> Any:
+    authorized, captured, refunded = placing.paid_amounts(command)
+    return replace(_paid(order, command), authorized=authorized, captured=captured, refunded=refunded)
+
+
+def _settles_nothing(*args: Any) -> tuple[Any, ...]:
+    return ()
+
+
+def _told_it_all(*args: Any, **kwargs: Any) -> None:
+    return None
+
+
 def _on_queue(self: Any, *args: Any, **kwargs: Any) -> tuple[list[Any], None]:
     return [], None
 
 
 _commit, _handled, _failures = Table.commit, batch._handled, batch._failures  # noqa: SLF001 (to do it wrong)
 _order_id, _worth, _move = identity.order_id, refunds.worth, writes.move
+_receive, _placed, _paid = transfers.receive, placing.place, judgement._paid  # noqa: SLF001 (as above)
 
 BUGS = (
     Bug(
@@ -165,6 +189,12 @@ BUGS = (
     Bug("a count told late undoes what came since", method(count_stock, "_since", lambda *_: Delta())),
     Bug("hot orders are confirmed and never handed on", method(intake, "_hand_on", _hands_nothing_on)),
     Bug("a refund forgets what was refunded before", everywhere(_worth, _forgets_what_was_returned)),
+    Bug("a transfer comes in as it was sent", everywhere(_receive, _receives_all_again)),
+    Bug("an order takes other units than its cart held", everywhere(_placed, _keeps_what_the_cart_held)),
+    Bug("an old version of an order forgets its payment", everywhere(_paid, _forgets_the_payment)),
+    Bug("what was given back stays due", everywhere(recording.settled_by, _settles_nothing)),
+    Bug("a delivery that failed is not tried again", everywhere(postponing.postponed, _told_it_all)),
+    Bug("a channel is not told of the last change of stock", everywhere(push_stock.knows, lambda *_: True)),
     Bug("the clock finds nothing due", method(Table, "keys_in_index", _on_queue)),
 )
 """All of them."""

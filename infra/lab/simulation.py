@@ -43,8 +43,8 @@ _ROUND_S = 1000.0
 
 _MOST_ROUNDS = 25
 
-_MOST_STEPS = 2_000
-"""How many steps of the scheduler there may be for each order; a run of 20 orders takes some 300 for each."""
+_MOST_STEPS = 6_000
+"""How many steps of the scheduler there may be for each order; a run takes up to 1,500 for each."""
 
 
 @dataclass(frozen=True, slots=True)
