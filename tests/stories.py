@@ -186,6 +186,8 @@ class Story:
         those = unreleased([(self.order, self.body)], network(), plenty, self.now)
         for name, before in those.plans.items():
             after = tuple(Pick("wh-lyon", pick.sku, pick.units) for pick in before)
+            if after == before:
+                continue
             change = carry_out(
                 Move({name: before}, {name: after}, 250),
                 those,
