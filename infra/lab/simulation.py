@@ -10,7 +10,7 @@ what happens in it are the steps of `infra.lab.steps`. When all is quiet the inv
 import gc
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -126,18 +126,21 @@ def _litter_left() -> Iterator[None]:
         gc.collect()
 
 
-def simulate(plan: Plan, *, history: bool = False) -> Run:
+def simulate(
+    plan: Plan, *, history: bool = False, see: Callable[[Outcome], object] = lambda outcome: None
+) -> Run:
     """Make a run.
 
     Args:
         plan: what decides it.
         history: whether to write down what happens.
+        see: shown what it has come to.
     """
     with _litter_left():
-        return _simulated(plan, history)
+        return _simulated(plan, history, see)
 
 
-def _simulated(plan: Plan, history: bool) -> Run:
+def _simulated(plan: Plan, history: bool, see: Callable[[Outcome], object]) -> Run:
     run = Run(plan)
     scheduler = Scheduler(_MOST_STEPS * (plan.orders + 1))
     chance = Chance(plan.seed)
@@ -162,6 +165,7 @@ def _simulated(plan: Plan, history: bool) -> Run:
         run.wrong += world.wrong
         run.wrong += [sentence for invariant in INVARIANTS for sentence in invariant(outcome)]
         run.orders = len(outcome.orders)
+        see(outcome)
     except Restless:
         run.wrong.append(f"no rest after {_MOST_STEPS} steps for each order")
     except Exception as failure:  # whatever breaks the simulation itself is a finding too
