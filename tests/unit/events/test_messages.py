@@ -76,6 +76,7 @@ def test_a_request_has_all_that_a_location_needs() -> None:
         "occurred_at": "2026-11-22T09:31:00.000Z",
         "location": "wh-madrid",
         "fulfillment_order": work.public_id,
+        "consolidation_id": work.consolidation_id,
         "v": 1,
         "order_number": "#1001",
         "channel": "shop-es",
