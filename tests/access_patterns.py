@@ -356,12 +356,12 @@ def _short(table: Table) -> Iterator[Use]:
 
 def _announced(table: Table) -> Iterator[Use]:
     """An order that waits for what is announced later."""
-    fill(table, "LATE")
-    place_order(table, network(), _order(["LATE"], "late"), NOW)
-    coming = Supply("LATE", "po-5", SupplyKind.PURCHASE_ORDER, "wh-madrid", LATER, 9)
+    fill(table, "EXPECTED")
+    place_order(table, network(), _order(["EXPECTED"], "late"), NOW)
+    coming = Supply("EXPECTED", "po-5", SupplyKind.PURCHASE_ORDER, "wh-madrid", LATER, 9)
     announce_supply(table, network(), coming)
     for which in ("Tell an order that waits when it is expected", "Tell it again"):
-        yield Use("sourcing", which, lambda table: expect_waiting(table, network(), "LATE", NOW))
+        yield Use("sourcing", which, lambda table: expect_waiting(table, network(), "EXPECTED", NOW))
 
 
 def _brought(table: Table) -> Iterator[Use]:
