@@ -211,29 +211,30 @@ def _open_the_shops(world: World) -> None:
     world.scheduler.run(until=0.5)
 
 
-def _minutes_of_waiting(world: World) -> set[int]:
-    """When in the next round the clock looks at the shards in which orders wait: each has its minutes."""
-    now = int(world.now // 60) + 1
-    shards = (
-        number
-        for number in range(SHARDS)
-        if world.table.keys_in_index("GSI1", keys.work(WorkStage.OPEN, f"{number:02d}"), limit=1)[0]
-    )
-    return {now + (number - now) % 15 for number in shards}
+def _look_at_what_waits(world: World) -> None:
+    """Sweep each shard in which an order waits in the minute in which the clock looks at it: all have theirs.
+
+    The message is for a page, as that of a whole tick would look through all stages and shards each time.
+    """
+    minute = int(world.now // 60) + 1
+    for number in range(SHARDS):
+        queue = keys.work(WorkStage.OPEN, shard := f"{number:02d}")
+        if world.table.keys_in_index("GSI1", queue, limit=1)[0]:
+            begin = {"PK": keys.ORDER, "SK": keys.HEADER_SK, "GSI1PK": queue, "GSI1SK": "0"}
+            page = json.dumps({"stage": WorkStage.OPEN, "shard": shard, "after": begin})
+            due = (minute + (number - minute) % 15) * 60.0 + 1
+            world.scheduler.at(due, partial(world.cloud.send, "ClockQueue", page))
 
 
 def _come_to_rest(world: World, cloud: Cloud, run: Run) -> None:
     """Let everything happen that is due, and the clock tick, until nothing changes any more."""
-    quiet = 0
     for number in range(_MOST_ROUNDS):
         before = len(cloud.changes), len(world.works)
         tick(world)
-        for minute in _minutes_of_waiting(world):
-            world.scheduler.at(minute * 60.0 + 1, partial(tick, world))
+        _look_at_what_waits(world)
         world.look_for_work(f"last pick list {number}")
         world.scheduler.run()
         world.scheduler.run(until=world.now + _ROUND_S)
-        quiet = quiet + 1 if (len(cloud.changes), len(world.works)) == before else 0
-        if quiet == 2:
+        if (len(cloud.changes), len(world.works)) == before:
             return
     run.wrong.append(f"no rest after {_MOST_ROUNDS} rounds")
