@@ -62,8 +62,9 @@ def decode_value(value: "AttributeValueTypeDef") -> Value:
     kind: str
     content: Any
     ((kind, content),) = value.items()
+    plain: Value = content
     if kind == "S":  # what there is most of comes first: to match the whole value takes several times as long
-        return content
+        return plain
     if kind == "N":
         return int(content)
     if kind == "M":
@@ -71,7 +72,7 @@ def decode_value(value: "AttributeValueTypeDef") -> Value:
     if kind == "L":
         return [decode_value(member) for member in content]
     if kind == "BOOL":
-        return content
+        return plain
     if kind == "B":  # Lambda delivers the images of a stream with base64
         return base64.b64decode(content) if isinstance(content, str) else content
     raise TypeError(f"unknown attribute value {value}")
