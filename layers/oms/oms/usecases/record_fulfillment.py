@@ -129,7 +129,7 @@ def _ship(table: Table, fact: FulfillmentFact, now: datetime) -> Recorded:
         return Recorded()
     work = _fulfillment_order(table, fact)
     order = queries.known_order(table, fact.order_id)
-    positions = {sku: read_position(table, sku, work.location) for sku in skus_shipped(work, fact)}
+    positions = {sku: read_position(table, sku, work.location) for sku in sorted(skus_shipped(work, fact))}
     shipping = ship(order, work, known, positions, fact, now)
     if shipping is None:
         return Recorded()
@@ -157,7 +157,7 @@ def _ship(table: Table, fact: FulfillmentFact, now: datetime) -> Recorded:
 def _date(table: Table, shipment: Shipment, fact: FulfillmentFact, now: datetime) -> None:
     """Take down when a parcel left that was known only to have arrived."""
     skus = {line.sku for line in shipment.lines}
-    positions = {sku: read_position(table, sku, shipment.location) for sku in skus}
+    positions = {sku: read_position(table, sku, shipment.location) for sku in sorted(skus)}
     dated = date(shipment, positions, fact, now)
     work = f"{shipment.order_id}-{shipment.fulfillment_order}"
     why = Why("shipped", work, "fulfillment", now, fact.occurred_at)

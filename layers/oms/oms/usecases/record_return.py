@@ -51,7 +51,7 @@ def _record(table: Table, message: ReturnRequest | ReturnFact, now: datetime) ->
         change = request(known, message, now)
     else:
         skus = skus_moved(known.order, message)
-        positions = {sku: read_position(table, sku, message.location) for sku in skus}
+        positions = {sku: read_position(table, sku, message.location) for sku in sorted(skus)}
         change = record(known, message, positions, now)
     writes = _writes(known, change, positions, message.occurred_at, now)
     if writes:
