@@ -1,4 +1,4 @@
-"""Configuration: locations, pools that sell from them, channels that sell from pools."""
+"""Configuration: rate cards, locations, pools that sell from them, channels that sell from pools."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field

@@ -171,8 +171,8 @@ def test_a_price_finer_than_a_cent_stays_a_text_and_the_amount_is_whole() -> Non
 
 
 def test_taxes_and_discounts_finer_than_a_cent_are_rounded_once() -> None:
-    parts = {"tax_lines": [{"price": "0.105"}, {"price": "0.102"}]}
-    only = line(order(item(discount_allocations=[{"amount": "1.004"}, {"amount": "0.004"}], **parts)))
+    taxes = [{"price": "0.105"}, {"price": "0.102"}]
+    only = line(order(item(discount_allocations=[{"amount": "1.004"}, {"amount": "0.004"}], tax_lines=taxes)))
     assert (only.tax, only.discount) == (21, 101)
 
 

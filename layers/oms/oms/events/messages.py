@@ -134,8 +134,8 @@ def give_up(order_id: str) -> Message:
 
 def reoptimise(since: datetime | None = None) -> Message:
     """Asks `sourcing` to plan orders again that wait for their release: due from a time on (UTC), or all."""
-    document: dict[str, object] = {"type": "reoptimise"} | ({"since": iso(since)} if since else {})
-    return Message(document, "reoptimise")
+    begun = {"since": iso(since)} if since else {}
+    return Message({"type": "reoptimise"} | begun, "reoptimise")
 
 
 def shortage(sku: str, location: str) -> Message:
