@@ -489,7 +489,7 @@ def _updated(old: Image, changes: Mapping[str, expressions.Change], values: Requ
     """An image after an update; every operand is read from the image before it."""
     made = {name: change(old, values) for name, change in changes.items()}
     kept = {name: value for name, value in old.items() if name not in made}
-    return kept | {name: value for name, value in made.items() if value is not None}
+    return kept | {name: value for name, value in sorted(made.items()) if value is not None}
 
 
 def _wrong_index_key(image: Image) -> str | None:

@@ -1,6 +1,9 @@
 """The lab itself: a run is the same whenever it is made, and a failing one is made small and replays."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +14,7 @@ from infra.lab.faults import MEANINGS, PROFILES
 from infra.lab.scheduler import Scheduler
 from infra.lab.shrink import shrink
 from infra.lab.simulation import Plan, Run, lab, plan_of, simulate
+from infra.lint.template import ROOT
 from tests.planted import BUGS, planted
 
 FORGETFUL = next(bug for bug in BUGS if bug.name == "a failed record is confirmed")
@@ -28,6 +32,24 @@ def test_the_same_plan_makes_the_same_history(seed: int) -> None:
     first, second = (simulate(Plan(seed, 3), history=True) for _ in range(2))
     assert first.history == second.history
     assert len(first.history) > 100
+
+
+def test_a_run_is_the_same_in_every_process() -> None:
+    program = (
+        "from infra.lab.simulation import Plan, lab, simulate\n"
+        "with lab(): print('\\n'.join(simulate(Plan(2, 4), history=True).history))"
+    )
+    first, second = (
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            cwd=ROOT,
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    )
+    assert first == second
 
 
 @pytest.mark.usefixtures("in_the_lab")
