@@ -9,6 +9,8 @@ from tests.planted import BUGS, Bug, planted
 
 ORDERS = 12
 SEEDS = range(1, 9)
+MOST_SEEDS = range(1, 25)
+"""Among which a bug is found; most are by the first few."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -25,4 +27,4 @@ def test_the_system_is_well_without_a_bug(seed: int) -> None:
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
 def test_a_planted_bug_is_found(bug: Bug) -> None:
     with planted(bug):
-        assert any(simulate(Plan(seed, ORDERS)).wrong for seed in SEEDS), "no run found it"
+        assert any(simulate(Plan(seed, ORDERS)).wrong for seed in MOST_SEEDS), "no run found it"
