@@ -135,11 +135,20 @@ def due(amount: int, minutes: int = 0) -> Refund:
 
 
 @pytest.mark.parametrize(
-    ("amount", "settled"), [(99, []), (100, [100]), (350, [100, 200]), (600, [100, 200, 300])]
+    ("amount", "settled"),
+    [(99, []), (100, [100]), (350, [100, 200]), (600, [100, 200, 300]), (200, [200]), (300, [300])],
 )
-def test_what_is_given_back_settles_what_is_due_the_earliest_first(amount: int, settled: list[int]) -> None:
+def test_what_is_given_back_settles_its_own_refund_or_the_earliest(amount: int, settled: list[int]) -> None:
     refunds = [due(300, 3), due(100, 1), due(200, 2)]
-    assert [one.amount for one in settled_by(refunds, amount, LATER)] == settled
+    assert [one.amount for one in settled_by(refunds, 0, amount, LATER)] == settled
+
+
+def test_what_an_amount_has_left_settles_a_refund_together_with_the_next() -> None:
+    small, large = due(100, 1), due(300, 2)
+    (first,) = settled_by([small, large], 0, 250, LATER)
+    assert first.id == small.id
+    (second,) = settled_by([first, large], 250, 400, LATER)
+    assert second.id == large.id
 
 
 def test_the_channel_s_refund_of_what_was_cancelled_leaves_nothing_due() -> None:

@@ -69,7 +69,7 @@ def judge_order(table: Table, network: Network, order: Order, command: PlaceOrde
         if final.refunded > current.refunded:
             # The channel has given back what was due: nobody else may.
             refunds = read_refunds(table, order.order_id, consistent=True)
-            settled = settled_by(refunds.values(), final.refunded - current.refunded, now)
+            settled = settled_by(refunds.values(), current.refunded, final.refunded, now)
             writes += (refund_write(refunds[refund.id], refund) for refund in settled)
         elif final.captured > current.captured and not judgement.wish:
             refunds = read_refunds(table, order.order_id, consistent=True)
