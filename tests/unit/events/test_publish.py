@@ -133,6 +133,16 @@ def test_an_entry_on_the_bus_is_found_by_source_and_type() -> None:
     assert json.loads(entry["Detail"]) == EVENT.document()
 
 
+def test_a_message_does_not_overtake_another_of_its_group_that_is_refused_once() -> None:
+    refusals = iter([True])
+    receiver = Receiver(lambda entry: "first" in entry["MessageBody"] and next(refusals, False))
+    sent = [("first", "A"), ("other", "B"), ("second", "A"), ("third", "A")]
+    queue(receiver).send([Message({"text": text}, "", group=group, id=text) for text, group in sent])
+    taken = [json.loads(entry["MessageBody"])["text"] for entry in receiver.taken]
+    assert [text for text in taken if text != "other"] == ["first", "second", "third"]
+    assert sorted(taken) == sorted(text for text, _ in sent)
+
+
 def test_a_message_that_is_refused_for_good_is_named() -> None:
     receiver = Receiver(lambda entry: "O7" in entry["MessageBody"])
     with pytest.raises(NotTakenError) as raised:

@@ -96,13 +96,14 @@ class Queue:
         self._pause = pause
 
     def send(self, messages: Sequence[Message]) -> None:
-        """Send messages, in their order.
+        """Send messages, in their order: of a group none is sent before those ahead of it have been taken.
 
         Raises:
             NotTakenError: some were refused, or the queue did not answer.
         """
         entries = [_entry(message) for message in messages]
-        _send(entries, lambda entry: len(entry["MessageBody"]), self._put, self._pause)
+        groups = [message.group for message in messages]
+        _send(entries, lambda entry: len(entry["MessageBody"]), self._put, self._pause, groups)
 
     def _put(self, entries: Sequence[Mapping[str, Any]]) -> dict[int, str]:
         numbered: list[Any] = [{"Id": str(n), **entry} for n, entry in enumerate(entries)]
@@ -136,10 +137,14 @@ def _send[T](
     size: Callable[[T], int],
     put: Callable[[Sequence[T]], dict[int, str]],
     pause: Pause,
+    groups: Sequence[str | None] = (),
 ) -> None:
-    """Put entries call by call; those refused again, a few times; what follows waits until all are taken."""
+    """Put entries call by call; those refused again, a few times; what follows waits until all are taken.
+
+    A call may be taken in part, so none holds two entries of a group: the later one could come first.
+    """
     taken = 0
-    for call in _calls(entries, size):
+    for call in _calls(entries, size, groups):
         left = list(range(len(call)))
         for attempt in range(_TRIES):
             if attempt:
@@ -156,12 +161,15 @@ def _send[T](
         taken += len(call)
 
 
-def _calls[T](entries: Sequence[T], size: Callable[[T], int]) -> Iterator[Sequence[T]]:
+def _calls[T](
+    entries: Sequence[T], size: Callable[[T], int], groups: Sequence[str | None]
+) -> Iterator[Sequence[T]]:
     """Entries in order, as many a call as one may hold."""
     start = held = 0
     for n, entry in enumerate(entries):
         more = size(entry) + _OVERHEAD_BYTES
-        if n - start == CALL_ENTRIES or (n > start and held + more > CALL_BYTES):
+        again = bool(groups) and groups[n] is not None and groups[n] in groups[start:n]
+        if n - start == CALL_ENTRIES or again or (n > start and held + more > CALL_BYTES):
             yield entries[start:n]
             start, held = n, 0
         held += more
