@@ -140,6 +140,11 @@ WRITERS: dict[str, Callable[[Said], tuple[dict[str, str], object]]] = {
 }
 
 
+def secret_of(kind: str) -> str:
+    """What a channel is given to sign by."""
+    return f"whsec_{base64.b64encode(SECRET.encode()).decode()}" if kind == "generic" else SECRET
+
+
 def signed(kind: str, body: bytes) -> dict[str, str]:
     """The header fields that prove a body."""
     if kind == "generic":
@@ -170,7 +175,7 @@ def inbound(shop: Table, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     channels = {}
     for kind in KINDS:
         channels[f"a-{kind}"] = document_of(replace(CHANNEL, id=f"a-{kind}", kind=kind))
-        key = f"whsec_{base64.b64encode(SECRET.encode()).decode()}" if kind == "generic" else SECRET
+        key = secret_of(kind)
         boto3.client("secretsmanager").create_secret(
             Name=f"oms/channels/a-{kind}", SecretString=json.dumps({"kind": kind, "secrets": [key]})
         )
@@ -210,7 +215,8 @@ def take_in(url: str) -> None:
             sqs.delete_message(QueueUrl=url, ReceiptHandle=one["ReceiptHandle"])
 
 
-def test_a_hundred_orders_of_mixed_channels_end_with_the_right_totals(inbound: str, shop: Table) -> None:
+def conversation() -> tuple[list[Said], list[Said]]:
+    """What the channels say, a tenth of it twice and all of it in any order; and what they say last."""
     random = Random(6)
     first = [Said(number, random.randint(1, 3), False, 0) for number in range(ORDERS)]
     last = [
@@ -220,18 +226,27 @@ def test_a_hundred_orders_of_mixed_channels_end_with_the_right_totals(inbound: s
     sent = [*first, *last]
     sent += random.sample(sent, len(sent) // 10)
     random.shuffle(sent)
-    for said in sent:
-        post(said)
-    take_in(inbound)
-    items = scan(shop, 0, 1, "order", on_page=lambda number: None)
-    there = {str(item["PK"]) for item in items}
-    assert there == {keys.order(said.id) for said in last}
+    return sent, last
+
+
+def assert_taken_in(table: Table, last: list[Said]) -> None:
+    """Orders are as their channels have said last, and stock is promised to just them."""
     for said in last:
-        order = order_of(shop, said.id)
+        order = order_of(table, said.id)
         assert kept_total(order) == (0 if said.cancelled else said.total), said
         expected = OrderStatus.CANCELLED if said.cancelled else OrderStatus.PLACED
         assert (order_status(order), order.currency) == (expected, "EUR")
         kept = sum(each.ordered - each.cancelled for each in order.lines)
         assert kept == (0 if said.cancelled else said.units)
         assert order.exceptions == ()
-    assert_balanced(shop, [said.id for said in last], SKUS)
+    assert_balanced(table, [said.id for said in last], SKUS)
+
+
+def test_a_hundred_orders_of_mixed_channels_end_with_the_right_totals(inbound: str, shop: Table) -> None:
+    sent, last = conversation()
+    for said in sent:
+        post(said)
+    take_in(inbound)
+    items = scan(shop, 0, 1, "order", on_page=lambda number: None)
+    assert {str(item["PK"]) for item in items} == {keys.order(said.id) for said in last}
+    assert_taken_in(shop, last)
