@@ -16,4 +16,7 @@ def encode_journal(journal: tuple[JournalEntry, ...]) -> list[Value]:
 def decode_journal(stored: Value) -> tuple[JournalEntry, ...]:
     """A journal from its stored form."""
     entries = cast(list[list[Any]], stored)
-    return tuple(JournalEntry(v, moment(at), tuple(kinds.split(",")), data) for v, at, kinds, data in entries)
+    return tuple(
+        JournalEntry(v, moment(at), tuple(kinds.split(",")) if kinds else (), data)
+        for v, at, kinds, data in entries
+    )
