@@ -143,6 +143,12 @@ def test_what_is_given_back_settles_its_own_refund_or_the_earliest(amount: int, 
     assert [one.amount for one in settled_by(refunds, 0, amount, LATER)] == settled
 
 
+def test_of_two_alike_the_one_that_is_named_is_settled() -> None:
+    first, second = due(200, 1), due(200, 2)
+    (settled,) = settled_by([first, second], 0, 200, LATER, second.public_id)
+    assert settled.id == second.id
+
+
 def test_what_an_amount_has_left_settles_a_refund_together_with_the_next() -> None:
     small, large = due(100, 1), due(300, 2)
     (first,) = settled_by([small, large], 0, 250, LATER)

@@ -96,23 +96,27 @@ def with_refund(
     return Recorded(_recorded(given, PaymentKind.REFUND, record.amount, now), (made, *settled))
 
 
-def settled_by(refunds: Iterable[Refund], before: int, after: int, now: datetime) -> tuple[Refund, ...]:
+def settled_by(
+    refunds: Iterable[Refund], before: int, after: int, now: datetime, ref: str = ""
+) -> tuple[Refund, ...]:
     """The refunds that are due and that the money given back settles in whole.
 
-    The one that is for just what was given now comes first, then the earliest. All that was ever given back
-    counts, but for what has settled others: what is left of it may settle a refund together with the next.
+    The one that is named comes first, then one for just what was given now, then the earliest. All that was
+    ever given back counts, but for what has settled others: what it leaves may settle one with the next.
 
     Args:
         refunds: every refund of the order.
         before: what had been given back in all until now.
         after: the same with what was given now.
         now: time of the write, UTC.
+        ref: what the money was given back by: the public id of a refund when its giver goes by that.
     """
     ours = [refund for refund in refunds if not refund.id.startswith(_FROM_CHANNEL)]
     left = after - sum(refund.amount for refund in ours if refund.state is RefundState.SETTLED)
     due = [refund for refund in ours if refund.state is RefundState.DUE]
     settled = []
-    for refund in sorted(due, key=lambda one: (one.amount != after - before, one.journal[0].at)):
+    given = after - before
+    for refund in sorted(due, key=lambda one: (one.public_id != ref, one.amount != given, one.journal[0].at)):
         if refund.amount <= left:
             left -= refund.amount
             data = {"amount": refund.amount, "currency": refund.currency}
@@ -135,7 +139,7 @@ def _given_back(
         for one in refunds:
             order = order.without_exception("money_conflict", one.id.removeprefix(_FROM_CHANNEL))
     refunded = max(order.refunded, min(back, order.captured))
-    settled = settled_by(refunds, order.refunded, refunded, now)
+    settled = settled_by(refunds, order.refunded, refunded, now, ref)
     return replace(order, refunded=refunded), settled
 
 
