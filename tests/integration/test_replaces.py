@@ -99,6 +99,13 @@ def test_a_test_order_replaces_nothing(table: Table) -> None:
     assert status(table, OLD_ID) is OrderStatus.PLACED
 
 
+def test_an_order_that_names_itself_replaces_nothing(table: Table) -> None:
+    fill(table, "A", wh_madrid=3)
+    send(table, replace(NEW, replaces=NEW.channel_order_id))
+    assert (status(table, NEW_ID), codes(table, NEW_ID)) == (OrderStatus.PLACED, [])
+    assert shelves(table, "A") == {"wh-madrid": (3, 3, 0)}
+
+
 def held(table: Table) -> None:
     """The old order is with its location when the new one comes."""
     fill(table, "A", wh_madrid=9)

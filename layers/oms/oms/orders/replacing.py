@@ -21,8 +21,8 @@ _VERSION = "replaced by "
 
 
 def cancelled_for(command: PlaceOrder) -> CancelOrder | None:
-    """What an order means for the one that it replaces; None when it replaces none."""
-    if command.replaces is None or command.test:
+    """What an order means for the one that it replaces; None when it replaces none but itself."""
+    if command.replaces is None or command.replaces == command.channel_order_id or command.test:
         return None
     return CancelOrder(
         channel=command.channel,
