@@ -16,7 +16,7 @@ from oms.fulfillment.model import (
 )
 from oms.inventory.model import Delta, Deltas, Position, add
 from oms.inventory.movements import Redated
-from oms.orders.model import Entry, Order, OrderLine
+from oms.orders.model import Order, OrderLine
 from oms.orders.status import is_complete
 
 PROGRESS: tuple[FulfillmentState, ...] = (
@@ -256,14 +256,8 @@ def _shipped(request: RequestLine, units: int) -> RequestLine:
 
 def _consume(line: OrderLine, fulfillment_order: str, units: int) -> OrderLine:
     """Move units of a line from its entries in a fulfillment order to shipped."""
-    entries: list[Entry] = []
-    left = units
-    for entry in line.entries:
-        used = min(entry.units, left) if entry.fulfillment_order == fulfillment_order else 0
-        left -= used
-        if entry.units > used:
-            entries.append(replace(entry, units=entry.units - used))
-    return replace(line, entries=tuple(entries), shipped=line.shipped + units - left)
+    entries, used = line.entries_without(fulfillment_order, units)
+    return replace(line, entries=entries, shipped=line.shipped + used)
 
 
 def _shipment(

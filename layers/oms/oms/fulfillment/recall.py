@@ -187,13 +187,8 @@ def _cancelled(order: Order, name: str, given_up: Mapping[str, int]) -> Order:
     for line_id, units in given_up.items():
         line = order.line(line_id)
         assert line is not None, "lines are never deleted"
-        entries, left = [], units
-        for entry in line.entries:
-            taken = min(entry.units, left) if entry.fulfillment_order == name else 0
-            left -= taken
-            if entry.units > taken:
-                entries.append(replace(entry, units=entry.units - taken))
-        changed[line_id] = replace(line, entries=tuple(entries), cancelled=line.cancelled + units)
+        entries, _ = line.entries_without(name, units)
+        changed[line_id] = replace(line, entries=entries, cancelled=line.cancelled + units)
     return with_containers(order.with_lines(changed))
 
 

@@ -102,6 +102,17 @@ class OrderLine:
         sourced = sum(entry.units for entry in self.entries)
         return self.open + self.backordered + sourced + self.shipped + self.cancelled
 
+    def entries_without(self, work: str, units: int) -> tuple[tuple[Entry, ...], int]:
+        """Its entries without units of a fulfillment order (by its id), and how many of them there were."""
+        entries: list[Entry] = []
+        left = units
+        for entry in self.entries:
+            fewer = min(entry.units, left) if entry.fulfillment_order == work else 0
+            left -= fewer
+            if entry.units > fewer:
+                entries.append(replace(entry, units=entry.units - fewer))
+        return tuple(entries), units - left
+
     @property
     def touches_stock(self) -> bool:
         """Whether units of this line are taken from positions that we keep."""

@@ -71,14 +71,8 @@ def take_back(
     for line_id, count in units.items():
         line = order.line(line_id)
         assert line is not None, "lines are never deleted"
-        entries, left = [], count
-        for entry in line.entries:
-            fewer = min(entry.units, left) if entry.fulfillment_order == work else 0
-            left -= fewer
-            if entry.units > fewer:
-                entries.append(replace(entry, units=entry.units - fewer))
-        opened = line.open + count - left
-        changed[line_id] = replace(line, open=opened, entries=tuple(entries), expected_at=None)
+        entries, fewer = line.entries_without(work, count)
+        changed[line_id] = replace(line, open=line.open + fewer, entries=entries, expected_at=None)
     reopened = order.with_lines(changed)
     reopened = reopened if releasable(reopened) else replace(reopened, due_at=now)
     taken = [[line_id, location, count] for line_id, count in units.items()]
