@@ -30,4 +30,5 @@ def test_nothing_is_lost_doubled_or_oversold_while_workers_are_killed(stack: Sta
     assert [row["value"] for row in rows if row["figure"] == "orders"] == [ORDERS]
     assert sum(row["value"] for row in rows if row["figure"] == "killed") > 0
     redriven = {row["queue"]: row["value"] for row in rows if row["figure"] == "redriven"}
-    assert redriven["inbound-dead"] == 1
+    # The one put aside; more where a slow start outlasts the few seconds that queues hide a message.
+    assert redriven["inbound-dead"] >= 1
