@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypedDict
 
 from annotated_types import Ge, Le, MaxLen, MinLen
 
+from oms.orders.limits import MOST_UNITS
 from oms.store.keys import iso
 
 
@@ -28,9 +29,6 @@ class Closed:
     __slots__ = ()
     __pydantic_config__ = {"extra": "forbid"}
 
-
-MOST_UNITS = 10**12
-"""What a quantity may be at most."""
 
 type Time = Annotated[str, Doc("UTC, ISO 8601 with milliseconds and Z.", format="date-time")]
 type Amount = Annotated[int, Doc("Minor units of the currency.")]

@@ -8,7 +8,6 @@ from annotated_types import Ge, Le, MaxLen, MinLen
 
 from functions.api.catalogue import SkuDocument, sku_document
 from functions.api.fields import (
-    MOST_UNITS,
     Closed,
     Doc,
     Moment,
@@ -25,6 +24,7 @@ from oms.inventory.availability import Availability
 from oms.inventory.model import Block, Delta, Demand, Position, Stock, Supply, SupplyKind
 from oms.inventory.network import Channel, Network
 from oms.orders.commands import Address
+from oms.orders.limits import MOST_UNITS
 from oms.problems import Code, Problem
 from oms.sourcing.offering import Asker, offer
 from oms.store import process

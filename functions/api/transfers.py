@@ -8,7 +8,6 @@ from annotated_types import Ge, Le, MaxLen, MinLen
 
 from functions.api import cursors
 from functions.api.fields import (
-    MOST_UNITS,
     Closed,
     Cursor,
     Doc,
@@ -38,6 +37,7 @@ from oms.inventory.transfers import (
     make_ready,
     receive,
 )
+from oms.orders.limits import MOST_UNITS
 from oms.problems import Code, Problem
 from oms.store import process
 from oms.store.keys import iso
@@ -328,7 +328,8 @@ ROUTES = (
         "Send a transfer off",
         _dispatch,
         DispatchBody,
-        "On hand falls at the source; the target shows the units as incoming supply.",
+        "On hand falls at the source; the target shows the units as incoming supply. Told after a receipt has "
+        "shown that the units had left, it says once which did, and when.",
     ),
     _command(
         "receipts",

@@ -1,7 +1,8 @@
 """Webhooks: proves where a delivery comes from and forwards it. Trigger: API `POST /webhooks/{channel}`.
 
 The proof is over the bytes as received, before anything reads them. A delivery is acknowledged when the queue
-has it; whatever keeps it from there is answered so that the channel sends it again. A vendor's handshake, by
+has it; whatever keeps it from there is answered so that the channel sends it again. What a vendor sends is
+kept whatever it says; who writes our own commands is told what is wrong with them. A vendor's handshake, by
 `POST` or `GET`, is answered and leaves nothing.
 """
 
@@ -19,7 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from oms.channels.envelope import seal
 from oms.channels.headers import Headers
-from oms.channels.protocol import Adapter, Handshaking
+from oms.channels.protocol import Adapter, Answering, Handshaking, Inbound
 from oms.channels.registry import adapter
 from oms.problems import Code, Problem
 from oms.runtime import clients, logger, metrics, settings
@@ -72,7 +73,10 @@ def _receive(event: Mapping[str, Any]) -> Answer:
     if method != "POST":
         raise Problem(Code.ROUTE_UNKNOWN, f"{method} is no handshake of this kind of channel")
     _verify(channel, known, kind, headers, body, url)
-    _send(seal(channel, kind, headers, body, datetime.now(UTC)))
+    now = datetime.now(UTC)
+    if isinstance(kind, Answering):
+        kind.check(Inbound(channel, kind.kind, kind.topic_of(headers, body), headers, body, now))
+    _send(seal(channel, kind, headers, body, now))
     metrics.add(Metric.WEBHOOKS_ACCEPTED, channel=channel)
     return {"statusCode": 200, "body": ""}
 

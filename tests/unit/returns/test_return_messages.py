@@ -51,6 +51,7 @@ def message(kind: str, *, without: str = "", **fields: object) -> dict[str, Any]
         ({"lines": [{"units": 1}]}, "lines[0].line_id"),
         ({"lines": [{"line_id": "1"}]}, "lines[0].units"),
         ({"lines": [{"line_id": "1", "units": 0}]}, "lines[0].units"),
+        ({"lines": [{"line_id": "1", "units": 10**18}]}, "lines[0].units"),
         ({"lines": [{"line_id": "1", "units": 1.5}]}, "lines[0].units"),
         ({"lines": [{"line_id": "1", "units": True}]}, "lines[0].units"),
         ({"message_id": {}}, "message_id"),

@@ -99,6 +99,18 @@ class Adapter(Protocol):
         """
 
 
+@runtime_checkable
+class Answering(Protocol):
+    """An adapter whose senders write our own commands: they are told at once what is wrong with one."""
+
+    def check(self, message: Inbound) -> None:
+        """See that a payload can be understood.
+
+        Raises:
+            Problem: it cannot, whenever it is read; names the field.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What an endpoint answers to a handshake, with status 200."""

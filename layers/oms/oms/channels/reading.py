@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 from oms.channels.payload import Json, Node, loads
 from oms.channels.protocol import Command, Inbound
 from oms.orders.commands import Ignore
+from oms.orders.limits import require_limits
 
 type Reading = Callable[[Inbound, Node], Iterator[Command]]
 """Reads the body of a payload; yields nothing when it concerns none of what we keep."""
@@ -31,6 +32,9 @@ def read(message: Inbound, rules: Rules) -> tuple[Command, ...]:
 
     An answer that holds no resource (an error, a count, nothing at all) changes nothing, whatever was asked
     for.
+
+    Raises:
+        Problem: it cannot be understood, or a number is beyond its limits; names the field.
     """
     topic = message.topic.lower().removeprefix("webhook_").replace("/", "_").replace(".", "_")
     reading = next(reading for pattern, reading in rules if fnmatchcase(topic, pattern))
@@ -41,6 +45,8 @@ def read(message: Inbound, rules: Rules) -> tuple[Command, ...]:
     if empty is not None:
         return (Ignore(f"{message.topic}: {empty}"),)
     commands = tuple(reading(message, Node(body)))
+    for command in commands:
+        require_limits(command)
     return commands or (Ignore(f"{message.topic}: the payload names nothing that concerns an order"),)
 
 

@@ -4,6 +4,7 @@ from enum import StrEnum
 
 from oms.channels.payload import Json, Node
 from oms.fulfillment.events import FactKind, FulfillmentFact, Package, PackedUnits
+from oms.orders.limits import MOST_UNITS
 from oms.problems import Code, Problem
 from oms.returns.events import RequestedUnits, ReturnedUnits, ReturnFact, ReturnRequest
 from oms.returns.model import Outcome
@@ -131,10 +132,10 @@ def units(node: Node, key: str) -> int:
     """A positive whole number of units.
 
     Raises:
-        Problem: it is missing, or not positive.
+        Problem: it is missing, not positive, or beyond all limits.
     """
     number = node.need(Node.integer, key)
-    if number <= 0:
+    if not 0 < number <= MOST_UNITS:
         raise node.invalid(key, "a positive number of units")
     return number
 

@@ -1,9 +1,8 @@
 """Our own commands from JSON: what `oms.channels.canonical` writes, read by the types of their fields."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, fields, is_dataclass, replace
 from datetime import datetime
-from decimal import Decimal
 from enum import StrEnum
 from functools import cache
 from types import NoneType, UnionType
@@ -15,6 +14,7 @@ from oms.channels.payload import Json, Node, loads
 from oms.channels.protocol import Command, Inbound
 from oms.channels.totals import flagged
 from oms.orders.commands import CancelOrder, Fetch, Ignore, PlaceOrder
+from oms.orders.limits import require_limits
 from oms.orders.records import (
     FulfillmentOrderRecorded,
     FulfillmentRecorded,
@@ -48,9 +48,6 @@ COMMANDS: dict[str, type[Command]] = {
 }
 """Commands by the name that `command` gives."""
 
-UNITS = {"quantity", "cancelled", "refunded", "shipped"}
-"""Numbers that are never negative."""
-
 MAY_BE_EMPTY = {"title"}
 VERSION_DIGITS = 20
 """Width of versions that are numbers, so that strings sort as the numbers do."""
@@ -60,7 +57,8 @@ def commands(message: Inbound) -> tuple[Command, ...]:
     """The commands in a body, as those of the message's channel.
 
     Raises:
-        Problem: the body is not JSON, or a field is missing or not what it should be; names the field.
+        Problem: the body is not JSON, or a field is missing, unknown or not what it should be; names the
+            field.
     """
     nodes = _documents(message.body)
     if not nodes:
@@ -100,26 +98,59 @@ def _command(message: Inbound, node: Node) -> Command:
     kind = COMMANDS.get(name)
     if kind is None:
         raise node.invalid("command", f"one of {', '.join(COMMANDS)}")
+    _require_known(node, kind)
     command: Command = _object(node, kind, {"channel": message.channel, "adapter": message.adapter})
+    require_limits(command, node.path)
     if isinstance(command, PlaceOrder | CancelOrder | FulfillmentRecorded):
         command = replace(command, channel_version=_version(command.channel_version))
     return _checked(node, command) if isinstance(command, PlaceOrder) else command
 
 
-def _checked(node: Node, order: PlaceOrder) -> PlaceOrder:
-    """The order flagged by its own numbers; its lines must name deliveries and lines that are there.
+def _require_known(node: Node, kind: type) -> None:
+    """See that an object has no field but those of a dataclass: a misspelt one would be lost.
 
     Raises:
-        Problem: a line names what is not there, or the currency is none.
+        Problem: it has; names the field.
+    """
+    hints = _hints(kind)
+    for name in node.names():
+        if name not in hints:
+            raise Problem(Code.FIELD_INVALID, f"{node.at(name)} is no field of ours", node.at(name))
+        inner = next((part for part in (hints[name], *get_args(hints[name])) if is_dataclass(part)), None)
+        if isinstance(inner, type):
+            listed = get_origin(hints[name]) is tuple
+            for part in node.children(name) if listed else filter(None, [node.child(name)]):
+                _require_known(part, inner)
+
+
+def _checked(node: Node, order: PlaceOrder) -> PlaceOrder:
+    """The order flagged by its own numbers; its lines must name deliveries and lines that are there, once.
+
+    Raises:
+        Problem: a line names what is not there, two lines or deliveries have one id, or the currency is none.
     """
     require_currency(order.currency, node.at("currency"))
-    deliveries = {delivery.id for delivery in order.deliveries}
-    lines = {line.channel_line_id for line in order.lines}
+    deliveries = _names(node.children("deliveries"), [delivery.id for delivery in order.deliveries], "id")
+    lines = _names(node.children("lines"), [line.channel_line_id for line in order.lines], "channel_line_id")
     for given, line in zip(node.children("lines"), order.lines, strict=True):
         for key, known in (("delivery_id", deliveries), ("parent_line_id", lines)):
             if (getattr(line, key) or None) not in {None, *known}:
                 raise given.invalid(key, "in this order")
     return flagged(order)
+
+
+def _names(nodes: Sequence[Node], names: Sequence[str], key: str) -> set[str]:
+    """The names of things that are told apart by them.
+
+    Raises:
+        Problem: two of them have the same; names the field of the second.
+    """
+    known: set[str] = set()
+    for node, name in zip(nodes, names, strict=True):
+        if name in known:
+            raise node.invalid(key, "different from that of another")
+        known.add(name)
+    return known
 
 
 def _version(text: str) -> str:
@@ -188,7 +219,7 @@ def _value(node: Node, key: str, hint: Any) -> object:
     if hint is str:
         return node.need(Node.text, key) if key not in MAY_BE_EMPTY else node.text(key) or ""
     if hint is int:
-        return _units(node, key, node.need(Node.integer, key))
+        return node.need(Node.integer, key)
     return node.need(Node.time, key) if hint is datetime else node.flag(key)
 
 
@@ -212,11 +243,5 @@ def _choice[E: StrEnum](node: Node, key: str, kind: type[E]) -> E:
 
 def _number(node: Node, key: str) -> int | str:
     """An integer, or the decimal string of a number that is not whole."""
-    number = _units(node, key, node.need(Node.decimal, key))
+    number = node.need(Node.decimal, key)
     return int(number) if number == number.to_integral_value() else f"{number.normalize():f}"
-
-
-def _units[N: (int, Decimal)](node: Node, key: str, number: N) -> N:
-    if key in UNITS and number < 0:
-        raise node.invalid(key, "a quantity")
-    return number
