@@ -482,6 +482,9 @@ STEPS: Mapping[str, Callable[[Story], None]] = {
         lambda known: transfers.dispatch(known, None, story.now, story.now)
     ),
     "receive_transfer": lambda story: story.receive_transfer(),
+    "date_transfer": lambda story: story.move(
+        lambda known: transfers.dispatch(known, None, story.now - timedelta(minutes=1), story.now)
+    ),
     "close_transfer": lambda story: story.move(lambda known: transfers.close(known, story.now)),
     "fall_short": lambda story: story.fall_short(),
     "find": lambda story: story.find(),
@@ -513,6 +516,7 @@ def lives() -> tuple[Story, ...]:
         Story("AB").tell("release", "overtake", "deliver"),
         Story().reserve("confirmed").reserve("released").reserve("expired"),
         Story().tell(*_MOVED, "send_transfer", "receive_transfer", "close_transfer"),
+        Story().tell(*_MOVED, "receive_transfer", "date_transfer"),
         Story().tell(*_MOVED, "stop_transfer", "fall_short", "find"),
         Story("ABC").tell(
             "announce",

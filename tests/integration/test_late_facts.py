@@ -19,13 +19,28 @@ from hypothesis import strategies as st
 from infra.lab.memory_table import Change, MemoryTable
 from oms.fulfillment.events import FactKind, FulfillmentFact, Package
 from oms.inventory.model import Block, CountBasis, Delta, Position
+from oms.inventory.network import Location
+from oms.inventory.transfers import (
+    Arrived,
+    Known,
+    OrderLineName,
+    Transfer,
+    TransferLine,
+    TransferState,
+    dispatch,
+    make_ready,
+    receive,
+)
+from oms.inventory.transfers import Change as Moved
 from oms.orders.identity import order_id
 from oms.returns.events import ReturnedUnits, ReturnFact
 from oms.returns.model import Outcome
 from oms.store import queries
 from oms.store.attributes import Item
 from oms.store.errors import Busy
+from oms.store.stock import read_supplies
 from oms.store.table import Table
+from oms.store.transfers import find_transfer
 from oms.usecases.check_ledger import check_ledger
 from oms.usecases.correct_stock import Correction, correct_stock
 from oms.usecases.count_stock import Count, Counted, count_stock
@@ -35,7 +50,8 @@ from oms.usecases.record_fulfillment import record_fulfillment
 from oms.usecases.record_movements import record_movements
 from oms.usecases.record_return import record_return
 from oms.usecases.release_order import release_order
-from tests.builders import MADRID, NOW, command, line, network
+from oms.usecases.transfer_stock import change_transfer, plan_transfer
+from tests.builders import MADRID, NOW, STORE, command, line, network
 from tests.conflicts import Crash, Faults
 from tests.shelves import fill, position
 from tests.stream import lambda_form, record
@@ -59,6 +75,15 @@ class Happened:
     promised: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """A transfer from the shelf, of units `for an order` or nobody's, and how many leave."""
+
+    name: str
+    kind: str
+    units: int
+
+
 @dataclass
 class Shelf:
     """A shelf with units, as it really is, and the table with what was told of it.
@@ -68,6 +93,7 @@ class Shelf:
 
     basis: CountBasis = CountBasis.PHYSICAL
     orders: int = 3
+    transfers: tuple[str, ...] = ()
     history: list[Happened] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
 
@@ -75,13 +101,37 @@ class Shelf:
         memory: Any = MemoryTable("orders", on_change=self.changes.append)
         self.memory = memory
         self.table = Table(memory, "orders", pause=lambda seconds: None)
-        self.places = network(replace(MADRID, count_basis=self.basis))
+        self.places = network(replace(MADRID, count_basis=self.basis), STORE)
         self.returned = 0
         fill(self.table, SKU, wh_madrid=HELD)
         self.released = [self._order(number) for number in range(self.orders)]
         self.shipped: list[str] = []
         self.travelling: list[tuple[str, str]] = []
         self.received: list[str] = []
+        self.ready: list[Leaving] = []
+        self.sent: list[Leaving] = []
+        self.promised = self.orders + sum(self._transfer(kind) for kind in self.transfers)
+
+    def _transfer(self, kind: str) -> int:
+        """A transfer to the store is ready: two units, of an order or nobody's; how many are promised."""
+        name = f"t-{len(self.ready)}"
+        self.ready.append(Leaving(name, kind, 2))
+        bound = self._bound_order(MADRID) if kind == "for an order" else None
+        self._claim(name, AT, "st-gracia", bound)
+        return 2
+
+    def _bound_order(self, location: Location) -> OrderLineName:
+        wanted = command(line(SKU, 2), channel_order_id=f"moved-{location.id}-{len(self.ready)}")
+        return OrderLineName(place_order(self.table, network(location), wanted, START).order.order_id, "1")
+
+    def _claim(self, name: str, source: str, target: str, bound: OrderLineName | None) -> None:
+        lines = (TransferLine("1", SKU, 2, bound),)
+        plan_transfer(self.table, self.places, Transfer(name, source, target, START, lines), START)
+        self.change(name, lambda known: make_ready(known, START))
+
+    def change(self, name: str, decide: Callable[[Known], Moved], now: datetime = START) -> Transfer:
+        """Something becomes of a transfer."""
+        return change_transfer(self.table, name, decide, "test", now)
 
     def _order(self, number: int) -> tuple[str, str]:
         name = f"{SKU}-{number}"
@@ -112,7 +162,7 @@ class Shelf:
         """What somebody finds who counts, on the location's basis."""
         before = [one for one in self.history if one.at < as_of]
         there = HELD + sum(one.units for one in before)
-        promised = self.orders + sum(one.promised for one in before)
+        promised = self.promised + sum(one.promised for one in before)
         return there - (promised if self.basis is CountBasis.NET else 0)
 
     def happen(self, kind: str, at: datetime, units: int = 1) -> Tell | None:
@@ -139,6 +189,28 @@ class Shelf:
                 name, work = self.travelling.pop()
                 fact = FulfillmentFact(f"d-{name}", FactKind.DELIVERED, at, name, work, (Package("p1"),))
                 return lambda now: record_fulfillment(table, fact, now)
+            case "sent" if self.ready:
+                moved = self.ready.pop()
+                left = min(units, moved.units)
+                self.history.append(Happened(at, -left, -left if moved.kind == "for an order" else -2))
+                self.sent.append(replace(moved, units=left))
+                return lambda now: self.change(
+                    moved.name, lambda known: dispatch(known, {"1": left}, at, now), now
+                )
+            case "arrived" if self.sent:
+                gone = self.sent.pop()
+                arrived = (Arrived("1", gone.units),)
+                return lambda now: self.change(gone.name, lambda known: receive(known, arrived, at, now), now)
+            case "came" | "came for an order":
+                name, bound = f"in-{len(self.history)}", None
+                fill(table, SKU, st_gracia=2)
+                if kind != "came":
+                    bound = self._bound_order(STORE)
+                self._claim(name, "st-gracia", AT, bound)
+                self.change(name, lambda known: dispatch(known, None, START, START))
+                self.history.append(Happened(at, 2, 2 if bound else 0))
+                come = (Arrived("1", 2),)
+                return lambda now: self.change(name, lambda known: receive(known, come, at, now), now)
             case "restock" | "scrap" if self.received:
                 name, outcome = self.received.pop(), Outcome(kind)
                 self.history += [Happened(at, -1)] if outcome is Outcome.SCRAP else []
@@ -166,9 +238,8 @@ class Shelf:
         held = self.held
         uncommitted = held.on_hand - sum(held.blocked.values()) - held.allocated
         assert check_ledger(self.table, segments=1).findings == ()
-        return (held.on_hand, held.allocated) == (self.real, len(self.released)) and (
-            held.uncommitted == uncommitted
-        )
+        promised = self.promised + sum(one.promised for one in self.history)
+        return (held.on_hand, held.allocated) == (self.real, promised) and held.uncommitted == uncommitted
 
 
 def minute(number: int) -> datetime:
@@ -176,14 +247,14 @@ def minute(number: int) -> datetime:
 
 
 BASES = pytest.mark.parametrize("basis", CountBasis)
-FACTS = ["receipt", "found", "lost", "shipped", "returned"]
-CHAINS = [("shipped", "delivered"), ("returned", "restock"), ("returned", "scrap")]
+FACTS = ["receipt", "found", "lost", "shipped", "returned", "sent", "came", "came for an order"]
+CHAINS = [("shipped", "delivered"), ("returned", "restock"), ("returned", "scrap"), ("sent", "arrived")]
 """Facts of which the later implies the earlier: told alone, it moves what both would."""
 
 
-def prepared(basis: CountBasis, kind: str) -> Shelf:
+def prepared(basis: CountBasis, kind: str, transfer: str = "of nobody") -> Shelf:
     """A shelf where a fact can happen next."""
-    shelf = Shelf(basis)
+    shelf = Shelf(basis, transfers=(transfer,) if kind == "sent" else ())
     if kind == "returned":
         told = shelf.happen("shipped", START)
         assert told
@@ -269,6 +340,29 @@ def test_so_it_does_when_all_counts_come_between(
     assert shelf.agrees()
 
 
+@BASES
+@pytest.mark.parametrize("transfer", ["of nobody", "for an order"])
+@pytest.mark.parametrize("left", [1, 2], ids=["a part", "all"])
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+def test_a_transfer_moves_each_unit_once_when_its_receipt_is_told_before_anybody_sent_it(
+    basis: CountBasis, transfer: str, left: int, order: tuple[int, ...]
+) -> None:
+    shelf = prepared(basis, "sent", transfer)
+    sent, arrived = shelf.happen("sent", minute(2), left), shelf.happen("arrived", minute(6))
+    assert sent and arrived
+    tells = [sent, shelf.count(minute(4)), arrived, shelf.count(minute(8))]
+    for number, which in enumerate(order):
+        tells[which](minute(10 + number))
+        shelf.catch_up()
+        assert check_ledger(shelf.table, segments=1).findings == ()
+    assert shelf.agrees()
+    (supply,) = read_supplies(shelf.table, [SKU], "transfer:t-0").values()
+    assert (supply.expected, supply.received, supply.promised, supply.closed) == (left, left, 0, True)
+    moved = find_transfer(shelf.table, "t-0")
+    assert moved is not None
+    assert (moved.state, moved.lines[0].sent, moved.lines[0].received) == (TransferState.RECEIVED, left, left)
+
+
 def test_who_says_twice_when_a_parcel_left_changes_nothing_more() -> None:
     shelf = Shelf()
     left, arrived = shelf.happen("shipped", minute(2)), shelf.happen("delivered", minute(6))
@@ -290,7 +384,7 @@ def test_who_says_twice_when_a_parcel_left_changes_nothing_more() -> None:
 def test_a_fact_that_is_dated_after_the_one_that_it_implies_dates_nothing(chain: tuple[str, str]) -> None:
     """The clocks of a location and a carrier are not the same."""
     shelf = prepared(CountBasis.PHYSICAL, chain[0])
-    first, second = (shelf.happen(kind, minute(at)) for kind, at in zip(chain, (6, 5), strict=True))
+    first, second = (shelf.happen(kind, minute(at), 2) for kind, at in zip(chain, (6, 5), strict=True))
     assert first and second
     second(minute(7))
     held = shelf.held
@@ -477,7 +571,7 @@ def test_a_fact_that_comes_between_reading_and_writing_is_counted_in() -> None:
     assert shelf.agrees()
 
 
-KINDS = st.sampled_from(["count", *FACTS, "delivered", "restock", "scrap"])
+KINDS = st.sampled_from(["count", *FACTS, "delivered", "restock", "scrap", "arrived"])
 STEPS = st.lists(
     st.tuples(KINDS, st.integers(1, 4), st.integers(0, 5), st.booleans(), st.booleans()),
     min_size=2,
@@ -502,7 +596,7 @@ step before, and whether the stream catches up."""
 def test_whatever_is_told_late_the_books_end_with_what_is_there(
     basis: CountBasis, steps: list[tuple[str, int, int, bool, bool]]
 ) -> None:
-    shelf = Shelf(basis)
+    shelf = Shelf(basis, transfers=("for an order", "of nobody"))
     untold: list[tuple[int, Tell]] = []
 
     def tell_due(step: int) -> None:

@@ -72,7 +72,7 @@ class Desk:
 
     def do(self, verb: str, body: object = None, key: str | None = None) -> Reply:
         self._keys += 1
-        return self.rest.post(f"{self.path}/{verb}", body, key=key or f"key-{self._keys}")
+        return self.rest.post(f"{self.path}/{verb}", body, key=key or f"{self.path}-{self._keys}")
 
     def send(self, **fields: object) -> Reply:
         return self.do("dispatch", {"occurred_at": AT} | fields)
@@ -329,6 +329,92 @@ def test_a_receipt_of_what_nobody_has_sent_off_sends_it_off(desk: Desk) -> None:
     assert desk.receive(("1", 4, 0)).document["state"] == "partially_received"
     assert (desk.shelf("A", "wh-madrid"), desk.shelf("A", "st-gracia")) == ((6, 0, 6), (4, 0, 4))
     assert read_supplies(desk.table, "AB", "transfer:t-1")["B"].outstanding == 2
+    desk.proved()
+
+
+def test_a_dispatch_told_after_the_receipt_says_what_has_stayed_behind(desk: Desk) -> None:
+    desk.reach(TransferState.READY)
+    desk.receive(("1", 3, 0))
+    told = desk.send(lines=[{"line_id": "1", "units": 3}])
+    assert (told.document["state"], [one["sent"] for one in told.document["lines"]]) == ("received", [3, 0])
+    assert (desk.shelf("A", "wh-madrid"), desk.shelf("B", "wh-madrid")) == ((7, 0, 7), (10, 0, 10))
+    assert all(supply.closed for supply in read_supplies(desk.table, "AB", "transfer:t-1").values())
+    desk.proved()
+    assert desk.send().problem == (409, "state_refused", None), "it is said once"
+
+
+@pytest.mark.parametrize("verb", ["receipts", "dispatch"])
+def test_a_dispatch_that_dies_after_the_receipt_is_told_once(
+    desk: Desk, table: Table, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    number, died = 0, True
+    while died:
+        number += 1
+        one = Desk(table, monkeypatch, f"t-{number}")
+        one.plan({"sku": "A", "units": 2})
+        assert one.ready().status == 200
+        came = {"occurred_at": AT, "lines": [{"line_id": "1", "units": 1}]}
+        sent = {"occurred_at": EARLY, "lines": [{"line_id": "1", "units": 1}]}
+        steps = {"receipts": came, "dispatch": sent}
+        plan = Faults(crash_after=number)
+        faulty = Table(plan.wrap(table.client), table.name, pause=lambda seconds: None)
+        for step, body in steps.items():
+            one.use(faulty if step == verb else table)
+            with contextlib.suppress(Crash):
+                one.do(step, body, key=f"{step}-{number}")
+            one.use(table)
+            assert one.do(step, body, key=f"{step}-{number}").status == 200
+        died = len(plan.calls) >= number
+        assert desk.shelf("A", "wh-madrid") == (10, 0, 10), "a count has seen what left before it"
+        one.proved()
+    assert number > 3
+
+
+def test_units_of_an_order_that_stayed_behind_are_there_for_it_again(desk: Desk) -> None:
+    for_order(desk)
+    desk.receive(("1", 1, 0), ("2", 1, 0))
+    told = desk.send(lines=[{"line_id": "1", "units": 1}, {"line_id": "2", "units": 1}])
+    assert told.document["state"] == "received"
+    assert (desk.shelf("A", "wh-madrid"), desk.shelf("A", "st-gracia")) == ((8, 2, 6), (2, 1, 1))
+    assert entries(desk) == {
+        ("wh-madrid", Stage.ALLOCATED, False): 2,
+        ("st-gracia", Stage.ALLOCATED, False): 1,
+    }
+    desk.proved()
+
+
+def test_units_given_up_that_never_left_are_on_their_shelf_and_their_order_is_sourced_again(
+    desk: Desk,
+) -> None:
+    for_order(desk)
+    desk.receive(("2", 1, 0))
+    desk.do("close")
+    told = desk.send(lines=[{"line_id": "2", "units": 1}])
+    assert (told.document["state"], [one["given_up"] for one in told.document["lines"]]) == (
+        "closed_short",
+        [0, 0],
+    )
+    assert desk.shelf("A", "wh-madrid") == (9, 1, 8)
+    assert order_of(desk.table, ID).lines[0].open == 1
+    desk.proved()
+
+
+def test_units_on_one_way_are_not_put_back_from_another(
+    desk: Desk, table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order_for_store(desk)
+    other = Desk(table, monkeypatch, "t-2")
+    for one in (desk, other):
+        one.plan({"sku": "A", "units": 1, "order": BOUND})
+    desk.ready()
+    desk.send()
+    other.ready()
+    desk.do("cancel", {"units": "put_back"})
+    assert entries(desk) == {
+        ("wh-madrid", Stage.ALLOCATED, False): 2,
+        ("wh-madrid", Stage.IN_TRANSFER, False): 1,
+    }
+    assert other.send().status == 200
     desk.proved()
 
 

@@ -401,6 +401,11 @@ CATALOGUE: Mapping[str, EventType[Any]] = {
     "transfer.dispatched": EventType[Transfer](
         "Units have left their location.", {**_ENDS, **_OCCURRED, "lines": _list(_LINE)}, data.dispatched
     ),
+    "transfer.dated": EventType[Transfer](
+        "The source has said when units left, and which, that were known only to have come in.",
+        {**_ENDS, **_OCCURRED, "lines": _list(_LINE)},
+        data.dispatched,
+    ),
     "transfer.received": EventType[Transfer](
         "Units have come in at their target.",
         {**_ENDS, **_OCCURRED, "lines": _list({**_LINE, "damaged": _UNITS})},

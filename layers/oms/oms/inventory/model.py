@@ -293,6 +293,11 @@ class Delta:
         return self.on_hand - sum(self.blocked.values()) - self.allocated - self.reserved
 
     @property
+    def moves(self) -> bool:
+        """Whether it changes anything."""
+        return bool(self.on_hand or self.allocated or self.reserved or any(self.blocked.values()))
+
+    @property
     def _promises(self) -> bool:
         return self.allocated > 0 or self.reserved > 0
 

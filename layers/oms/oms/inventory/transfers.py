@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from oms.inventory.model import Block, Delta, Deltas, DemandChange, Position, Supply, SupplyKind, add
+from oms.inventory.movements import Redated
 from oms.orders.claims import reclaimed
 from oms.orders.journal import Journaled
 from oms.orders.model import Order
@@ -121,6 +122,16 @@ class Transfer(Journaled):
         return {line.sku for line in self.lines}
 
     @property
+    def left_by(self) -> datetime | None:
+        """When units of it came in that nobody has said have left (UTC); None when somebody has said so."""
+        for entry in reversed(self.journal):
+            if "dispatched" in entry.kinds and entry.data.get("inferred"):
+                return datetime.fromisoformat(str(entry.data["occurred_at"]))
+            if "dispatched" in entry.kinds or "dated" in entry.kinds:
+                return None
+        return None
+
+    @property
     def order_ids(self) -> set[str]:
         """The orders that units in it belong to."""
         return {line.order.order_id for line in self.lines if line.order}
@@ -150,13 +161,17 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a command writes in one transaction; `orders` and `supplies` are those that change."""
+    """What a command writes in one transaction; `orders` and `supplies` are those that change.
+
+    `redated` is what of earlier movements happened when the command says, by sku and location.
+    """
 
     transfer: Transfer
     orders: Mapping[str, Order] = field(default_factory=dict)
     supplies: Mapping[str, Supply] = field(default_factory=dict)
     deltas: Deltas = field(default_factory=dict)
     demands: tuple[DemandChange, ...] = ()
+    redated: Mapping[tuple[str, str], Redated] = field(default_factory=dict)
 
 
 def claimed(transfer: Transfer) -> Counter[tuple[str, str]]:
@@ -199,8 +214,11 @@ def make_ready(known: Known, now: datetime) -> Change:
 def dispatch(known: Known, units: Mapping[str, int] | None, at: datetime, now: datetime) -> Change:
     """Send a transfer off: on hand falls at the source, and supply is due at the target.
 
+    Of one whose units have come in already, so that all of them seemed to have left by then, it says what
+    really left, and when: what was counted at the source in between is set right.
+
     Args:
-        known: the transfer, ready.
+        known: the transfer, ready, or received before anybody said that it was sent.
         units: that leave, by line; the rest of the plan stays on its shelf. None: everything leaves.
         at: when they left, UTC; a count of the source since has missed them already.
         now: time of the write, UTC.
@@ -209,8 +227,17 @@ def dispatch(known: Known, units: Mapping[str, int] | None, at: datetime, now: d
         Problem: `state_refused`, in another state than ready; `field_invalid`, for a line that it does not
             have, more units than planned, or none at all.
     """
+    left_by = known.transfer.left_by
+    if left_by is not None:
+        return _date(known, units, at, left_by, now)
     transfer = _allowed(known.transfer, TransferCommand.DISPATCH)
-    sent = _units_sent(transfer, units)
+    return _send(known, _units_sent(transfer, units), at, now)
+
+
+def _send(
+    known: Known, sent: Mapping[str, int], at: datetime, now: datetime, *, inferred: bool = False
+) -> Change:
+    transfer = known.transfer
     moved: Deltas = {}
     orders = dict(known.orders)
     for line in transfer.lines:
@@ -224,14 +251,62 @@ def dispatch(known: Known, units: Mapping[str, int] | None, at: datetime, now: d
     lines = tuple(replace(line, sent=sent[line.line_id]) for line in transfer.lines)
     sent_off = replace(transfer, state=TransferState.IN_TRANSIT, lines=lines)
     supplies = {sku: _supply(sent_off, sku) for sku in transfer.skus}
-    return _change(
+    data = {"sent": sent, "occurred_at": at.isoformat()} | ({"inferred": True} if inferred else {})
+    change = _change(
         known,
-        sent_off.written(now, "dispatched", data={"sent": sent, "occurred_at": at.isoformat()}),
+        sent_off.written(now, "dispatched", data=data),
         now,
         orders,
         {sku: supply for sku, supply in supplies.items() if supply.expected},
-        _unseen(known, moved, at),
+        moved,
     )
+    return _unseen(known, change, at)
+
+
+def _date(
+    known: Known, units: Mapping[str, int] | None, at: datetime, left_by: datetime, now: datetime
+) -> Change:
+    """Correct a dispatch that was inferred: everything, as it came in (`left_by`).
+
+    What has not left is on its shelf all the time. Units of an order among it are there for the order again,
+    unless they have come in, or were given up, all the same.
+    """
+    transfer = known.transfer
+    sent = _units_sent(transfer, units)
+    at = min(at, left_by)  # the clocks of two locations are not the same
+    moved: Deltas = {}
+    seemed: Deltas = {}
+    orders = dict(known.orders)
+    fewer: Counter[str] = Counter()
+    kept: Counter[str] = Counter()
+    lines: list[TransferLine] = []
+    for line in transfer.lines:
+        add(seemed, line.sku, transfer.source, Delta(on_hand=-line.units, allocated=-line.units))
+        staying = line.units - sent[line.line_id]
+        add(moved, line.sku, transfer.source, Delta(on_hand=staying))
+        fewer[line.sku] += staying
+        if line.order:
+            order, back = orders[line.order.order_id], min(staying, line.outstanding)
+            orders[order.order_id] = put_back(
+                order, line.order.line_id, transfer.source, transfer.supply_id, back
+            )
+            kept[line.sku] += back
+        left = replace(line, sent=sent[line.line_id])
+        lines.append(replace(left, given_up=min(left.given_up, max(0, left.sent - left.received))))
+    after = _come_in(replace(transfer, lines=tuple(lines)))
+    supplies = {
+        sku: replace(
+            supply,
+            expected=supply.expected - fewer[sku],
+            promised=supply.promised - kept[sku],
+            closed=after.state in ENDED,
+            v=supply.v + 1,
+        )
+        for sku, supply in known.supplies.items()
+    }
+    data = {"sent": sent, "occurred_at": at.isoformat()}
+    change = _change(known, after.written(now, "dated", data=data), now, orders, supplies, moved)
+    return _unseen(known, change, at, seemed, left_by)
 
 
 def receive(known: Known, arrived: Sequence[Arrived], at: datetime, now: datetime) -> Change:
@@ -252,7 +327,7 @@ def receive(known: Known, arrived: Sequence[Arrived], at: datetime, now: datetim
     """
     transfer = _allowed(known.transfer, TransferCommand.RECEIVE)
     if transfer.state is TransferState.READY:
-        gone = dispatch(known, None, at, now)
+        gone = _send(known, _units_sent(transfer, None), at, now, inferred=True)
         return _both(gone, receive(_after(known, gone), arrived, at, now))
     lines = {line.line_id: line for line in transfer.lines}
     moved: Deltas = {}
@@ -276,10 +351,7 @@ def receive(known: Known, arrived: Sequence[Arrived], at: datetime, now: datetim
         lines[line.line_id] = replace(
             line, received=line.received + units.units, damaged=line.damaged + units.damaged
         )
-    after = replace(transfer, lines=tuple(lines.values()))
-    if transfer.state in _ON_THE_WAY:
-        done = not any(line.outstanding for line in after.lines)
-        after = replace(after, state=TransferState.RECEIVED if done else TransferState.PARTIALLY_RECEIVED)
+    after = _come_in(replace(transfer, lines=tuple(lines.values())))
     supplies = {
         sku: replace(
             supply,
@@ -291,14 +363,8 @@ def receive(known: Known, arrived: Sequence[Arrived], at: datetime, now: datetim
         for sku, supply in known.supplies.items()
     }
     told = [[units.line_id, units.units, units.damaged] for units in arrived]
-    return _change(
-        known,
-        after.written(now, "received", data={"received": told, "occurred_at": at.isoformat()}),
-        now,
-        orders,
-        supplies,
-        _unseen(known, moved, at),
-    )
+    written = after.written(now, "received", data={"received": told, "occurred_at": at.isoformat()})
+    return _unseen(known, _change(known, written, now, orders, supplies, moved), at)
 
 
 def close(known: Known, now: datetime) -> Change:
@@ -370,6 +436,14 @@ def _known_line(lines: Mapping[str, TransferLine], line_id: str, field: str) -> 
     return lines[line_id]
 
 
+def _come_in(transfer: Transfer) -> Transfer:
+    """A transfer of which units have come in, in the state that follows from what is still on the way."""
+    if transfer.state not in _ON_THE_WAY:
+        return transfer
+    done = not any(line.outstanding for line in transfer.lines)
+    return replace(transfer, state=TransferState.RECEIVED if done else TransferState.PARTIALLY_RECEIVED)
+
+
 def _left(transfer: Transfer, line: TransferLine) -> int:
     """Units of a line that have not come in: on the way, or still to be sent."""
     return line.outstanding if transfer.state in _ON_THE_WAY else line.units
@@ -383,10 +457,11 @@ def _without_rest(transfer: Transfer) -> Transfer:
 def _settled(known: Known, fate: Fate, now: datetime) -> dict[str, Order]:
     """The orders without what is still in a transfer of theirs: on its shelf again, or lost."""
     transfer, orders = known.transfer, dict(known.orders)
+    supply = transfer.supply_id if transfer.state in _ON_THE_WAY else ""
     for line in transfer.lines:
         if line.order:
             order, name = orders[line.order.order_id], line.order.line_id
-            place = (transfer.source, transfer.supply_id, _left(transfer, line))
+            place = (transfer.source, supply, _left(transfer, line))
             orders[order.order_id] = (
                 lose(order, name, *place, now) if fate is Fate.WRITE_OFF else put_back(order, name, *place)
             )
@@ -419,8 +494,27 @@ def _closed(known: Known) -> dict[str, Supply]:
     }
 
 
-def _unseen(known: Known, moved: Deltas, at: datetime) -> Deltas:
-    return {place: known.positions[place].unseen(delta, at) for place, delta in moved.items()}
+def _unseen(
+    known: Known, change: Change, at: datetime, seemed: Deltas | None = None, was: datetime | None = None
+) -> Change:
+    """A change as far as counts after `at` have not found it already.
+
+    What `seemed` to have happened when it `was` recorded, later, has happened then, too, and a write says so.
+    """
+    before, deltas = seemed or {}, dict[tuple[str, str], Delta]()
+    redated = {
+        place: Redated(was, {"on_hand": delta.on_hand, "allocated": delta.allocated})
+        for place, delta in before.items()
+        if was is not None and at < was
+    }
+    for place in {**change.deltas, **redated}:
+        seen, delta = known.positions[place], change.deltas.get(place, Delta())
+        then = before.get(place, Delta())
+        on_hand = seen.unseen(then + delta, at).on_hand - seen.unseen(then, was or at).on_hand
+        left = replace(delta, on_hand=on_hand)
+        if left.moves or place in redated:
+            deltas[place] = left
+    return replace(change, deltas=deltas, redated=redated)
 
 
 def _change(
@@ -449,11 +543,7 @@ def _change(
         transfer,
         {one.order.order_id: one.order for one in changed},
         dict(supplies or {}),
-        {
-            place: delta
-            for place, delta in deltas.items()
-            if delta.on_hand or delta.allocated or delta.blocked
-        },
+        {place: delta for place, delta in deltas.items() if delta.moves},
         tuple(demand for one in changed for demand in one.demands),
     )
 

@@ -85,9 +85,8 @@ def _aside(source: str) -> Callable[[Entry], bool]:
 
 
 def _moving(source: str, supply: str) -> Callable[[Entry], bool]:
-    """Units that are on their way by a supply, or else kept at its source for it."""
-    aside = _aside(source)
-    return lambda entry: entry.supply == supply or aside(entry)
+    """Units that are on their way by a supply; while there is none, those kept at the source for it."""
+    return (lambda entry: entry.supply == supply) if supply else _aside(source)
 
 
 def _shifted(

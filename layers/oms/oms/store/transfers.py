@@ -1,5 +1,6 @@
 """Codecs of transfers, the reading of them and of all that they touch, and what a change of one writes."""
 
+import dataclasses
 from collections.abc import Iterable
 from typing import Any, cast
 
@@ -114,10 +115,10 @@ def transfer_writes(known: Known, change: Change, why: Why) -> list[Write]:
         key, item = keys.supply(sku, supply.id), encode_supply(supply)
         writes.append(replace(key, item, seen.v) if seen else create(key, item))
     claims = after.state is TransferState.READY
-    writes += [
-        move(sku, place, delta, why, seen=known.positions[sku, place], fact=not claims)
-        for (sku, place), delta in sorted(change.deltas.items())
-    ]
+    for place, delta in sorted(change.deltas.items()):
+        redated = change.redated.get(place)
+        dated = dataclasses.replace(why, redated=(redated,)) if redated else why
+        writes.append(move(*place, delta, dated, seen=known.positions[place], fact=not claims))
     return [*writes, *(wait(demand) for demand in change.demands)]
 
 
