@@ -3,6 +3,7 @@
 import base64
 import copy
 import json
+from collections import Counter
 from typing import Any
 
 import boto3
@@ -16,6 +17,7 @@ from oms.store.table import Table
 from tests.builders import command, line
 from tests.integration import test_mixed_channels as mixed
 from tests.integration.test_webhooks import sample
+from tests.shelves import order_of
 from tests.unit.channels import shopify_samples
 
 shop, inbound = mixed.shop, mixed.inbound
@@ -180,3 +182,24 @@ def test_what_a_vendor_sends_is_kept_aside_whatever_it_says(
     assert shopify(topic, document) == (200, {})
     assert len(take_in(inbound)) == 1
     assert orders(shop) == []
+
+
+def twice(units: int, minute: int = 0) -> Document:
+    """An order of a vendor that has given two of its lines one id."""
+    item = shopify_samples.item(sku="SHOES", quantity=1, id=7)
+    other = shopify_samples.item(sku="SOCKS", quantity=units, id=7)
+    return shopify_samples.order(item, other, updated_at=f"2026-11-22T09:{minute:02}:00Z")
+
+
+def test_two_lines_under_one_id_keep_their_units_when_the_order_comes_again(
+    inbound: str, shop: Table
+) -> None:
+    for version in (twice(2), twice(2), twice(2, 10), twice(3, 20)):
+        assert shopify("orders/updated", version) == (200, {})
+        assert take_in(inbound) == []
+    ((_, found),) = [(one, order_of(shop, str(one["PK"]).removeprefix("O#"))) for one in orders(shop)]
+    kept: Counter[str | None] = Counter()
+    for each in found.lines:
+        kept[each.sku] += each.ordered - each.cancelled
+    assert kept == {"SHOES": 1, "SOCKS": 3}
+    assert "channel_edit" not in {known.code for known in found.exceptions}

@@ -11,6 +11,7 @@ from oms.orders.claims import unknown
 from oms.orders.commands import PlaceOrder
 from oms.orders.identity import order_id
 from oms.orders.judgement import Verdict
+from oms.orders.line_ids import told_apart
 from oms.orders.model import Order
 from oms.orders.placing import IN_TURN, Placement, left_by, place
 from oms.orders.replacing import in_place_of
@@ -78,6 +79,7 @@ def place_order(
         Hot: it belongs into the hot lane.
         Busy: the stock stayed contended; hand the command back to its queue.
     """
+    command = told_apart(command)
     channel = channel_of(command.channel, network)
     replaced, may_ship = give_way(table, network, command, now)
     # What a cart holds is only known from a consistent read.

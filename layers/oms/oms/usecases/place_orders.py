@@ -15,6 +15,7 @@ from oms.orders.claims import unknown
 from oms.orders.commands import PlaceOrder
 from oms.orders.identity import order_id
 from oms.orders.judgement import Verdict
+from oms.orders.line_ids import told_apart
 from oms.orders.model import Order
 from oms.orders.placing import IN_TURN, Placement, left_by, place
 from oms.problems import Problem
@@ -103,7 +104,8 @@ def place_orders(
         except Problem as problem:
             yield number, Refused(problem)
             continue
-        candidate = _Candidate(number, order_id(command.channel, command.channel_order_id), command, channel)
+        name = order_id(command.channel, command.channel_order_id)
+        candidate = _Candidate(number, name, told_apart(command), channel)
         if first.setdefault(candidate.order_id, candidate) is not candidate:
             repeats.append(candidate)
     there: dict[str, Order] = {}
