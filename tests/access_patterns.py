@@ -185,6 +185,7 @@ _SK = (
     (r"C#.*", "C#<fulfillment>"),
     (r"W#.*", "W#<sku>"),
     (r"P#.*", "P#<location>"),
+    (r"D#\d{6}", "D#<v>"),
     (r"D#.*", "D#<pool>"),
     (r"I#.*", "I#<supply>"),
     (r"\d{12}", "<v>"),

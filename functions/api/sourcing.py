@@ -1,20 +1,20 @@
 """Sourcing: where an order's units come from and why, what-ifs, promises, the profile's versions."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
 from typing import Annotated, Any, TypedDict, cast
 
 from annotated_types import Ge, Le, MaxLen, MinLen
 
-from functions.api import orders
+from functions.api import cursors, orders
 from functions.api.configuration import CostSettings, Days, Money, Weekday
-from functions.api.fields import Amount, Closed, Doc, Page, SomeUnits, Text, Time, time
+from functions.api.fields import Amount, Closed, Cursor, Doc, Page, SomeUnits, Text, Time, time
 from functions.api.routing import Answer, Call, Route
 from oms.inventory.model import Capability
 from oms.orders.claims import promised
 from oms.orders.commands import Address, Delivery, Method
+from oms.orders.history import Step, StepKind, history
 from oms.orders.model import Order, OrderBody
 from oms.problems import Code, Problem
 from oms.sourcing.alternatives import Alternative, Plan
@@ -23,6 +23,7 @@ from oms.sourcing.profile import USUAL_REJECTIONS, Act, Asked, Fallback, Offered
 from oms.sourcing.promise import Promise
 from oms.sourcing.record import record
 from oms.store import process, queries
+from oms.store.decisions import decisions_of
 from oms.store.keys import iso
 from oms.store.tokens import Scope
 from oms.usecases.preview_sourcing import (
@@ -83,6 +84,7 @@ class SourceDocument(TypedDict):
     parcel: Annotated[int, Doc("What using it costs, in minor units: parcel, days, priority.")]
     rate: Annotated[RateDocument | None, Doc("null: it ships nothing, or has no rate card.")]
     removals: list[RemovalDocument]
+    more_removals: Annotated[int, Doc("How many of them are not named, as the order has many lines.")]
 
 
 class CostDocument(TypedDict):
@@ -130,12 +132,42 @@ class DeliveryDecision(DecisionDocument):
     alternatives: list[AlternativeDocument]
 
 
+class PlacedUnits(TypedDict):
+    """Units of a line at a location."""
+
+    line_id: str
+    location: str
+    units: int
+
+
+class SourcingStep(TypedDict):
+    """A write that gave units of an order a source, or took it from them."""
+
+    v: Annotated[int, Doc("Version of the order that it made.")]
+    decided_at: Time
+    kind: Annotated[
+        StepKind,
+        Doc(
+            "sourced: units that waited got a source; reopened: they lost it; moved: a person decided; "
+            "replanned: together with other orders."
+        ),
+    ]
+    reason: Annotated[str | None, Doc("Of reopened: why, as the location has said it.")]
+    found: Annotated[list[PlacedUnits], Doc("Units that were given a source.")]
+    left: Annotated[list[PlacedUnits], Doc("Units that it was taken from.")]
+    cost_before: Annotated[int | None, Doc("Of replanned: what the plan cost, minor units.")]
+    cost_after: Annotated[int | None, Doc("And what it costs now.")]
+    decisions: Annotated[
+        list[DeliveryDecision], Doc("Delivery by delivery; none where nothing was chosen by the profile.")
+    ]
+
+
 class OrderSourcingDocument(TypedDict):
-    """The decisions that an order was placed with, delivery by delivery."""
+    """Where an order's units came from and come from, and why: the latest step first."""
 
     order_id: str
-    decided_at: Time
-    decisions: list[DeliveryDecision]
+    items: list[SourcingStep]
+    next: str | None
 
 
 class PromiseDocument(TypedDict):
@@ -234,9 +266,11 @@ class PreviewBody(Closed):
 
 @dataclass(frozen=True, slots=True)
 class SourcingQuery(Closed):
-    """A location to compare with."""
+    """Locations to compare with, and which page."""
 
     location: Annotated[Text | None, Doc("Locations, separated by commas: what would they have cost?")] = None
+    limit: Annotated[int, Ge(1), Le(20), Doc("Steps at most.")] = 10
+    cursor: Cursor = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,32 +293,81 @@ def _of_order(call: Call[SourcingQuery, None]) -> Answer[OrderSourcingDocument]:
         raise orders.unknown(call.path["order_id"])
     order, body = found
     asked = [name.strip() for name in (call.query.location or "").split(",") if name.strip()]
-    placed = order.journal[0].at
-    decisions = [_with_alternatives(order, body, _decision(kept), placed, asked) for kept in body.sourcing]
+    _check_known(asked, ["location"] * len(asked))
+    span = cursors.span(call.query.limit, call.query.cursor, call.filters)
+    steps = [step for step in history(order) if span.after is None or step.v < cast(int, span.after["v"])]
+    page = steps[: span.limit]
+    kept = decisions_of(
+        process.table(), order.order_id, (step.v for step in page if step.kind is StepKind.SOURCED)
+    )
+    kept[order.journal[0].v] = body.sourcing
     document: OrderSourcingDocument = {
         "order_id": order.order_id,
-        "decided_at": iso(placed),
-        "decisions": decisions,
+        "items": [_step(order, body, step, kept.get(step.v, ()), asked) for step in page],
+        "next": cursors.encode({"v": page[-1].v} if len(steps) > len(page) else None, call.filters),
     }
     return Answer(document, order.v)
 
 
+def _check_known(locations: Sequence[str], fields: Sequence[str]) -> None:
+    """Refuse to compare with a location that is not there; one that has left the pool says why it is out.
+
+    Raises:
+        Problem: `field_invalid`.
+    """
+    known = process.network().locations
+    for name, field_name in zip(locations, fields, strict=True):
+        if name not in known:
+            raise Problem(Code.FIELD_INVALID, f"there is no location {name}", field_name)
+
+
+def _step(
+    order: Order, body: OrderBody, step: Step, records: Iterable[Mapping[str, Any]], asked: list[str]
+) -> SourcingStep:
+    before, after = step.cost or (None, None)
+    return {
+        "v": step.v,
+        "decided_at": iso(step.at),
+        "kind": step.kind,
+        "reason": step.reason,
+        "found": _placed(step.found),
+        "left": _placed(step.left),
+        "cost_before": before,
+        "cost_after": after,
+        "decisions": [_with_alternatives(order, body, _decision(kept), step, asked) for kept in records],
+    }
+
+
+def _placed(units: Mapping[tuple[str, str], int]) -> list[PlacedUnits]:
+    return [
+        {"line_id": line_id, "location": location, "units": count}
+        for (line_id, location), count in units.items()
+    ]
+
+
 def _with_alternatives(
-    order: Order, body: OrderBody, decision: DecisionDocument, at: datetime, asked: list[str]
+    order: Order, body: OrderBody, decision: DecisionDocument, step: Step, asked: list[str]
 ) -> DeliveryDecision:
-    """A decision with its alternatives: for the same units, with what was taken for them given back."""
+    """A decision with its alternatives: for the same units, with what the order still has of them given back.
+
+    There are none once its channel is not configured any more: nobody knows what its pool would be.
+    """
     units = Counter(decision["missing"])
     held: Counter[tuple[str, str]] = Counter()
     for source in decision["locations"]:
         units.update(source["ships"])
         for line_id, count in source["ships"].items():
             line = order.line(line_id)
-            held[line.sku or "" if line else "", source["location"]] += count
+            kept = min(count, step.kept.get((line_id, source["location"]), 0))
+            held[line.sku or "" if line else "", source["location"]] += kept
+    network = process.network()
+    if order.channel not in network.channels:
+        return {**decision, "alternatives": []}
     used = tuple(source["location"] for source in decision["locations"] if source["ships"])
     plan = Plan(used, decision["cost"]["total"], sum(decision["missing"].values()))
     profile = find_profile(process.table(), decision["profile"])
     basket = basket_of(order, body, decision["delivery_id"], units, held)
-    others = compare(process.table(), process.network(), basket, at, profile, plan, asked)
+    others = compare(process.table(), network, basket, step.at, profile, plan, asked)
     return {**decision, "alternatives": [_alternative(other) for other in others]}
 
 
@@ -293,6 +376,7 @@ def _preview(call: Call[None, PreviewBody]) -> Answer[PreviewDocument]:
     if (body.basket is None) == (body.order_id is None):
         raise Problem(Code.FIELD_INVALID, "give a basket or an order_id", "basket")
     basket = _basket(body.basket) if body.basket else _basket_of_order(body.order_id or "", body.delivery)
+    _check_known(body.locations, [f"locations[{number}]" for number in range(len(body.locations))])
     profile = None if body.profile is None else find_profile(process.table(), body.profile)
     made = preview(process.table(), process.network(), basket, call.now, profile, body.locations)
     return Answer(
@@ -393,6 +477,7 @@ def _decision(kept: Mapping[str, Any]) -> DecisionDocument:
                 "parcel": source["parcel"],
                 "rate": source.get("rate"),
                 "removals": [_removal(removal) for removal in source.get("out", ())],
+                "more_removals": source.get("more", 0),
             }
             for source in kept.get("locations", ())
         ],
@@ -648,9 +733,9 @@ ROUTES = (
         _of_order,
         OrderSourcingDocument,
         query=SourcingQuery,
-        problems=(Code.NOT_FOUND,),
-        description="The decisions that it was placed with, and what other plans would cost: those are made "
-        "with the stock of now, as if the order had not taken its units.",
+        problems=(Code.NOT_FOUND, Code.CURSOR_INVALID),
+        description="Every step since it was placed, the latest first, with the decisions behind it, and "
+        "what other plans would cost, with the stock of now, as if the order had not taken its units.",
         versioned=True,
     ),
     Route(

@@ -145,7 +145,7 @@ def test_a_fault_at_any_call_is_made_good_by_the_next_delivery(table: Table, fau
 
 
 def test_an_edit_costs_few_write_units(table: Table) -> None:
-    """Header (its journal takes it beyond 1 KB), body, two positions; then header again and one position.
+    """Header (its journal takes it beyond 1 KB), body, two positions; then header, position, decision.
 
     The header leaves the queue of releases while stock is asked for, and comes back.
     """
@@ -153,4 +153,4 @@ def test_an_edit_costs_few_write_units(table: Table) -> None:
     send(table, FIRST)
     meter = Meter(table.client)
     send(Table(meter.client("edit"), table.name), EDITED)
-    assert meter.bill.only(operation="edit").writes <= (4 + 2 + 4) + (4 + 2) + 8
+    assert meter.bill.only(operation="edit").writes <= (4 + 2 + 4) + (4 + 2 + 2) + 8

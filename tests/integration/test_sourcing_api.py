@@ -89,6 +89,11 @@ def basket(*lines: dict[str, Any], **fields: Any) -> dict[str, Any]:
         ("/sourcing/preview", {"basket": basket(), "order_id": ID}, (422, "field_invalid", "basket")),
         ("/sourcing/preview", {"order_id": ID}, (404, "not_found", "order_id")),
         ("/sourcing/preview", {"basket": basket(), "profile": 9}, (404, "not_found", "version")),
+        (
+            "/sourcing/preview",
+            {"basket": basket(), "locations": ["wh-lyon", "wh-lyno"]},
+            (422, "field_invalid", "locations[1]"),
+        ),
         ("/sourcing/preview", {"basket": basket(speed=1)}, (422, "field_invalid", "basket.speed")),
     ],
 )
@@ -246,7 +251,7 @@ def test_orders_are_placed_by_the_profile_that_rules(rest: Rest, table: Table) -
     rest.put("/sourcing/profiles/1", PROFILE)
     rest.put("/sourcing/profile", {"version": 1})
     place(table)
-    (decision,) = rest.get(f"/orders/{ID}/sourcing").document["decisions"]
+    (decision,) = rest.get(f"/orders/{ID}/sourcing").document["items"][-1]["decisions"]
     assert (decision["profile"], decision["strategy"], decision["missing"]) == (1, "near", {"1": 2})
     out = {source["location"]: source["removals"] for source in decision["locations"]}["wh-lyon"]
     assert [(one["reason"], one["measured"], one["limit"]) for one in out] == [("distance_km", 913, 600)]
@@ -267,7 +272,7 @@ def test_an_order_tells_why_its_units_come_from_where_they_come_from(rest: Rest,
     fill(table, "A", wh_madrid=3, wh_lyon=1)
     place(table)
     shown = rest.get(f"/orders/{ID}/sourcing", location="wh-lyon,st-gracia")
-    (decision,) = shown.document["decisions"]
+    (decision,) = shown.document["items"][-1]["decisions"]
     assert (decision["delivery_id"], decision["profile"], decision["strategy"]) == ("d1", 0, "usual")
     assert (decision["precision"], decision["proven"]) == ("address", True)
     assert decision["cost"] == {"fixed": 550, "units": 120, "splits": 0, "backorder": 0, "total": 670}
@@ -289,7 +294,7 @@ def test_what_ifs_give_back_what_the_order_has_taken(rest: Rest, table: Table) -
     fill(table, "A", wh_madrid=2, st_gracia=2)
     place(table)
     assert shelves(table, "A")["wh-madrid"] == (2, 2, 0)
-    (decision,) = rest.get(f"/orders/{ID}/sourcing", location="wh-madrid").document["decisions"]
+    (decision,) = rest.get(f"/orders/{ID}/sourcing", location="wh-madrid").document["items"][-1]["decisions"]
     best, same = decision["alternatives"]
     assert (best["used"], best["missing"]) == (["st-gracia"], 0)
     assert (same["used"], same["difference"]) == (["wh-madrid"], 0)
@@ -484,7 +489,7 @@ def test_parcels_are_priced_by_the_card_that_their_location_names(rest: Rest, ta
     rest.put("/sourcing/profile", {"version": 1})
     process.reset()
     place(table, line("A", 2))
-    decision = rest.get(f"/orders/{ID}/sourcing").document["decisions"][0]
+    decision = rest.get(f"/orders/{ID}/sourcing").document["items"][-1]["decisions"][0]
     sources = {source["location"]: source for source in decision["locations"]}
     assert sources["wh-madrid"]["ships"] == {"1": 2}
     assert sources["wh-madrid"]["rate"] is None
@@ -524,7 +529,7 @@ def test_a_kit_is_previewed_as_it_would_be_placed(rest: Rest, table: Table) -> N
     before = rest.post("/sourcing/preview", {"basket": wanted}).document
     assert shipped(before["decision"]) == {"wh-madrid": {"1/MUG": 4}, "wh-lyon": {"1/CAP": 2}}
     place(table, line("SET", 2))
-    (after,) = rest.get(f"/orders/{ID}/sourcing").document["decisions"]
+    (after,) = rest.get(f"/orders/{ID}/sourcing").document["items"][-1]["decisions"]
     assert {place: sum(units.values()) for place, units in shipped(after).items()} == {
         "wh-madrid": 4,
         "wh-lyon": 2,

@@ -301,7 +301,7 @@ def test_a_rejection_comes_in_by_the_api(table: Table) -> None:
     fill(table, "A", wh_madrid=2, wh_lyon=2)
     sent = message(placed(table, ("A", 2)))
     assert [Rest().post("/fulfillment-events", sent).document["rejected"] for _ in range(2)] == [1, 0]
-    shown = Rest().get(f"/orders/{ID}/sourcing").document["decisions"][0]["locations"]
+    shown = Rest().get(f"/orders/{ID}/sourcing").document["items"][-1]["decisions"][0]["locations"]
     assert [source["location"] for source in shown if source["ships"]] == ["wh-madrid"]
     assert entries(table) == [("1", "wh-madrid", 1, "in_fulfillment"), ("1", "wh-lyon", 1, "allocated")]
 

@@ -104,7 +104,8 @@ def serve(
     }
     units = {name: line.open + line.backordered for name, line in lines.items()}
     seen = {sku: seen_at(stock, now)}
-    found = assignments_of(decide(order, body, units, network, seen, now, served=True))
+    decisions = decide(order, body, units, network, seen, now, served=True)
+    found = assignments_of(decisions)
     share = ROOM
     while found:
         some = found[:share]
@@ -113,7 +114,7 @@ def serve(
         taken = {place: delta.allocated for place, delta in change.deltas.items()}
         ended = take(deltas, taken, change.order, {sku: stock}, network, now)
         if len(deltas) + len(ended) < ROOM or share == 1:
-            return replace(change, deltas=deltas, ended=ended)
+            return replace(change, deltas=deltas, ended=ended, decisions=decisions)
         share //= 2
     return Reclaimed(order, {}, ())
 

@@ -12,6 +12,9 @@ MOST_LOCATIONS = 20
 
 So the record stays small enough to be written in the order's body at no cost of its own."""
 
+MOST_REMOVALS = 20
+"""Reasons that a record gives for a location, which has one for each line; the others it counts."""
+
 type Document = dict[str, Any]
 
 
@@ -72,7 +75,8 @@ def _location(candidate: Candidate, decision: Decision) -> Document:
         "parcel": decision.parcels[candidate.location.id],
         "rate": _rate(decision.carried.get(candidate.location.id)),
         "ships": ships,
-        "out": [_removal(removal) for removal in candidate.removals],
+        "out": [_removal(removal) for removal in candidate.removals[:MOST_REMOVALS]],
+        "more": max(0, len(candidate.removals) - MOST_REMOVALS) or None,
     }
     return {name: value for name, value in document.items() if value not in (None, [], {})}
 

@@ -5,6 +5,8 @@ absent attributes, so None is refused too.
 """
 
 import base64
+import json
+import zlib
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
@@ -76,6 +78,19 @@ def decode_value(value: "AttributeValueTypeDef") -> Value:
     if kind == "B":  # Lambda delivers the images of a stream with base64
         return base64.b64decode(content) if isinstance(content, str) else content
     raise TypeError(f"unknown attribute value {value}")
+
+
+def packed(document: object) -> bytes:
+    """A JSON document as an attribute that is only shown, never decided on: compressed."""
+    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    # A few KB: to clear the tables that larger windows need takes longer than to compress them.
+    packer = zlib.compressobj(9, wbits=12, memLevel=6)
+    return packer.compress(text.encode()) + packer.flush()
+
+
+def unpacked(value: Value) -> Any:
+    """The document of such an attribute."""
+    return json.loads(zlib.decompress(cast(bytes, value)))
 
 
 def millis(moment: datetime) -> int:

@@ -28,6 +28,8 @@ PAYMENT = "Y#"
 BACKORDER = "W#"
 TOLD = "C#"
 """What an order's channel has said of a fulfillment of its own."""
+DECISION = "D#"
+"""Under an order; under a sku the same letter is a pool's demand."""
 POSITION = "P#"
 DEMAND = "D#"
 SUPPLY = "I#"
@@ -103,6 +105,11 @@ def told(order_id: str, name: str) -> Key:
 def backorder(order_id: str, sku: str) -> Key:
     """The units of a sku that an order waits for."""
     return Key(order(order_id), f"{BACKORDER}{sku}")
+
+
+def decision(order_id: str, v: int) -> Key:
+    """The decisions that made a version of an order after it was placed; versions sort as numbers do."""
+    return Key(order(order_id), f"{DECISION}{v:06d}")
 
 
 def sku(name: str) -> str:

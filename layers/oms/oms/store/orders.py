@@ -4,8 +4,6 @@ A header is read and rewritten by every command, and DynamoDB charges by the KB,
 is zero or empty is left out: a usual five-line order stays within 1 KB through its whole life.
 """
 
-import json
-import zlib
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, cast
@@ -25,7 +23,7 @@ from oms.orders.model import (
 )
 from oms.orders.work import work_stage
 from oms.store import keys
-from oms.store.attributes import Item, Value, millis, moment
+from oms.store.attributes import Item, Value, millis, moment, packed, unpacked
 from oms.store.journal import decode_journal, encode_journal
 
 _COUNTERS = {
@@ -120,13 +118,10 @@ def decode_order(item: Item) -> Order:
 
 def encode_body(order: Order, body: OrderBody) -> Item:
     """The body's attributes, without its key: one compressed document, listed by day in GSI2."""
-    document = json.dumps(_sparse(body), ensure_ascii=False, separators=(",", ":"))
-    # A few KB: to clear the tables that larger windows need takes longer than to compress them.
-    packer = zlib.compressobj(9, wbits=12, memLevel=6)
     return {
         "t": "body",
         "sv": 1,
-        "doc": packer.compress(document.encode()) + packer.flush(),
+        "doc": packed(_sparse(body)),
         "GSI2PK": keys.day(order.placed_at),
         "GSI2SK": keys.iso(order.placed_at),
     }
@@ -134,7 +129,7 @@ def encode_body(order: Order, body: OrderBody) -> Item:
 
 def decode_body(item: Item) -> OrderBody:
     """A body from its item."""
-    document = json.loads(zlib.decompress(cast(bytes, item["doc"])))
+    document = unpacked(item["doc"])
     document["customer"] = Customer(**document.get("customer", {}))
     document["billing"] = Address(**document["billing"]) if "billing" in document else None
     document["ship_to"] = {name: Address(**address) for name, address in document.get("ship_to", {}).items()}

@@ -8,6 +8,7 @@ from oms.orders.claims import Reclaimed, sought
 from oms.orders.model import Order
 from oms.orders.placing import Placement
 from oms.store import keys
+from oms.store.decisions import decision_writes
 from oms.store.orders import backorder_item, encode_body, encode_order
 from oms.store.payments import encode_payment
 from oms.store.reservations import encode_reservation, end
@@ -35,11 +36,15 @@ def order_writes(placement: Placement) -> list[Write]:
 
 
 def reclaim_writes(before: Order, change: Reclaimed, why: Why) -> list[Write]:
-    """An order's header over the one it was made from, what it waits for, and the stock that this changes."""
+    """An order's header over the one it was made from, what it waits for, and the stock that this changes.
+
+    With them why units come from where they come from, if that was decided.
+    """
     order = change.order
     return [
         replace(keys.header(order.order_id), encode_order(order), before.v),
         *waiting_writes(before, order),
+        *decision_writes(order.order_id, order.v, change.decisions),
         *stock_writes([change], why),
     ]
 

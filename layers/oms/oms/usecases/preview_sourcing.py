@@ -157,7 +157,7 @@ def basket_of(
             line.sku,
             units[line.line_id],
             line.amount - line.discount,
-            properties[line.line_id],
+            properties.get(line.line_id, {}),
         )
         for line in order.lines
         if line.sku and line.delivery_id == delivery_id and units.get(line.line_id)
