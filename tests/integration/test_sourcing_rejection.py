@@ -287,6 +287,38 @@ def test_units_that_were_to_be_given_up_are_cancelled_when_they_are_rejected(
     assert_balanced(table, [ID], ["A"])
 
 
+@pytest.mark.parametrize(("units", "again"), [({}, 2), ({"1": 3}, 2), ({"1": 1}, 0)])
+def test_units_that_a_location_would_not_give_up_are_cancelled_when_it_rejects_them(
+    table: Table, units: dict[str, int], again: int
+) -> None:
+    fill(table, "A", wh_madrid=3, wh_lyon=9)
+    work = placed(table, ("A", 3))
+    cancel_order(table, network(), ID, CancelRequest(CancelReason.CUSTOMER, {"1": 1}), NOW)
+    record_fulfillment(table, FulfillmentFact("m-0", FactKind.CANCEL_REFUSED, NOW, ID, work), NOW)
+    assert [known.code for known in order_of(table, ID).exceptions] == ["cancel_refused"]
+    fact = no(work, lines=units)
+    recorded = reject(table, fact)
+    assert (recorded.cancelled, recorded.rejected) == (1, 1 + again)
+    assert recorded.refund is not None
+    assert reject(table, fact) == Recorded()
+    order = order_of(table, ID)
+    assert (order.lines[0].cancelled, order.lines[0].open, order.exceptions) == (1, 0, ())
+    assert sum(entry.units for entry in order.lines[0].entries) == 2
+    assert shelves(table, "A")["wh-madrid"] == (2 - again, 2 - again, 0)
+    assert_balanced(table, [ID], ["A"])
+
+
+def test_units_that_were_refused_and_then_given_up_are_not_cancelled_twice(table: Table) -> None:
+    fill(table, "A", wh_madrid=3, wh_lyon=9)
+    work = placed(table, ("A", 3))
+    for message, kind in (("m-0", FactKind.CANCEL_REFUSED), ("m-2", FactKind.CANCELLED)):
+        cancel_order(table, network(), ID, CancelRequest(CancelReason.CUSTOMER, {"1": 1}), NOW)
+        record_fulfillment(table, FulfillmentFact(message, kind, NOW, ID, work), NOW)
+    assert reject(table, no(work)).cancelled == 0
+    assert order_of(table, ID).lines[0].cancelled == 1
+    assert entries(table) == [("1", "wh-lyon", 2, "allocated")]
+
+
 # ---- How it comes in ---------------------------------------------------------------------------------------
 
 

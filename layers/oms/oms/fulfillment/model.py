@@ -33,7 +33,8 @@ class FulfillmentState(StrEnum):
 class RequestLine:
     """A line of a fulfillment order.
 
-    requested = pending + picked + packed + shipped + rejected + withdrawn.
+    requested = pending + picked + packed + shipped + rejected + withdrawn. `unwanted` are units that were to
+    be cancelled and that the location would not give up: it ships them, or they are cancelled after all.
     """
 
     line_id: str
@@ -44,6 +45,7 @@ class RequestLine:
     shipped: int = 0
     rejected: int = 0
     withdrawn: int = 0
+    unwanted: int = 0
 
     @property
     def remaining(self) -> int:

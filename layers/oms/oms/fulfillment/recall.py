@@ -127,7 +127,8 @@ def answer(
     if to_cancel:
         reason = next(known.reason for known in reversed(answered) if known.cancels)
         kept = dict(Counter(refused) & (to_cancel - Counter(cancelled)))
-        written = _cancelled(written, work.id, cancelled)
+        after = after.with_lines({line.line_id: _unwanted(line, cancelled, kept) for line in after.lines})
+        written = with_cancelled(written, work.id, cancelled)
         if kept:
             written = written.with_exception("cancel_refused", work.id, now)
         kinds = [
@@ -181,8 +182,14 @@ def _withdrawn(request: RequestLine, units: int) -> RequestLine:
     )
 
 
-def _cancelled(order: Order, name: str, given_up: Mapping[str, int]) -> Order:
-    """The order with units of a fulfillment order cancelled."""
+def _unwanted(line: RequestLine, cancelled: Mapping[str, int], kept: Mapping[str, int]) -> RequestLine:
+    """The line after an answer; units that are asked for again are those that were asked for before."""
+    before = max(0, line.unwanted - cancelled.get(line.line_id, 0))
+    return replace(line, unwanted=max(before, kept.get(line.line_id, 0)))
+
+
+def with_cancelled(order: Order, name: str, given_up: Mapping[str, int]) -> Order:
+    """The order with units of a fulfillment order, by line id, cancelled."""
     changed: dict[str, OrderLine] = {}
     for line_id, units in given_up.items():
         line = order.line(line_id)

@@ -1,16 +1,19 @@
 """Rejection: a location says no to units that it was asked for; they wait for another source."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from oms.fulfillment.events import FulfillmentFact
 from oms.fulfillment.model import FulfillmentOrder, FulfillmentState, RequestLine
+from oms.fulfillment.recall import with_cancelled
 from oms.inventory.model import Block, Delta, Position, add
 from oms.inventory.shortage import missing
+from oms.orders.cancelling import completed
 from oms.orders.claims import Reclaimed, reclaimed
 from oms.orders.model import Order
 from oms.orders.resourcing import take_back
+from oms.payments.refunds import Refund, cancellation_refund
 from oms.sourcing.deliveries import rejections
 from oms.sourcing.profile import Act
 
@@ -25,17 +28,23 @@ _ACTS: Mapping[Act, Callable[[int], Delta]] = {
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """What a rejection writes in one transaction; `units` are those that it has taken back."""
+    """What a rejection writes in one transaction.
+
+    `units` are those that are not shipped, `cancelled` those of them that nobody wants any more.
+    """
 
     change: Reclaimed
     fulfillment_order: FulfillmentOrder
+    refund: Refund | None
     units: int
+    cancelled: int
 
 
 def reject(
     order: Order,
     fulfillment_order: FulfillmentOrder,
     positions: Mapping[str, Position],
+    refunds: Iterable[Refund],
     fact: FulfillmentFact,
     act: Act,
     attempts: int,
@@ -44,13 +53,15 @@ def reject(
     """Record that a location does not ship units; None when it was recorded before, or says nothing.
 
     The units are open again, and their line is not sourced from that location any more; other lines stay
-    with it. Units that have left are not rejected. A count of the position after the rejection has seen what
-    is not there, and so has one that has found fewer than are promised: nothing is written off twice.
+    with it. Those that were to be cancelled, and that the location would not give up, come first: they are
+    cancelled. Units that have left are not rejected. A count of the position after the rejection has seen
+    what is not there, and so has one that has found fewer than are promised: nothing is written off twice.
 
     Args:
         order: the header.
         fulfillment_order: the work that the fact is about.
         positions: at the location, by sku, as seen now.
+        refunds: every refund of the order.
         fact: the message; without lines it is about all that remains.
         act: what becomes of the stock.
         attempts: locations that may say no to a line before a person has to find it a source.
@@ -69,9 +80,15 @@ def reject(
     if not taken:
         return None
     reason, location = fact.reason or "unknown", fulfillment_order.location
-    written = take_back(order, fulfillment_order.id, location, taken, now, reason=reason, rejected=True)
+    unwanted = {line_id: min(units, requests[line_id].unwanted) for line_id, units in taken.items()}
+    written, refund = _cancelled(order, fulfillment_order, requests, unwanted, refunds, now)
+    reopened = {line_id: rest for line_id, units in taken.items() if (rest := units - unwanted[line_id])}
+    if reopened:
+        written = take_back(
+            written, fulfillment_order.id, location, reopened, now, reason=reason, rejected=True
+        )
     said = rejections(written)
-    for line_id in taken:
+    for line_id in reopened:
         code = "rejected_often" if len(said[line_id]) >= attempts else "stock_short"
         written = written.with_exception(code, line_id, now)
     change = reclaimed(order, written)
@@ -89,7 +106,33 @@ def reject(
             add(change.deltas, sku, location, _ACTS[act](units - known))
     data = {"rejected": taken, "reason": reason, "message": fact.message_id}
     work = _standing(fulfillment_order.with_lines(requests)).written(now, "rejected", data=data)
-    return Rejected(change, work, sum(request.rejected for request in requests.values()))
+    return Rejected(change, work, refund, sum(taken.values()), sum(unwanted.values()))
+
+
+def _cancelled(
+    order: Order,
+    work: FulfillmentOrder,
+    requests: dict[str, RequestLine],
+    unwanted: Mapping[str, int],
+    refunds: Iterable[Refund],
+    now: datetime,
+) -> tuple[Order, Refund | None]:
+    """The order with rejected units cancelled that nobody wants any more, and what is due for them.
+
+    The lines of the work in `requests` count them no longer as such.
+    """
+    cancelled = {line_id: units for line_id, units in unwanted.items() if units}
+    if not cancelled:
+        return order, None
+    for line_id, units in cancelled.items():
+        requests[line_id] = replace(requests[line_id], unwanted=requests[line_id].unwanted - units)
+    asked = next(entry for entry in reversed(order.journal) if "cancel_refused" in entry.kinds)
+    written = with_cancelled(order, work.id, cancelled)
+    if not any(line.unwanted for line in work.with_lines(requests).lines):
+        written = written.without_exception("cancel_refused", work.id)
+    data = {"cancelled": cancelled, "refused": {}, "reason": asked.data["reason"]}
+    written = completed(written, now, "cancelled", data=data)
+    return written, cancellation_refund(order, written, refunds, cancelled, now)
 
 
 def _without(request: RequestLine, units: int) -> RequestLine:

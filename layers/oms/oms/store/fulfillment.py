@@ -19,7 +19,10 @@ from oms.store import keys
 from oms.store.attributes import Item, Value, millis, moment
 from oms.store.journal import decode_journal, encode_journal
 
-_COUNTERS = {"picked": "pi", "packed": "pa", "shipped": "sh", "rejected": "rj", "withdrawn": "wd"}
+_COUNTERS = {
+    **{"picked": "pi", "packed": "pa", "shipped": "sh"},
+    **{"rejected": "rj", "withdrawn": "wd", "unwanted": "uw"},
+}
 ENDED = frozenset({FulfillmentState.CLOSED, FulfillmentState.CANCELLED})
 """States in which nobody has to look for a fulfillment order any more."""
 

@@ -17,9 +17,10 @@ from oms.store.errors import Busy
 from oms.store.fulfillment import encode_fulfillment_order
 from oms.store.orders import encode_order
 from oms.store.placements import waiting_writes
+from oms.store.returns import encode_refund, read_refunds
 from oms.store.stock import read_position
 from oms.store.table import Table
-from oms.store.writes import Why, move, wait
+from oms.store.writes import Why, create, move, wait
 from oms.store.writes import replace as replace_item
 from oms.usecases.configure import configure, version
 from oms.usecases.races import settle
@@ -45,8 +46,9 @@ def record_rejection(table: Table, network: Network, fact: FulfillmentFact, now:
     """Record that a location does not ship units, once, and source them again.
 
     The first rule of the sourcing profile that fits the reason says what becomes of the stock. Units that the
-    location was asked to give up are given up when it rejects them. A location that closes is written
-    down as closed before anything else, so that nothing is sourced from it meanwhile.
+    location was asked to give up are given up when it rejects them; those that were to be cancelled and that
+    it would not give up are cancelled. A location that closes is written down as closed before anything
+    else, so that nothing is sourced from it meanwhile.
 
     Args:
         table: the store.
@@ -73,7 +75,12 @@ def record_rejection(table: Table, network: Network, fact: FulfillmentFact, now:
     open_skus = {line.sku for line in order.lines if line.open and line.sku}
     for sku in sorted(open_skus & {line.sku for line in work.lines}):
         serve_waiting(table, network, sku, now, also=[order.order_id])
-    return replace(recorded, cancelled=given.cancelled, reopened=given.reopened)
+    return replace(
+        recorded,
+        cancelled=given.cancelled + recorded.cancelled,
+        reopened=given.reopened,
+        refund=recorded.refund or given.refund,
+    )
 
 
 def _known(table: Table, fact: FulfillmentFact) -> FulfillmentOrder:
@@ -123,13 +130,14 @@ def _given_first(
 def _reject(table: Table, network: Network, fact: FulfillmentFact, act: Act, now: datetime) -> Recorded:
     work = _known(table, fact)
     order = queries.known_order(table, fact.order_id)
+    refunds = read_refunds(table, order.order_id, consistent=True) if order.captured else {}
     positions = {line.sku: read_position(table, line.sku, work.location) for line in work.lines}
-    rejected = reject(order, work, positions, fact, act, network.profile.attempts, now)
+    attempts = network.profile.attempts
+    rejected = reject(order, work, positions, refunds.values(), fact, act, attempts, now)
     if rejected is None:
         return Recorded()
     why = Why("rejected", work.public_id, "fulfillment", now, fact.occurred_at)
-    after = rejected.fulfillment_order
-    change = rejected.change
+    after, refund, change = rejected.fulfillment_order, rejected.refund, rejected.change
     table.commit(
         replace_item(keys.header(order.order_id), encode_order(change.order), order.v),
         *waiting_writes(order, change.order),
@@ -141,9 +149,10 @@ def _reject(table: Table, network: Network, fact: FulfillmentFact, act: Act, now
         replace_item(
             keys.fulfillment_order(order.order_id, work.id), encode_fulfillment_order(after), work.v
         ),
+        *([create(keys.refund(order.order_id, refund.id), encode_refund(refund))] if refund else []),
     )
-    opened = change.order.exceptions[len(order.exceptions) :]
-    return Recorded(rejected=rejected.units, exceptions=tuple(exception.code for exception in opened))
+    opened = tuple(known.code for known in change.order.exceptions if known not in order.exceptions)
+    return Recorded(rejected=rejected.units, cancelled=rejected.cancelled, refund=refund, exceptions=opened)
 
 
 def _closed(table: Table, network: Network, name: str, until: datetime) -> Network:
