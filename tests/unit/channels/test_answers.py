@@ -40,9 +40,26 @@ def test_an_answer_without_a_resource_is_ignored(kind: str, shape: str, answer: 
     assert only(kind, answer, Ignore, shape).reason.startswith(f"{shape}: ")
 
 
-@pytest.mark.parametrize("payload", [{}, {"message": "order 7 is late"}])
+@pytest.mark.parametrize("payload", [{"message": "order 7 is late"}, {"code": 404}])
 def test_a_delivery_without_a_resource_is_a_problem(payload: Fields) -> None:
     assert fault("shopify", payload, "orders/create") == "id"
+
+
+@pytest.mark.parametrize("body", [{}, [], None])
+@pytest.mark.parametrize(
+    ("kind", "topic"),
+    [
+        ("shopify", "inventory_levels/update"),
+        ("shopify", "orders/create"),
+        ("shopify", "customers/redact"),
+        ("woocommerce", "order.created"),
+        ("bigcommerce", "store/order/created"),
+        ("magento", "observer.sales_order_save_commit_after"),
+        ("stripe", "charge.succeeded"),
+    ],
+)
+def test_a_delivery_that_holds_nothing_at_all_is_ignored(kind: str, topic: str, body: object) -> None:
+    assert only(kind, body, Ignore, topic).reason == f"{topic}: the payload is empty"
 
 
 def test_a_resource_with_a_message_is_no_error() -> None:
