@@ -112,6 +112,14 @@ def test_an_answer_about_something_else_is_ignored(topic: str) -> None:
             ["fulfillment_order", "fulfillment_order"],
         ),
         (
+            "fulfillment_holds/added",
+            {
+                "fulfillment_order": {"id": "gid://shopify/FulfillmentOrder/1"},
+                "fulfillment_hold": {"id": "gid://shopify/FulfillmentHold/9", "reason": "other"},
+            },
+            ["fulfillment_order"],
+        ),
+        (
             "fulfillment_orders/merged",
             {"fulfillment_order_merges": {"fulfillment_order": {"id": "gid://shopify/FulfillmentOrder/1"}}},
             ["fulfillment_order"],

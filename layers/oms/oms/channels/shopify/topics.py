@@ -72,7 +72,10 @@ REST: dict[str, Reading] = {
 }
 """Resources of the REST Admin API by the key that holds them."""
 
-ORDER_CHANGES = ("create", "updated", "paid", "cancelled", "fulfilled", "partially_fulfilled")
+ORDER_CHANGES = (
+    *("create", "updated", "paid", "cancelled", "fulfilled", "partially_fulfilled"),
+    "link_requested",
+)
 """Topics of `orders/` that hold the whole order."""
 
 DRAFT = "a draft becomes an order of its own when it is completed"
@@ -88,6 +91,7 @@ RULES: Rules = (
     ("fulfillments_*", records.fulfillments),
     ("fulfillment_events_create", records.tracking),
     ("fulfillment_orders_*", records.fulfillment_orders),
+    ("fulfillment_holds_*", records.fulfillment_orders),
     ("returns_*", records.returns),
     ("reverse_deliveries_*", records.changed_return),
     ("reverse_fulfillment_orders_*", records.dispositions),
