@@ -110,7 +110,7 @@ def money_due_is_what_came_back(outcome: Outcome) -> Wrong:
         due[refund.order_id] += refund.amount * ours
         owed[refund.order_id] += refund.amount * (refund.state is not RefundState.SETTLED)
     for order in outcome.orders.values():
-        worth = 0 if _entered_cancelled(order) else order.total - kept_total(order)
+        worth = order.total - kept_total(order)
         for line in order.lines:
             back = outcome.world.returned[order.order_id, line.line_id]
             total, kept = line_total(order, line), line.ordered - line.cancelled
@@ -124,11 +124,6 @@ def money_due_is_what_came_back(outcome: Outcome) -> Wrong:
             yield f"order {name}: {order.refunded} refunded, {given} was given back"
         if due[name] != worth and not given or owed[name] != max(0, worth - order.refunded):
             yield f"order {name}: {due[name]} due back and {owed[name]} still owed, {worth} worth came back"
-
-
-def _entered_cancelled(order: Order) -> bool:
-    """Whether its channel had cancelled it before it came in: what was paid is the channel's to return."""
-    return not any(order.journal[0].data[name] for name in ("allocated", "backordered", "open"))
 
 
 def every_event_is_told(outcome: Outcome) -> Wrong:

@@ -251,10 +251,11 @@ def test_an_order_without_an_address_keeps_its_stock_and_waits_for_one() -> None
     assert placed(digital, stock("A", {})).order.holds == ()
 
 
-def test_an_order_refunded_before_it_came_is_not_paid() -> None:
+def test_an_order_refunded_before_it_came_is_put_before_a_person() -> None:
     order = command(line("A"), payments=(Payment("card", 1000, PaymentState.REFUNDED),))
     placement = placed(order, stock("A", {"wh-madrid": 5}))
-    assert (placement.order.holds, placement.order.refunded) == (("payment",), 1000)
+    assert (placement.order.holds, placement.order.refunded) == (("manual",), 1000)
+    assert [known.code for known in placement.order.exceptions] == ["channel_reduced"]
 
 
 def test_a_line_of_nothing_asks_for_nothing() -> None:

@@ -90,7 +90,7 @@ def test_money_of_another_currency_is_looked_at_and_not_counted(
 def test_more_given_back_than_captured_is_looked_at() -> None:
     after = given(with_refund(order(500), {}, refund(800), LATER)).order
     assert amounts(after) == (0, 500, 500)
-    assert [opened.code for opened in after.exceptions] == ["money_conflict"]
+    assert [opened.code for opened in after.exceptions] == ["money_conflict", "channel_reduced"]
 
 
 def test_a_failed_payment_pays_nothing() -> None:

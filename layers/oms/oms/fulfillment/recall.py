@@ -12,6 +12,7 @@ from oms.fulfillment.events import FactKind, FulfillmentFact
 from oms.fulfillment.model import FulfillmentOrder, FulfillmentState, Recall, RequestLine
 from oms.orders.cancelling import completed, with_containers
 from oms.orders.claims import Reclaimed, reclaimed
+from oms.orders.holds import weighed
 from oms.orders.model import POSITION_SHORT, Order, OrderLine
 from oms.orders.resourcing import take_back
 from oms.payments.refunds import Refund, cancellation_refund
@@ -128,7 +129,7 @@ def answer(
         reason = next(known.reason for known in reversed(answered) if known.cancels)
         kept = dict(Counter(refused) & (to_cancel - Counter(cancelled)))
         after = after.with_lines({line.line_id: _unwanted(line, cancelled, kept) for line in after.lines})
-        written = with_cancelled(written, work.id, cancelled)
+        written = weighed(order, with_cancelled(written, work.id, cancelled), now)
         if kept:
             written = written.with_exception("cancel_refused", work.id, now)
         kinds = [

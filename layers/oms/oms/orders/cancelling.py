@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from oms.fulfillment.model import FulfillmentOrder
 from oms.orders.commands import CancelOrder, FulfilledBy, LineKind
+from oms.orders.holds import REDUCED, weighed
 from oms.orders.model import Entry, Order, OrderLine, Stage
 from oms.orders.status import OrderStatus, fulfillment_status, is_complete, order_status
 from oms.payments.refunds import Refund, cancellation_refund
@@ -22,8 +23,12 @@ _UNSOURCED = ("open", "backordered")
 _MOOT_WITHOUT_UNITS = ("stock_short", "sku_unknown")
 """Exceptions of a line that nothing is left of to resolve when none of its units is open."""
 
-_MOOT_WHEN_CANCELLED = ("quantity_unknown", "address_missing", "totals_unbalanced", "channel_reduced")
+_MOOT_WHEN_CANCELLED = ("quantity_unknown", "address_missing", "totals_unbalanced", REDUCED)
 """Exceptions that nothing is left of to resolve when the whole order is cancelled."""
+
+
+_WITHOUT_PARCEL = (LineKind.DIGITAL, LineKind.GIFT_CARD, LineKind.SERVICE)
+"""Kinds of lines that only count as shipped: what has become of them their channel knows."""
 
 
 class CancelReason(StrEnum):
@@ -146,12 +151,12 @@ def cancel(
     for one in takings:
         for name, units in one.asked.items():
             asked.setdefault(name, {})[one.line.line_id] = units
-    after = _settled(with_containers(order.with_lines(changed)))
+    after = weighed(order, _settled(with_containers(order.with_lines(changed))), now)
     noticed = after
     if gone and wish.channel:
         noticed = after.with_exception("channel_cancelled", wish.channel, now)
     if travelling and wish.channel:
-        noticed = noticed.with_exception("channel_reduced", wish.channel, now)
+        noticed = noticed.with_exception(REDUCED, wish.channel, now)
         noticed = replace(noticed, holds=tuple(dict.fromkeys((*noticed.holds, "manual"))))
     if not (cancelled or asked or noticed is not after):
         return Cancellation(order)
@@ -228,6 +233,9 @@ def _take(line: OrderLine, works: Mapping[str, FulfillmentOrder], wish: CancelRe
             # Of those that it still has to ship, the location is asked once for each.
             units = taking.take(max(0, request.remaining - work.cancelling(line.line_id)))
             taking.asked |= {work.id: units} if units else {}
+    if wish.channel and line.kind in _WITHOUT_PARCEL:
+        units = taking.take(line.shipped - line.returned)
+        rest = replace(rest, shipped=line.shipped - units, delivered=max(0, line.delivered - units))
     taking.line = replace(rest, cancelled=line.cancelled + line.ordered - rest.ordered)
     return taking
 

@@ -10,11 +10,10 @@ from oms.orders.cancelling import CancelReason, CancelRequest
 from oms.orders.commands import PlaceOrder
 from oms.orders.editing import edit, fewer_units, is_unlike
 from oms.orders.elsewhere import Left, leave, said_shipped
+from oms.orders.holds import weighed
 from oms.orders.identity import digest
 from oms.orders.model import Order, OrderBody
 from oms.orders.placing import paid_amounts
-from oms.orders.status import kept_total
-from oms.payments.refunds import worth
 
 
 class Verdict(StrEnum):
@@ -96,14 +95,14 @@ def judge(
     assert body is not None, "a newer version is judged with the body"
     wish = _wish(order, command, fewer_units(order, body, command))
     if command.cancelled or (verdict is Verdict.REFRESHED and not is_unlike(order, body, command)):
-        refreshed = _held_for_money(order, taken, wish, content.hex(), now)
+        refreshed = weighed(order, taken, now)
         left = leave(refreshed, said_shipped(refreshed, body, command), now)
         written = _written(left, now, [str(Verdict.REFRESHED)], {})
         return Judgement(Verdict.REFRESHED, written, wish, left=bool(left.units))
     edited = edit(taken, body, command, stocks, now)
     wish = _wish(order, command, edited.fewer)
     verdict, kinds = Verdict.EDIT_RECEIVED, ["edited"]
-    result = _held_for_money(order, edited.order, wish, content.hex(), now)
+    result = weighed(order, edited.order, now)
     if edited.left:
         kinds.append("edit_received")
         result = result.with_exception("channel_edit", content.hex(), now)
@@ -131,16 +130,14 @@ def last_cancelled(order: Order) -> str:
 
 
 def _paid(order: Order, command: PlaceOrder) -> Order:
-    """The order with the amounts that a newer version reports; the payment hold ends when they cover it.
+    """The order with the amounts that a newer version reports.
 
     A version may be older than what has been recorded of the payments meanwhile: the larger sum counts.
     """
     authorized, told, refunded = paid_amounts(command)
     captured, refunded = max(order.captured, told), max(order.refunded, refunded)
     authorized = max(0, authorized - (captured - told))
-    covered = authorized + captured - refunded >= kept_total(order)
-    holds = tuple(hold for hold in order.holds if not (covered and hold == "payment"))
-    return replace(order, authorized=authorized, captured=captured, refunded=refunded, holds=holds)
+    return replace(order, authorized=authorized, captured=captured, refunded=refunded)
 
 
 def _wish(order: Order, command: PlaceOrder, units: Mapping[str, int]) -> CancelRequest | None:
@@ -151,18 +148,3 @@ def _wish(order: Order, command: PlaceOrder, units: Mapping[str, int]) -> Cancel
     if command.cancelled:
         return wish
     return replace(wish, units=units) if units else None
-
-
-def _held_for_money(
-    before: Order, after: Order, wish: CancelRequest | None, ref: str, now: datetime
-) -> Order:
-    """The order held, when money was given back for units that are neither cancelled nor sent back."""
-    waiting = any(line.open or line.backordered or line.entries for line in before.lines)
-    if not waiting or (wish is not None and wish.units is None) or after.refunded <= before.refunded:
-        return after
-    cancelled = wish.units if wish is not None and wish.units else {}
-    kept = kept_total(after) - sum(line.amount for line in worth(after, cancelled))
-    if after.captured - after.refunded >= min(kept, before.captured - before.refunded):
-        return after
-    holds = after.holds if "manual" in after.holds else (*after.holds, "manual")
-    return replace(after, holds=holds).with_exception("channel_reduced", ref, now)

@@ -23,6 +23,7 @@ from oms.orders.commands import (
     PlaceOrder,
 )
 from oms.orders.expecting import sources
+from oms.orders.holds import weighed
 from oms.orders.identity import digest, order_id
 from oms.orders.kits import Expanded, expand
 from oms.orders.model import (
@@ -36,6 +37,9 @@ from oms.orders.model import (
 )
 from oms.orders.records import PaymentRecorded
 from oms.payments.refunds import Refund
+from oms.returns.intercept import intercept
+from oms.returns.model import Return
+from oms.returns.progress import Known
 from oms.sourcing.choose import Assignment
 from oms.sourcing.deliveries import assignments_of, decide
 from oms.sourcing.record import record
@@ -59,8 +63,8 @@ class Placement:
 
     `ended` are the rows of reservations whose units it takes or gives back: expired ones that it needs, and
     those of `reservation`, the cart that has become this order. `absorbed` counts the commands in the stub
-    that the order takes the place of. `refund` is due when the order comes cancelled, and paid; `payments`
-    and `refunds` are what was told before it came, that refund among them.
+    that the order takes the place of. `refund` is due when units come cancelled, and paid, `returned` when
+    they had left; `payments` and `refunds` are what was told before it came, that refund among them.
     """
 
     order: Order
@@ -73,6 +77,16 @@ class Placement:
     refund: Refund | None = None
     refunds: tuple[Refund, ...] = ()
     payments: tuple[PaymentRecorded, ...] = ()
+    returned: Return | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Recalled:
+    """An order that its channel has cancelled before it came, what is due, and what is to come back."""
+
+    order: Order
+    refund: Refund | None
+    returned: Return | None
 
 
 def enter(command: PlaceOrder, stocks: Mapping[str, Stock], now: datetime) -> Order:
@@ -80,7 +94,7 @@ def enter(command: PlaceOrder, stocks: Mapping[str, Stock], now: datetime) -> Or
 
     Units that the channel ships itself stand in an entry at `@channel` or `@vendor`; units taken at a till
     and goods that need no shipping enter as shipped and delivered; a test order enters cancelled, so that it
-    reserves nothing, and so does what a cancelled order would have had taken at a till.
+    reserves nothing.
 
     Args:
         command: what the channel says.
@@ -108,7 +122,7 @@ def enter(command: PlaceOrder, stocks: Mapping[str, Stock], now: datetime) -> Or
         refunded=refunded,
         customer_key=f"{command.channel}#{command.customer.id}" if command.customer.id else None,
         test=command.test,
-        holds=() if command.test else _holds(command, authorized + captured - refunded),
+        holds=() if command.test else _holds(command, authorized + captured),
     )
     expanded = _expanded(command, stocks)
     ids = {line.channel_line_id: str(number) for number, line in enumerate(expanded.lines, 1)}
@@ -117,8 +131,7 @@ def enter(command: PlaceOrder, stocks: Mapping[str, Stock], now: datetime) -> Or
         stock = stocks.get(line.sku) if line.sku else None
         parent = ids.get(line.parent_line_id) if line.parent_line_id else None
         per_bundle = expanded.per_bundle.get(line.channel_line_id, 0)
-        void = command.test or (command.cancelled and line.fulfilled_by is FulfilledBy.TAKEN)
-        entered = _line(line, str(number), parent, stock, per_bundle, void=void)
+        entered = _line(line, str(number), parent, stock, per_bundle, void=command.test)
         lines.append(entered)
         code = _unknown(entered, line.quantity, stock.sku if stock else None)
         if code:
@@ -153,25 +166,28 @@ def place(
         now: time of the decision, UTC.
         reservation: the one that the command names.
         recalled: what its channel has said of it before it came: it is placed, and cancelled at once, so that
-            it ends as if that had come after it. An order that comes cancelled is its own recall.
+            it ends as if that had come after it. An order that comes with cancelled units is its own recall.
 
     Returns:
-        The order at its first version, or the second when it is cancelled, its body, and the changes of
-        positions and demand that belong to it.
+        The order at its first version, or a later one when units of it are cancelled, its body, and the
+        changes of positions and demand that belong to it.
     """
     cart = reservation if reservation and usable(reservation, command, now) else None
-    entered = replace(enter(command, stocks, now), pool=channel.pool)
+    recalled = recalled or _recall(command, stocks, now)
+    entered = replace(enter(_sold(command) if recalled else command, stocks, now), pool=channel.pool)
     if "payment" in entered.holds:
         entered = replace(entered, pays_until=_pays_until(channel, now))
     body = body_of(command, entered, _expanded(command, stocks).lines)
-    refund = None
-    if command.cancelled:
-        recalled = recalled or CancelRequest(CancelReason.OTHER, channel=command.channel_version)
-    if recalled:
-        entered, refund = _recalled(entered.written(now, "placed", data=_outcome(entered)), recalled, now)
-    sourced = source(entered, body, channel, network, stocks, now, cart.id if cart else None)
-    order = sourced.order
-    if not recalled:
+    gone = _recalled(entered.written(now, "placed"), recalled, now) if recalled else None
+    order = gone.order if gone else entered
+    # Whatever it is cancelled by, its units get their sources in its first write.
+    sourced = source(replace(order, v=0), body, channel, network, stocks, now, cart.id if cart else None)
+    order = weighed(None, sourced.order, now) if sourced.order.refunded else sourced.order
+    if gone:
+        first, *rest = order.journal
+        first = replace(first, data=_outcome(order))
+        order = replace(order, v=gone.order.v, journal=(first, *rest))
+    else:
         order = order.written(now, "placed", data=_outcome(order))
     return Placement(
         replace(order, due_at=now + timedelta(minutes=channel.grace_minutes)),
@@ -180,7 +196,8 @@ def place(
         sourced.demands,
         sourced.ended,
         cart.confirmed(order.order_id, now) if cart else None,
-        refund=refund,
+        refund=gone.refund if gone else None,
+        returned=gone.returned if gone else None,
     )
 
 
@@ -189,11 +206,38 @@ def _pays_until(channel: Channel, now: datetime) -> datetime | None:
     return None if channel.payment_hours is None else now + timedelta(hours=channel.payment_hours)
 
 
-def _recalled(placed: Order, wish: CancelRequest, now: datetime) -> tuple[Order, Refund | None]:
-    """An order cancelled before any stock was asked for, and the refund of what was paid for it."""
+def _recall(command: PlaceOrder, stocks: Mapping[str, Stock], now: datetime) -> CancelRequest | None:
+    """What of an order is cancelled by its channel when it comes, as a request; None when nothing is."""
+    wish = CancelRequest(CancelReason.OTHER, channel=command.channel_version)
+    if command.test or command.cancelled:
+        return None if command.test else wish
+    if not any(line.cancelled for line in command.lines):
+        return None
+    lines = enter(command, stocks, now).lines
+    # A container goes with its components.
+    units = {line.line_id: line.cancelled for line in lines if line.kind is not LineKind.CONTAINER}
+    units = {name: count for name, count in units.items() if count}
+    return replace(wish, units=units) if units else None
+
+
+def _sold(command: PlaceOrder) -> PlaceOrder:
+    """An order as it was before its channel cancelled units of it."""
+    return replace(command, lines=tuple(replace(line, cancelled=0) for line in command.lines))
+
+
+def _recalled(placed: Order, wish: CancelRequest, now: datetime) -> _Recalled:
+    """An order cancelled before any stock was asked for, with what follows for what was paid and has left."""
     gone = cancel(placed, {}, (), wish, now)
-    asked = {line.line_id: replace(line, pending=False) for line in gone.order.lines if line.cancelled}
-    return gone.order.with_lines(asked), gone.refund
+    asked = {
+        line.line_id: replace(line, pending=False)
+        for line in gone.order.lines
+        if line.cancelled and not line.open
+    }
+    order, back = gone.order.with_lines(asked), None
+    if gone.refused:
+        refunds = {gone.refund.id: gone.refund} if gone.refund else {}
+        back = intercept(Known(order, {}, refunds), f"intercept {wish.channel}", now)
+    return _Recalled(back.order if back else order, gone.refund, back.return_ if back else None)
 
 
 def usable(reservation: Reservation, command: PlaceOrder, now: datetime) -> bool:

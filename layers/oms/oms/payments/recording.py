@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from oms.orders.cancelling import completed
+from oms.orders.holds import weighed
 from oms.orders.model import Order
 from oms.orders.records import Outcome, PaymentKind, PaymentRecorded, RefundRecorded
-from oms.orders.status import kept_total
 from oms.payments.refunds import Refund, RefundState, late_refund
 
 _CAPTURING = (PaymentKind.SALE, PaymentKind.CAPTURE)
@@ -35,7 +35,7 @@ def with_payment(
 ) -> Recorded | None:
     """Take on a payment event; None when it is known, or says less than what is known of its payment.
 
-    Money that comes for an order of which nothing is kept is due back at once.
+    Money that comes for units that were cancelled or sent back before is due back at once.
 
     Args:
         order: the header.
@@ -51,7 +51,7 @@ def with_payment(
         return None
     if record.currency != order.currency:
         flagged = order.with_exception("money_conflict", record.payment_id, now)
-        return Recorded(_recorded(flagged, record.kind, record.amount, now))
+        return Recorded(_recorded(order, flagged, record.kind, record.amount, now))
     done = [one for one in {**payments, record.payment_id: record}.values() if one.outcome is Outcome.SUCCESS]
     captured = max(order.captured, sum(one.amount for one in done if one.kind in _CAPTURING))
     authorized = max(0, order.authorized - (captured - order.captured))
@@ -64,8 +64,9 @@ def with_payment(
     known_refunds = tuple(refunds)
     back = sum(one.amount for one in done if one.kind is PaymentKind.REFUND)
     given, settled = _given_back(paid, known_refunds, max(back, _told(known_refunds)), record.payment_id, now)
-    final = _recorded(given, record.kind, record.amount, now)
-    late = late_refund(order, final, known_refunds, record.payment_id, now)
+    final = _recorded(order, given, record.kind, record.amount, now)
+    refunds_now = {refund.id: refund for refund in (*known_refunds, *settled)}
+    late = late_refund(order, final, refunds_now.values(), record.payment_id, now)
     return Recorded(final, (*settled, *([late] if late else ())))
 
 
@@ -87,13 +88,13 @@ def with_refund(
         return None
     if record.currency != order.currency:
         flagged = order.with_exception("money_conflict", record.refund_id, now)
-        return Recorded(_recorded(flagged, PaymentKind.REFUND, record.amount, now))
+        return Recorded(_recorded(order, flagged, PaymentKind.REFUND, record.amount, now))
     made = Refund(order.order_id, name, None, order.currency, record.amount, (), RefundState.SETTLED).written(
         now, "settled", data={"amount": record.amount, "currency": order.currency}
     )
     back = record.amount + _told(refunds.values())
     given, settled = _given_back(order, refunds.values(), back, record.refund_id, now)
-    return Recorded(_recorded(given, PaymentKind.REFUND, record.amount, now), (made, *settled))
+    return Recorded(_recorded(order, given, PaymentKind.REFUND, record.amount, now), (made, *settled))
 
 
 def settled_by(
@@ -143,10 +144,8 @@ def _given_back(
     return replace(order, refunded=refunded), settled
 
 
-def _recorded(order: Order, kind: PaymentKind, amount: int, now: datetime) -> Order:
-    """The order written, without its payment hold when it is paid, and closed when nothing is left to do."""
-    covered = order.authorized + order.captured - order.refunded >= kept_total(order)
-    holds = tuple(hold for hold in order.holds if not (covered and hold == "payment"))
+def _recorded(before: Order, order: Order, kind: PaymentKind, amount: int, now: datetime) -> Order:
+    """The order written, held as its money wants it, and closed when nothing is left to do."""
     amounts = {name: getattr(order, name) for name in ("authorized", "captured", "refunded")}
     data = {"kind": str(kind), "amount": amount, **amounts}
-    return completed(replace(order, holds=holds), now, "payment_recorded", data=data)
+    return completed(weighed(before, order, now), now, "payment_recorded", data=data)

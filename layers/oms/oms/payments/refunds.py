@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from oms.orders.journal import Journaled
 from oms.orders.model import Order
-from oms.orders.status import OrderStatus, kept_total, line_total, order_status
+from oms.orders.status import kept_total, line_total
 from oms.payments.money import share
 
 
@@ -60,6 +60,28 @@ def refundable(order: Order, refunds: Iterable[Refund]) -> int:
     """What was paid and neither given back nor on its way: captured - refunded - refunds not settled."""
     owed = sum(refund.amount for refund in refunds if refund.state is not RefundState.SETTLED)
     return order.captured - order.refunded - owed
+
+
+def owed(order: Order) -> int:
+    """What the customer pays for what is neither cancelled nor sent back, minor units.
+
+    The shipping of what is sent back is paid.
+    """
+    returned = {line.line_id: line.returned for line in order.lines}
+    unreturned = replace(order, lines=tuple(replace(line, returned=0) for line in order.lines))
+    return kept_total(order) - sum(line.amount for line in worth(unreturned, returned))
+
+
+def given_beyond(order: Order) -> int:
+    """Money given back, minor units, that was neither paid too much nor for units cancelled or sent back.
+
+    A minor unit for each line that has such units is rounding.
+    """
+    if not order.refunded:
+        return 0
+    beyond = order.refunded - max(order.captured, order.total) + owed(order)
+    rounding = sum(1 for line in order.lines if line.cancelled or line.returned)
+    return beyond if beyond > rounding else 0
 
 
 def worth(order: Order, gone: Mapping[str, int]) -> tuple[RefundLine, ...]:
@@ -116,7 +138,7 @@ def refund_due(
 def late_refund(
     before: Order, after: Order, refunds: Iterable[Refund], ref: str, now: datetime
 ) -> Refund | None:
-    """The refund that becomes due when money comes for an order of which nothing is kept.
+    """The refund that becomes due when money comes for units that were cancelled or sent back before.
 
     Args:
         before: the header, before the money was counted.
@@ -126,12 +148,12 @@ def late_refund(
         now: time of the write, UTC.
 
     Returns:
-        The refund, or None when no more was paid, or something is kept.
+        The refund, or None when nothing more was paid than is owed, or all that was ordered is kept.
     """
     more = after.captured - before.captured
-    gone = order_status(after) is OrderStatus.CANCELLED and any(line.cancelled for line in after.lines)
-    amount = min(more, refundable(after, refunds))
-    if not gone or amount <= 0:
+    gone = any(line.cancelled or line.returned for line in after.lines)
+    amount = min(more, refundable(after, refunds) - owed(after)) if more > 0 and gone else 0
+    if amount <= 0:
         return None
     refund = Refund(after.order_id, f"late.{ref}", None, after.currency, amount, ())
     return refund.written(now, "due", data={"amount": amount, "currency": after.currency})
@@ -152,10 +174,7 @@ def cancellation_refund(
     Returns:
         The refund, or None when nothing was paid beyond it.
     """
-    returned = {line.line_id: line.returned for line in after.lines}
-    unreturned = replace(after, lines=tuple(replace(line, returned=0) for line in after.lines))
-    back = sum(line.amount for line in worth(unreturned, returned))
-    amount = refundable(before, refunds) - (kept_total(after) - back)
+    amount = refundable(before, refunds) - owed(after)
     if amount <= 0:
         return None
     lines = worth(before, cancelled)

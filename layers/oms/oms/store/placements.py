@@ -12,7 +12,7 @@ from oms.store.decisions import decision_writes
 from oms.store.orders import backorder_item, encode_body, encode_order
 from oms.store.payments import encode_payment
 from oms.store.reservations import encode_reservation, end
-from oms.store.returns import encode_refund
+from oms.store.returns import encode_refund, encode_return
 from oms.store.stubs import absorb
 from oms.store.writes import Why, Write, create, move, put, remove, replace, wait
 
@@ -24,6 +24,7 @@ def order_writes(placement: Placement) -> list[Write]:
     """
     order, cart, payments = placement.order, placement.reservation, placement.payments
     refunds = placement.refunds or ([placement.refund] if placement.refund else [])
+    back = placement.returned
     header, item = keys.header(order.order_id), encode_order(order)
     return [
         absorb(header, item, placement.absorbed) if placement.absorbed else create(header, item),
@@ -31,6 +32,7 @@ def order_writes(placement: Placement) -> list[Write]:
         *waiting_writes(None, order),
         *(create(keys.refund(order.order_id, one.id), encode_refund(one)) for one in refunds),
         *(put(keys.payment(order.order_id, paid.payment_id), encode_payment(paid)) for paid in payments),
+        *([create(keys.return_(order.order_id, back.id), encode_return(back))] if back else ()),
         *([replace(keys.reservation(cart.id), encode_reservation(cart), cart.v - 1)] if cart else ()),
     ]
 

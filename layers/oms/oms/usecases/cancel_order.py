@@ -1,5 +1,6 @@
 """Cancel an order or units of it: at once before release, afterwards by asking the locations."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,6 +11,7 @@ from oms.orders.claims import reclaimed
 from oms.orders.commands import CancelOrder
 from oms.orders.identity import order_id
 from oms.orders.model import Order
+from oms.payments.recording import settled_by
 from oms.payments.refunds import Refund
 from oms.returns.intercept import intercept
 from oms.returns.model import Return
@@ -18,12 +20,13 @@ from oms.store import keys, queries
 from oms.store.fulfillment import encode_fulfillment_order
 from oms.store.inbox import Keep, keep_nothing
 from oms.store.placements import reclaim_writes
-from oms.store.returns import encode_refund, encode_return, read_refunds, read_returns
+from oms.store.returns import encode_return, read_refunds, read_returns
 from oms.store.table import Table
 from oms.store.writes import Why, Write, create, replace
 from oms.usecases.park_command import order_or_parked
 from oms.usecases.preconditions import check_version
 from oms.usecases.races import settle
+from oms.usecases.record_money import refund_write
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +136,11 @@ def cancellation(
     with_locations = any(entry.fulfillment_order for line in order.lines for entry in line.entries)
     works = {work.id: work for work in queries.fulfillment_orders(table, name)} if with_locations else {}
     refunds = read_refunds(table, name, consistent=True) if order.captured else {}
+    settled = settlement(stored, order, refunds, now)
+    writes = [refund_write(refunds[refund.id], refund) for refund in settled.values()]
+    refunds |= settled
     change = cancel(order, works, refunds.values(), wish, now)
-    final, writes = change.order, []
+    final = change.order
     returned = None
     if change.refused and final is not order:
         returns = read_returns(table, name, consistent=True)
@@ -143,7 +149,7 @@ def cancellation(
         final = returned.order
         writes.append(create(keys.return_(name, returned.return_.id), encode_return(returned.return_)))
     if change.refund:
-        writes.append(create(keys.refund(name, change.refund.id), encode_refund(change.refund)))
+        writes.append(refund_write(None, change.refund))
     for work_id, units in change.asked.items():
         asked = recall(works[work_id], units, str(wish.reason), now)
         key = keys.fulfillment_order(name, work_id)
@@ -161,6 +167,16 @@ def cancellation(
         intercepted=returned.return_ if returned else None,
     )
     return result, writes
+
+
+def settlement(
+    stored: Order, order: Order, refunds: Mapping[str, Refund], now: datetime
+) -> dict[str, Refund]:
+    """The refunds, by id, that are settled by what the channel has given back since the order was stored."""
+    if order.refunded <= stored.refunded:
+        return {}
+    settled = settled_by(refunds.values(), stored.refunded, order.refunded, now)
+    return {refund.id: refund for refund in settled}
 
 
 def _cancel(

@@ -11,7 +11,6 @@ from oms.orders.commands import PlaceOrder
 from oms.orders.judgement import Verdict, judge, judged
 from oms.orders.model import Order, OrderBody
 from oms.orders.placing import IN_TURN
-from oms.payments.recording import settled_by
 from oms.payments.refunds import late_refund
 from oms.store import keys
 from oms.store.orders import decode_body, encode_body, encode_order
@@ -21,7 +20,7 @@ from oms.store.returns import read_refunds
 from oms.store.stock import read_wanted
 from oms.store.table import Table
 from oms.store.writes import Why, Write, put, replace
-from oms.usecases.cancel_order import cancellation
+from oms.usecases.cancel_order import cancellation, settlement
 from oms.usecases.races import settle
 from oms.usecases.record_money import refund_write
 from oms.usecases.source_order import source_order
@@ -66,14 +65,13 @@ def judge_order(table: Table, network: Network, order: Order, command: PlaceOrde
             writes = reclaim_writes(current, reclaimed(current, final), why)
         elif final is not current:
             writes = [replace(keys.header(order.order_id), encode_order(final), current.v)]
-        if final.refunded > current.refunded:
-            # The channel has given back what was due: nobody else may.
+        money = (final.captured, final.refunded) != (current.captured, current.refunded)
+        if money and not judgement.wish:
+            # What the channel has given back was due: nobody else may.
             refunds = read_refunds(table, order.order_id, consistent=True)
-            settled = settled_by(refunds.values(), current.refunded, final.refunded, now)
-            writes += (refund_write(refunds[refund.id], refund) for refund in settled)
-        elif final.captured > current.captured and not judgement.wish:
-            refunds = read_refunds(table, order.order_id, consistent=True)
-            late = late_refund(current, final, refunds.values(), str(final.v), now)
+            settled = settlement(current, final, refunds, now)
+            writes += (refund_write(refunds[refund.id], refund) for refund in settled.values())
+            late = late_refund(current, final, (refunds | settled).values(), str(final.v), now)
             writes += [refund_write(None, late)] if late else []
         if judgement.body:
             writes.append(put(keys.body(order.order_id), encode_body(final, judgement.body)))
