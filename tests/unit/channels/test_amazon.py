@@ -1,9 +1,11 @@
 """Amazon: what is not told in full, what is not ours, then orders of both versions, and notifications."""
 
+import json
 from datetime import UTC, datetime
 
 import pytest
 
+from oms.fulfillment.model import ShipmentState
 from oms.orders.commands import (
     Address,
     CancelOrder,
@@ -26,6 +28,7 @@ from oms.orders.records import (
     ListingRecorded,
     Parcel,
     StockRecorded,
+    TrackingRecorded,
     UnitsOfLine,
 )
 from tests.unit.channels.amazon_samples import (
@@ -420,6 +423,10 @@ def test_what_is_pending_or_of_another_channel_is_ignored(payload: Fields) -> No
     assert only("amazon", {"order": payload}, Ignore).reason
 
 
+def test_an_order_of_2026_without_its_items_is_to_be_read() -> None:
+    assert only("amazon", {"orders": [order_2026(orderItems=None)]}, Fetch).resource_id == ORDER_ID
+
+
 def test_a_cancelled_order_of_2026_of_which_no_more_is_told_is_cancelled() -> None:
     payload = order_2026(fulfillment=fulfillment("CANCELLED", by=None))
     assert only("amazon", {"order": payload}, CancelOrder).channel_order_id == ORDER_ID
@@ -550,9 +557,31 @@ CHANGED = notification(
 CAMEL: Fields = {"notificationType": "ORDER_CHANGE", "payload": {"change": {"amazonOrderId": ORDER_ID}}}
 
 
-@pytest.mark.parametrize("payload", [CHANGED, {"detail-type": "ORDER_CHANGE", "detail": CHANGED}, CAMEL])
-def test_a_changed_order_is_only_named_also_inside_of_an_event_of_the_bus(payload: Fields) -> None:
+@pytest.mark.parametrize(
+    "payload",
+    [
+        CHANGED,
+        CAMEL,
+        {"detail-type": "ORDER_CHANGE", "detail": CHANGED},
+        {"Type": "Notification", "Message": json.dumps(CHANGED)},
+        {"Records": [{"messageId": "m-1", "body": json.dumps(CHANGED)}]},
+        {"Records": [{"body": json.dumps({"Message": json.dumps(CHANGED)})}]},
+    ],
+    ids=["bare", "camel case", "event bus", "topic", "queue", "topic in a queue"],
+)
+def test_a_changed_order_is_only_named_also_inside_of_what_carries_it(payload: Fields) -> None:
     assert only("amazon", payload, Fetch).resource_id == ORDER_ID
+
+
+@pytest.mark.parametrize("status", ["Pending", "Shipped", "Canceled"])
+def test_what_a_notification_quotes_of_an_order_is_not_the_order(status: str) -> None:
+    quoted = {"AmazonOrderId": ORDER_ID, "OrderStatus": status, "PurchaseDate": 1795338000633}
+    payload = notification("ORDER_STATUS_CHANGE", {"OrderStatusChangeNotification": quoted})
+    assert only("amazon", payload, Fetch).resource_id == ORDER_ID
+
+
+def test_a_letter_that_cannot_be_read_is_none() -> None:
+    assert only("amazon", {"Records": [{"body": "{not JSON"}]}, Ignore).reason
 
 
 def test_a_listing_whose_quantity_changed_is_stock() -> None:
@@ -608,3 +637,62 @@ def test_one_that_ended_without_a_shipment_is_told(status: str, outcome: Fulfill
 
 def test_one_that_has_not_been_shipped_yet_is_ignored() -> None:
     assert only("amazon", outsourced(status="Processing"), Ignore).reason
+
+
+def outsourced_v2(*shipments: Fields, **fields: object) -> Fields:
+    order = {
+        "orderId": "F-2",
+        "receiveTime": AT,
+        "status": "PROCESSING",
+        "statusUpdateTime": AT,
+        "lineItems": [{"lineItemId": "line-1", "amount": {"unit": "EACHES", "value": "2"}}],
+        "shipments": list(shipments),
+    }
+    return {"order": order | fields}
+
+
+def test_a_shipment_of_the_second_version_is_recorded_too() -> None:
+    carrier = {"carrierCode": "SEUR", "trackingNumber": "T-2", "trackingUrl": "https://track.example/T-2"}
+    shipment = {
+        "amazonShipmentId": "S-2",
+        "amazonFacility": {"facilityId": "MAD4"},
+        "status": "SHIPPED",
+        "shipTime": "2026-11-22T08:59:00Z",
+        "items": [{"lineItemId": "line-1", "amount": {"unit": "EACHES", "value": "2"}}],
+        "packages": [{"packageId": "P-1", "tracking": {"carrier": carrier}}],
+    }
+    record = only("amazon", outsourced_v2(shipment), FulfillmentRecorded)
+    assert (record.channel_order_id, record.fulfillment_id, record.location) == ("F-2", "S-2", "MAD4")
+    assert (record.status, record.occurred_at) == (FulfillmentOutcome.SHIPPED, PLACED_UTC)
+    assert record.lines == (UnitsOfLine("line-1", 2),)
+    assert record.parcels == (Parcel("SEUR", "T-2", "https://track.example/T-2"),)
+
+
+def test_orders_of_the_second_version_that_ended_or_wait_are_told_apart() -> None:
+    ended = only("amazon", outsourced_v2(status="CANCELLED"), FulfillmentRecorded)
+    assert (ended.status, ended.channel_order_id) == (FulfillmentOutcome.CANCELLED, "F-2")
+    assert "F-2" in only("amazon", {"orders": [outsourced_v2()["order"]]}, Ignore).reason
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [
+        ("IN_TRANSIT", ShipmentState.IN_TRANSIT),
+        ("DELIVERED", ShipmentState.DELIVERED),
+        ("UNDELIVERABLE", ShipmentState.EXCEPTION),
+    ],
+)
+def test_a_parcel_of_amazon_is_where_its_latest_report_says(status: str, state: ShipmentState) -> None:
+    events = [
+        {"eventDate": AT, "eventDescription": "Latest"},
+        {"eventDate": "2026-11-22T08:59:00Z", "eventDescription": "Earlier"},
+    ]
+    parcel = {"packageNumber": 7, "trackingNumber": "T-3", "carrierCode": "Amazon", "currentStatus": status}
+    record = only("amazon", {"payload": parcel | {"trackingEvents": events}}, TrackingRecorded)
+    assert (record.tracking_number, record.status) == ("T-3", state)
+    assert (record.message, record.occurred_at) == ("Latest", AT_UTC)
+
+
+def test_a_parcel_of_which_amazon_knows_nothing_is_ignored() -> None:
+    parcel = {"packageNumber": 7, "trackingNumber": "T-3", "currentStatus": "UNKNOWN"}
+    assert "UNKNOWN" in only("amazon", {"payload": parcel}, Ignore).reason

@@ -35,7 +35,7 @@ type Breakdown = Mapping[str, Node]
 def orders(message: Inbound, body: Node) -> Iterator[Command]:
     """The orders in a payload, one command for each."""
     for node in body.objects():
-        if node.has("orderId") and node.has("orderItems"):
+        if node.has("orderId") and (node.has("orderItems") or node.has("lastUpdatedTime")):
             yield _order(message, node)
 
 
@@ -56,9 +56,10 @@ def _order(message: Inbound, node: Node) -> Command:
 
 
 def _whole(node: Node) -> bool:
-    """Whether it is told who ships, and what was paid."""
+    """Whether it is told what was ordered, who ships, and what was paid."""
     priced = node.has("proceeds") or any(_unit_price(item) for item in node.children("orderItems"))
-    return (node.child("fulfillment") or Node({})).has("fulfilledBy") and priced
+    ships = (node.child("fulfillment") or Node({})).has("fulfilledBy")
+    return node.has("orderItems") and ships and priced
 
 
 def _placed(message: Inbound, node: Node, proceeds: Node, reached: str) -> PlaceOrder:

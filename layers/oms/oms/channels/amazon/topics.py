@@ -1,41 +1,22 @@
 """What Amazon's notifications and answers hold: notifications of orders only name them."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime
 
-from oms.channels.amazon import orders_2026, orders_v0
-from oms.channels.canonical import stamp
-from oms.channels.payload import Node
+from oms.channels.amazon import multichannel, orders_2026, orders_v0
+from oms.channels.payload import Node, loads
 from oms.channels.protocol import Command, Inbound
 from oms.channels.reading import Rules
 from oms.orders.commands import Fetch, Ignore
-from oms.orders.records import (
-    FulfillmentOutcome,
-    FulfillmentRecorded,
-    ListingRecorded,
-    Parcel,
-    StockRecorded,
-    UnitsOfLine,
-)
+from oms.orders.records import ListingRecorded, StockRecorded
+from oms.problems import Problem
 
-SHIPMENTS = {
-    "PENDING": FulfillmentOutcome.PENDING,
-    "SHIPPED": FulfillmentOutcome.SHIPPED,
-    "PROCESSED": FulfillmentOutcome.SHIPPED,
-    "CANCELLED_BY_FULFILLER": FulfillmentOutcome.CANCELLED,
-    "CANCELLED_BY_SELLER": FulfillmentOutcome.CANCELLED,
-}
-"""Statuses of a shipment that Amazon makes for us (multi-channel fulfilment)."""
+ENVELOPES = ("Message", "body", "Body")
+"""Where messages of a topic, and of a queue, have what was sent."""
 
 SKU = ("Sku", "SellerSKU", "sku")
 FULFILLED_FROM = ("FulfillmentChannelCode", "fulfillmentChannelCode")
-
-ENDED = {
-    "CANCELLED": FulfillmentOutcome.CANCELLED,
-    "INVALID": FulfillmentOutcome.FAILED,
-    "UNFULFILLABLE": FulfillmentOutcome.FAILED,
-}
-"""Statuses of a fulfillment order that ended without a shipment."""
 
 
 def _notification(message: Inbound, node: Node) -> Iterator[Command]:
@@ -101,63 +82,30 @@ NOTIFICATIONS: dict[str, Callable[[Inbound, Node, datetime], Iterator[Command]]]
 """Notifications that concern orders, stock or listings."""
 
 
-def _fulfillment_order(message: Inbound, node: Node) -> Iterator[Command]:
-    """An order of ours that Amazon ships: one record for each shipment, or for its end without one."""
-    order = node.need(Node.child, "fulfillmentOrder")
-    reference = order.need(Node.text, "sellerFulfillmentOrderId")
-    changed = order.time("statusUpdatedDate") or message.received_at
-    shipments = node.children("fulfillmentShipments")
-    for shipment in shipments:
-        yield _shipment(message, shipment, reference, changed)
-    state = (order.text("fulfillmentOrderStatus") or "").upper()
-    if not shipments and state in ENDED:
-        yield FulfillmentRecorded(
-            channel=message.channel,
-            adapter=message.adapter,
-            channel_order_id=reference,
-            fulfillment_id=reference,
-            channel_version=stamp(changed),
-            status=ENDED[state],
-            location=None,
-            lines=(),
-            parcels=(),
-            occurred_at=changed,
-        )
-    elif not shipments:
-        yield Ignore(f"{reference}: nothing has been shipped yet")
-
-
-def _shipment(message: Inbound, node: Node, reference: str, changed: datetime) -> FulfillmentRecorded:
-    return FulfillmentRecorded(
-        channel=message.channel,
-        adapter=message.adapter,
-        channel_order_id=reference,
-        fulfillment_id=node.need(Node.text, "amazonShipmentId"),
-        channel_version=stamp(changed),
-        status=SHIPMENTS.get(node.text("fulfillmentShipmentStatus") or "", FulfillmentOutcome.PENDING),
-        location=node.text("fulfillmentCenterId"),
-        lines=tuple(
-            UnitsOfLine(
-                item.need(Node.text, "sellerFulfillmentOrderItemId"), item.need(Node.integer, "quantity")
-            )
-            for item in node.children("fulfillmentShipmentItem")
-        ),
-        parcels=tuple(
-            Parcel(parcel.text("carrierCode"), parcel.text("trackingNumber"), None)
-            for parcel in node.children("fulfillmentShipmentPackage")
-        ),
-        occurred_at=node.time("shippingDate") or changed,
-    )
-
-
 def _anything(message: Inbound, body: Node) -> Iterator[Command]:
+    notifications = [
+        node for node in body.objects() if node.has("NotificationType") or node.has("notificationType")
+    ]
+    for node in notifications:
+        yield from _notification(message, node)
+    if notifications:
+        # What they quote of an order is not the order.
+        return
     for node in body.objects():
-        if node.has("NotificationType") or node.has("notificationType"):
-            yield from _notification(message, node)
-        elif node.has("fulfillmentOrder") and node.has("fulfillmentOrderItems"):
-            yield from _fulfillment_order(message, node)
+        yield from multichannel.shipped(message, node)
+        for letter in _letters(node):
+            yield from _anything(message, letter)
     yield from orders_v0.orders(message, body)
     yield from orders_2026.orders(message, body)
+
+
+def _letters(node: Node) -> Iterator[Node]:
+    """JSON that a topic (SNS) or a queue (SQS) carries as a text."""
+    for key in ENVELOPES:
+        text = node.get(key)
+        if isinstance(text, str) and text.startswith("{"):
+            with suppress(Problem):
+                yield Node(loads(text.encode("utf-8", "replace")), node.at(key))
 
 
 RULES: Rules = (("*", _anything),)
