@@ -107,7 +107,11 @@ def test_an_order_without_lines_is_fetched() -> None:
 
 
 @pytest.mark.parametrize(
-    "topic", ["orders/create", "orders/updated", "orders/paid", "orders/cancelled", "orders/fulfilled"]
+    "topic",
+    [
+        *("orders/create", "orders/updated", "orders/paid", "orders/cancelled", "orders/fulfilled"),
+        "orders/link_requested",
+    ],
 )
 def test_the_same_state_is_the_same_command_whatever_the_topic(topic: str) -> None:
     payload = order(cancelled_at="2026-11-22T10:00:00+01:00")

@@ -41,7 +41,7 @@ def read(message: Inbound, rules: Rules) -> tuple[Command, ...]:
     if isinstance(reading, str):
         return (Ignore(f"{message.topic}: {reading}"),)
     body = loads(message.body)
-    empty = "the payload is empty" if body in ({}, [], None) else None
+    empty = "the payload is empty" if body in ({}, []) else None
     if topic.startswith("rest_"):
         empty = _holds_nothing(body) or empty
     if empty is not None:
