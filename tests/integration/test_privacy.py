@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from botocore.exceptions import ReadTimeoutError
@@ -23,8 +23,9 @@ from oms.channels.registry import adapter
 from oms.events.derive import events_of_journal
 from oms.events.publish import Queue
 from oms.fulfillment.events import FactKind, FulfillmentFact, Package
-from oms.orders.commands import Address, Customer, Delivery, Method
+from oms.orders.commands import Address, Customer, Delivery, Line, Method, PlaceOrder
 from oms.orders.identity import order_id, shard
+from oms.orders.privacy import held
 from oms.orders.records import PrivacyKind, PrivacyRequested
 from oms.orders.work import WorkStage, work_stage
 from oms.store import keys, queries
@@ -34,6 +35,7 @@ from oms.usecases.check_ledger import check_ledger
 from oms.usecases.erase_order import LOOK_AGAIN, Erased, erase_order
 from oms.usecases.honour_privacy import erase_channel, honour_privacy
 from oms.usecases.place_order import place_order
+from oms.usecases.place_orders import place_orders
 from oms.usecases.record_fulfillment import record_fulfillment
 from oms.usecases.release_order import release_order
 from oms.usecases.sweep_due import Sweep, sweep_due
@@ -335,3 +337,64 @@ def test_the_clock_asks_for_what_was_put_off(table: Table) -> None:
     assert sweep_due(table, queue, queue, page, LATER + LOOK_AGAIN) == 1
     (message,) = (json.loads(entry["MessageBody"]) for entry in receiver.taken)
     assert message == {"type": "erase", "order_id": ID}
+
+
+NEWER = "2026-11-22T09:45:00.000Z"
+VERSIONS: dict[str, dict[str, object]] = {
+    "notes": {"notes": "Bring it upstairs, please"},
+    "another address": {"deliveries": (Delivery("d1", Method.SHIP, "standard", replace(HOME, line2="8B")),)},
+    "a delivery of its own": {
+        "deliveries": tuple(Delivery(f"d{number}", Method.SHIP, "standard", HOME) for number in (1, 2))
+    },
+    "more units": {"lines": (line("A", 3, properties={"engraving": "For Nadie", "listing_id": "L-1"}),)},
+    "a new line": {
+        "lines": (line("A", 2), line("A", 1, number=2, properties={"engraving": "For Nadie"})),
+    },
+    "fewer units": {"lines": (line("A", 1),)},
+    "how far it has come": {"payments": (), "lines": (line("A", 2, shipped=2),)},
+    "that it is cancelled": {"cancelled": True},
+}
+
+
+def together(table: Table, sent: PlaceOrder) -> None:
+    list(place_orders(table, network(), [sent], LATER))
+
+
+@pytest.mark.parametrize("change", VERSIONS)
+@pytest.mark.parametrize(
+    "again",
+    [lambda table, sent: place_order(table, network(), sent, LATER), together],
+    ids=["alone", "in the hot lane"],
+)
+def test_no_version_of_an_order_brings_back_what_was_erased(
+    table: Table, change: str, again: Callable[[Table, PlaceOrder], object]
+) -> None:
+    place(table)
+    ship(table)
+    assert erase_order(table, ID, LATER) is Erased.ERASED
+    fields = {"customer": CUSTOMER, "billing": HOME, "purchase_order": "For Nadie", "channel_version": NEWER}
+    usual = {"deliveries": (Delivery("d1", Method.SHIP, "standard", HOME),), "notes": "For Nadie"}
+    lines = VERSIONS[change].get("lines", (line("A", 2, properties={"engraving": "For Nadie"}),))
+    sent = command(*cast(tuple[Line, ...], lines), **(fields | usual | VERSIONS[change]))
+    for _ in range(2):
+        again(table, sent)
+    found = queries.order_with_body(table, ID)
+    assert found is not None
+    order, body = found
+    assert order.channel_version == NEWER
+    assert held(order, body) == ()
+    assert not names_somebody(table)
+
+
+@pytest.mark.parametrize("change", ["more units", "a new line"])
+def test_what_a_version_adds_after_the_erasure_has_no_address_to_go_to(table: Table, change: str) -> None:
+    place(table)
+    ship(table)
+    erase_order(table, ID, LATER)
+    lines = cast(tuple[Line, ...], VERSIONS[change]["lines"])
+    more = command(*lines, channel_version=NEWER, deliveries=(Delivery("d1", Method.SHIP, None, HOME),))
+    place_order(table, network(), more, LATER)
+    order = order_of(table, ID)
+    assert "address" in order.holds
+    assert "address_missing" in [known.code for known in order.exceptions]
+    assert release_order(table, network(), ID, LATER) == ()

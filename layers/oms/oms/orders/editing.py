@@ -16,6 +16,7 @@ from oms.orders.commands import Line, LineKind, PlaceOrder
 from oms.orders.kits import expand
 from oms.orders.model import BodyLine, Order, OrderBody, OrderDelivery, OrderLine, Origin
 from oms.orders.placing import IN_TURN, body_of, enter
+from oms.orders.privacy import still_needed
 from oms.orders.status import OrderStatus, kept_total, order_status
 from oms.payments.money import spread
 
@@ -331,16 +332,17 @@ def _held(order: Order, fresh: Order, left: Iterable[str], now: datetime) -> Ord
     """The order with the holds and exceptions that follow from an edit."""
     holds = {hold: None for hold in order.holds if hold not in ("edit", "address", "payment")}
     unpaid = order.authorized + order.captured - order.refunded < kept_total(fresh)
+    nowhere = "address" in fresh.holds and still_needed(order)
     if order_status(order) is not OrderStatus.CANCELLED:
         holds |= {"payment": None} if unpaid else {}
-        holds |= {"address": None} if "address" in fresh.holds else {}
+        holds |= {"address": None} if nowhere else {}
     holds |= {"edit": None} if any(left) else {}
     if any(line.pending and line.open and not _has_unknown(order, line) for line in order.lines):
         holds |= {IN_TURN: None}
-    if "address" not in fresh.holds:
-        order = order.without_exception("address_missing", order.order_id)
-    else:
+    if nowhere:
         order = order.with_exception("address_missing", order.order_id, now)
+    else:
+        order = order.without_exception("address_missing", order.order_id)
     return replace(order, holds=tuple(holds))
 
 

@@ -14,6 +14,7 @@ from oms.orders.holds import weighed
 from oms.orders.identity import digest
 from oms.orders.model import Order, OrderBody
 from oms.orders.placing import paid_amounts
+from oms.orders.privacy import is_erased, nobodys
 
 
 class Verdict(StrEnum):
@@ -73,7 +74,7 @@ def judge(
     exception is opened once for that content, and the order stays as it is. A newer version is taken on with
     the payments that it reports and the units that it cancels, and other content is applied
     (`oms.orders.editing`); what cannot be applied opens an exception and holds the order. So does money given
-    back for units that are kept.
+    back for units that are kept. What was erased of a person stays so.
 
     Args:
         order: the header.
@@ -92,6 +93,8 @@ def judge(
     taken = replace(_paid(order, command), channel_version=command.channel_version, digest=content)
     if command.test:
         return Judgement(Verdict.REFRESHED, taken.written(now, str(Verdict.REFRESHED)))
+    if is_erased(order):
+        command = nobodys(command)
     assert body is not None, "a newer version is judged with the body"
     wish = _wish(order, command, fewer_units(order, body, command))
     if command.cancelled or (verdict is Verdict.REFRESHED and not is_unlike(order, body, command)):

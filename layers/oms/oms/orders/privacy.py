@@ -1,10 +1,14 @@
 """Privacy: what an order keeps of a person, and the order without it; its money, units and times stay."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
 
-from oms.orders.commands import Address, Customer
+from oms.orders.commands import Address, Customer, PlaceOrder
 from oms.orders.model import Order, OrderBody
+
+ERASED = "personal_data_erased"
+"""Kind of the journal entry of what was erased."""
 
 LISTING = "listing_id"
 """The one property of a line that is the shop's: all others may be what a customer has written."""
@@ -44,12 +48,25 @@ def erased(body: OrderBody) -> OrderBody:
         ship_to={name: country_of(place) or Address() for name, place in body.ship_to.items()},
         purchase_order=None,
         notes=None,
-        lines=tuple(
-            replace(
-                line, properties={name: text for name, text in line.properties.items() if name == LISTING}
-            )
-            for line in body.lines
-        ),
+        lines=tuple(replace(line, properties=_of_shop(line.properties)) for line in body.lines),
+    )
+
+
+def is_erased(order: Order) -> bool:
+    """Whether what the order kept of a person was erased: no version of it may bring that back."""
+    return any(ERASED in entry.kinds for entry in order.journal)
+
+
+def nobodys(command: PlaceOrder) -> PlaceOrder:
+    """A version of an order without anybody in it; what is still to be shipped then has no address."""
+    return replace(
+        command,
+        customer=Customer(),
+        billing=country_of(command.billing),
+        deliveries=tuple(replace(delivery, ship_to=None) for delivery in command.deliveries),
+        purchase_order=None,
+        notes=None,
+        lines=tuple(replace(line, properties=_of_shop(line.properties)) for line in command.lines),
     )
 
 
@@ -60,4 +77,8 @@ def country_of(place: Address | None) -> Address | None:
 
 def without_customer(order: Order, now: datetime) -> Order:
     """The header of an order whose body was erased."""
-    return replace(order, customer_key=None, erase_at=None).written(now, "personal_data_erased")
+    return replace(order, customer_key=None, erase_at=None).written(now, ERASED)
+
+
+def _of_shop(properties: Mapping[str, str]) -> dict[str, str]:
+    return {name: text for name, text in properties.items() if name == LISTING}

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from oms.fulfillment.model import FulfillmentOrder
-from oms.orders.privacy import country_of, erased, held, still_needed, without_customer
+from oms.orders.privacy import ERASED, country_of, erased, held, still_needed, without_customer
 from oms.store import keys, queries
 from oms.store.fulfillment import encode_fulfillment_order
 from oms.store.orders import encode_body, encode_order
@@ -64,7 +64,7 @@ def _erase(table: Table, name: str, now: datetime) -> Erased:
         put(keys.body(name), encode_body(after, erased(body))),
     ]
     for work in works:
-        anonymous = changed(work, ship_to=country_of(work.ship_to)).written(now, "personal_data_erased")
+        anonymous = changed(work, ship_to=country_of(work.ship_to)).written(now, ERASED)
         key = keys.fulfillment_order(name, work.id)
         writes.append(replace(key, encode_fulfillment_order(anonymous), work.v))
     table.commit(*writes)
