@@ -305,3 +305,31 @@ def test_a_refund_is_of_the_order_that_its_charge_names() -> None:
     assert isinstance(given, PaymentRecorded)
     assert (given.channel_order_id, given.parent_id, given.payment_id) == ("1001", "pi_1", "re_1")
     assert recorded(event("refund.updated", refund())).channel_order_id is None
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"object": "list", "data": [event("payment_intent.succeeded", intent())]},
+        {"detail-type": "payment_intent.succeeded", "detail": event("payment_intent.succeeded", intent())},
+    ],
+    ids=["a list of events", "an event bus"],
+)
+def test_an_event_is_the_same_fact_whatever_carries_it(payload: Fields) -> None:
+    assert recorded(payload) == recorded(event("payment_intent.succeeded", intent()))
+
+
+def test_what_a_search_finds_is_read_as_a_list_is() -> None:
+    found = {"object": "search_result", "data": [intent()], "has_more": False}
+    assert recorded(found) == recorded({"object": "list", "data": [intent()]})
+
+
+def test_the_refunds_of_a_charge_may_be_listed_bare() -> None:
+    bare = recorded(event("charge.refunded", charge(refunds=[refund()])))
+    assert bare == recorded(event("charge.refunded", charge(refunds={"object": "list", "data": [refund()]})))
+
+
+@pytest.mark.parametrize("refunds", [[], None, [{"object": "refund", "amount": 1000}]])
+def test_the_refunds_of_a_charge_that_are_not_told_are_to_be_read(refunds: object) -> None:
+    fetch = only("stripe", event("charge.refunded", charge(refunds=refunds)), Fetch)
+    assert (fetch.resource, fetch.resource_id) == ("refunds", "ch_1")

@@ -53,21 +53,26 @@ class Happening:
         )
 
 
+LISTS = ("list", "search_result")
+
+
 def _objects(message: Inbound, body: Node) -> Iterator[Command]:
-    happening = Happening.of(message, body)
-    match body.get("object"):
-        case "event":
-            objects = [body.need(Node.child, "data").need(Node.child, "object")]
-        case "list":
-            objects = list(body.children("data"))
-        case _:
-            objects = [body]
-    for node in objects:
+    """An event, also as an event bus carries it, an object on its own, or a list of either."""
+    entries = body.children("data") if body.get("object") in LISTS else (_delivered(body),)
+    for entry in entries:
+        happening = Happening.of(message, entry)
+        node = entry
+        if entry.get("object") == "event":
+            node = entry.need(Node.child, "data").need(Node.child, "object")
         reading = READINGS.get(node.text("object") or "")
         if reading is None:
             yield Ignore(f"{happening.type or node.text('object')}: moves no money of an order")
         else:
             yield from reading(happening, node)
+
+
+def _delivered(body: Node) -> Node:
+    return (body.child("detail") if body.has("detail-type") else None) or body
 
 
 def _intent(happening: Happening, node: Node) -> Iterator[Command]:
@@ -121,11 +126,13 @@ def _charge(happening: Happening, node: Node) -> Iterator[Command]:
 
 
 def _refunds_of(happening: Happening, node: Node) -> Iterator[Command]:
-    """The refunds of a charge; later versions of the API leave them to be read."""
-    refunds = (node.child("refunds") or Node({})).children("data")
-    for refund in refunds:
+    """The refunds of a charge; the first versions of the API list them bare, later ones do not list them."""
+    listed = node if isinstance(node.get("refunds"), list) else node.child("refunds") or Node({})
+    refunds = listed.children("refunds" if listed is node else "data")
+    told = bool(refunds) and all(refund.has("id") for refund in refunds)
+    for refund in refunds if told else ():
         yield from _refund(happening, refund, node)
-    if not refunds:
+    if not told:
         message = happening.message
         yield Fetch(message.channel, message.adapter, "refunds", node.need(Node.text, "id"))
 
