@@ -203,3 +203,21 @@ def test_a_refund_of_the_former_api_is_a_negative_amount() -> None:
 def test_a_currency_without_fractions_keeps_its_amount() -> None:
     money = {"currency_code": "JPY", "value": "4297"}
     assert recorded(event("PAYMENT.CAPTURE.COMPLETED", payment(amount=money))).amount == 4297
+
+
+@pytest.mark.parametrize(
+    ("marks", "kind"),
+    [
+        ({"final_capture": True}, PaymentKind.CAPTURE),
+        ({"seller_payable_breakdown": {"net_amount": {"value": "1.00"}}, "links": UP}, PaymentKind.REFUND),
+        ({"expiration_time": "2026-12-21T09:00:00Z", "status": "CREATED"}, PaymentKind.AUTHORIZATION),
+    ],
+)
+def test_a_payment_on_its_own_is_what_its_fields_show(marks: Fields, kind: PaymentKind) -> None:
+    record = recorded(payment(**marks))
+    assert (record.kind, record.amount, record.channel_order_id) == (kind, 4297, "1001")
+    assert record.parent_id == ("CAP-1" if kind is PaymentKind.REFUND else None)
+
+
+def test_a_payment_on_its_own_that_does_not_show_what_it_is_is_ignored() -> None:
+    assert only("paypal", payment(), Ignore).reason

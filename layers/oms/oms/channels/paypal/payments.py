@@ -37,6 +37,13 @@ PARTS: dict[str, PaymentKind] = {
 }
 """Payments inside of an order, by the list that holds them."""
 
+MARKS: dict[tuple[str, ...], PaymentKind] = {
+    ("seller_payable_breakdown",): PaymentKind.REFUND,
+    ("final_capture", "seller_receivable_breakdown"): PaymentKind.CAPTURE,
+    ("expiration_time",): PaymentKind.AUTHORIZATION,
+}
+"""What a payment on its own is, by fields of its own kind."""
+
 OUTCOMES = {
     "PENDING": Outcome.PENDING,
     "DENIED": Outcome.FAILURE,
@@ -65,6 +72,16 @@ def _orders(message: Inbound, body: Node) -> Iterator[Command]:
     for order in (node for node in body.objects() if node.has("purchase_units")):
         for unit in _units(order):
             yield from _parts(message, body, unit)
+
+
+def _resources(message: Inbound, body: Node) -> Iterator[Command]:
+    """Payments as the API returns them on their own: fields of their own show what they are."""
+    for node in body.items():
+        kinds = (kind for marks, kind in MARKS.items() if any(map(node.has, marks)))
+        kind = next(kinds, None)
+        if kind is not None and node.has("id") and node.has("status"):
+            outcome = OUTCOMES.get(node.text("status") or "", Outcome.SUCCESS)
+            yield _recorded(message, node, node, node, kind, outcome)
 
 
 def _units(resource: Node) -> tuple[Node, ...]:
@@ -136,8 +153,8 @@ def _sandbox(event: Node) -> bool:
 
 
 def _anything(message: Inbound, body: Node) -> Iterator[Command]:
-    commands = list(_events(message, body)) or list(_orders(message, body))
-    yield from commands
+    readings = (_events, _orders, _resources)
+    yield from next(filter(None, (list(reading(message, body)) for reading in readings)), [])
 
 
 RULES: Rules = (("*", _anything),)
