@@ -315,7 +315,8 @@ def test_a_state_that_no_report_gives_is_of_the_services_own_time() -> None:
 def test_without_reports_the_services_time_counts() -> None:
     assert tracked("easypost", easypost()).occurred_at == UPDATE_UTC
     assert tracked("aftership", aftership()).occurred_at == UPDATE_UTC
-    assert tracked("sendcloud", sendcloud()).occurred_at == datetime.fromtimestamp(1795255200.5, UTC)
+    parcel = sendcloud(date_updated="21-11-2026 11:00:00")
+    assert tracked("sendcloud", parcel).occurred_at == datetime.fromtimestamp(1795255200.5, UTC)
 
 
 def test_afterships_last_checkpoint_is_enough() -> None:

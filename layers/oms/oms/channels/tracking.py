@@ -197,7 +197,8 @@ FORMS = {
     ),
     "sendcloud": Form(
         number="tracking_number",
-        now=Words("status.id", "", ("date_updated",), ("status.message",)),
+        # The parcel's own times are written day first, in the shop's zone.
+        now=Words("status.id", "", (), ("status.message",)),
         history="",
         past=Words("", "", ()),
         carrier=("carrier.code",),
