@@ -197,10 +197,12 @@ def test_topics_are_types_of_events_or_shapes() -> None:
 
 WRAPPED: list[tuple[object, str]] = [
     ({"type": EVENT, "data": {"value": order(), "_metadata": {"storeId": "1"}}}, EVENT),
+    ({"event_id": "e-1", "event": {"data": {"value": order()}}}, "webhook"),
     ({"order": order()}, "webhook"),
     ({"data": {"order": order()}}, "webhook"),
     ({"items": [order()], "search_criteria": {}, "total_count": 1}, "rest_orders"),
     ([order()], "rest_orders"),
+    ({"items": [order()], "total_count": 1}, "rest_order_search"),
 ]
 
 

@@ -5,8 +5,11 @@ from decimal import Decimal
 from oms.channels.payload import Json, Node
 from oms.orders.commands import Address
 
-_RESOURCES = ("order", "entity", "invoice", "shipment", "creditmemo", "product", "stockItem")
-"""Names that resources stand under in calls and in webhooks."""
+_WRAPPERS = (
+    *("event", "data", "value"),
+    *("order", "entity", "invoice", "shipment", "creditmemo", "product", "stockItem"),
+)
+"""What resources stand under in events; and by name, in calls and in webhooks."""
 
 
 def resources(body: Node) -> tuple[Node, ...]:
@@ -20,7 +23,7 @@ def resources(body: Node) -> tuple[Node, ...]:
 def _inside(node: Node) -> Node | None:
     """What a wrapper holds; None when the node is none."""
     searched = _searched(node)
-    keys = ("items",) if searched else () if node.has("entity_id") else ("data", "value", *_RESOURCES)
+    keys = ("items",) if searched else () if node.has("entity_id") else _WRAPPERS
     for key in keys:
         value = node.get(key)
         if isinstance(value, dict) or (searched and isinstance(value, list)):

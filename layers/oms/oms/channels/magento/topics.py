@@ -23,7 +23,10 @@ def _events(message: Inbound, body: Node) -> Iterator[Command]:
 
 
 def _by_shape(message: Inbound, body: Node) -> Iterator[Command]:
-    """A webhook does not name its topic: an order has a number and a total, other resources name theirs."""
+    """A webhook does not name its topic, nor do all answers about orders say more than that.
+
+    An order has a number of its own, other resources name their order.
+    """
     for node in resources(body):
         if node.has("entity_id") and node.has("increment_id") and not node.has("order_id"):
             yield from order(message, node, partial=True)
@@ -45,7 +48,7 @@ RULES: Rules = (
     ("rest_product", records.products),
     ("rest_products", records.products),
     ("rest_order_comment*", HISTORY),
-    ("rest_order_*", records.parts),
+    ("rest_order_*", _by_shape),
     ("rest_transaction*", records.parts),
     ("*sales_order_status_history_*", HISTORY),
     ("*sales_order_invoice_item_*", records.parts),
