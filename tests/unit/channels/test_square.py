@@ -522,6 +522,13 @@ def test_goods_brought_back_are_a_return_of_the_order_they_are_from() -> None:
     assert record.lines == (ReturnedLine("r1", "line-1", 1, None, "Torn"),)
 
 
+def test_what_is_brought_back_of_a_unit_counts_as_one() -> None:
+    item = {"uid": "r1", "source_line_item_uid": "line-1", "quantity": "1.25"}
+    back = {"uid": "RET1", "source_order_id": "ORDER0", "return_line_items": [item]}
+    record = only("square", {"order": order(line_items=None, returns=[back])}, ReturnRecorded)
+    assert record.lines[0].quantity == 2
+
+
 def test_an_exchange_is_a_sale_and_a_return() -> None:
     back = {
         "source_order_id": "ORDER0",

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from decimal import ROUND_FLOOR
 
+from oms.channels.amounts import pieces
 from oms.channels.payload import Node
 from oms.channels.protocol import Command, Inbound
 from oms.channels.square.fields import currency, money, time
@@ -119,7 +120,7 @@ def returns(message: Inbound, order: Node) -> Iterator[Command]:
                 ReturnedLine(
                     return_line_id=item.need(Node.text, "uid"),
                     channel_line_id=item.need(Node.text, "source_line_item_uid"),
-                    quantity=item.need(Node.integer, "quantity"),
+                    quantity=pieces(item.quantity("quantity")),
                     reason=None,
                     notes=item.text("note"),
                 )
