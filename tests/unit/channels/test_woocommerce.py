@@ -502,6 +502,16 @@ def test_a_refund_on_its_own_names_its_order_at_most(extra: Fields, command: Com
     assert parse({"data": REFUND | extra}, "rest_order_refund") == (command,)
 
 
+def test_a_batch_holds_orders_that_were_made_and_changed() -> None:
+    batch = {"create": [order()], "update": [order(id=16)], "delete": [{"id": 17}]}
+    commands = parse(batch, "rest_orders_batch")
+    assert [command.channel_order_id for command in commands if isinstance(command, PlaceOrder)] == [
+        "15",
+        "16",
+    ]
+    assert len(commands) == 2
+
+
 def test_parcels_products_and_stock() -> None:
     (parcel,) = parse(
         [{"tracking_id": "a", "tracking_number": "T1", "date_shipped": None}], "shipment_tracking"

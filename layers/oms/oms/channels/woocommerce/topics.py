@@ -31,9 +31,9 @@ def _orders(message: Inbound, body: Node) -> Iterator[Command]:
 
 
 def _orders_among(message: Inbound, body: Node) -> Iterator[Command]:
-    """Answers about orders of many names (statuses, totals, receipts): only those with lines are orders."""
-    for node in resources(body, "order"):
-        if node.has("line_items"):
+    """Answers about orders of many names (statuses, receipts, batches): orders have lines and a status."""
+    for node in body.objects():
+        if node.has("line_items") and node.has("status"):
             yield from order(message, node)
 
 
