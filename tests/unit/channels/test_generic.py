@@ -123,8 +123,9 @@ def test_what_is_no_json_is_a_problem(body: bytes) -> None:
     assert problem.value.code is Code.BAD_REQUEST
 
 
-def test_an_empty_list_is_ignored_for_a_reason() -> None:
-    assert parse([]) == (Ignore("the body holds no command"),)
+@pytest.mark.parametrize("body", [[], {}, [{}]])
+def test_a_body_that_holds_nothing_is_ignored_for_a_reason(body: object) -> None:
+    assert parse(body) == (Ignore("the body holds no command"),)
 
 
 def test_what_may_be_left_out_is_nothing() -> None:

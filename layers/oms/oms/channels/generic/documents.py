@@ -61,7 +61,7 @@ def commands(message: Inbound) -> tuple[Command, ...]:
             field.
     """
     nodes = _documents(message.body)
-    if not nodes:
+    if not any(node.value for node in nodes):
         return (Ignore("the body holds no command"),)
     return tuple(_command(message, node) for node in nodes)
 
