@@ -2,19 +2,24 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import cast
 
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from oms.orders.commands import Address, PlaceOrder
+from oms.inventory.model import Component, Sku
+from oms.orders.cancelling import CancelReason, CancelRequest
+from oms.orders.commands import Address, Line, PlaceOrder
 from oms.orders.identity import order_id
 from oms.orders.judgement import Verdict
-from oms.orders.status import OrderStatus, order_status
+from oms.orders.status import OrderStatus, kept_total, line_total, order_status
 from oms.store import queries
 from oms.store.meter import Meter
 from oms.store.returns import read_refunds
 from oms.store.table import Table
 from oms.store.writes import Write
+from oms.usecases.cancel_order import cancel_order
+from oms.usecases.describe_sku import describe_sku
 from oms.usecases.place_order import Result, place_order
 from oms.usecases.place_orders import place_orders
 from oms.usecases.release_order import release_order
@@ -154,3 +159,94 @@ def test_an_edit_costs_few_write_units(table: Table) -> None:
     meter = Meter(table.client)
     send(Table(meter.client("edit"), table.name), EDITED)
     assert meter.bill.only(operation="edit").writes <= (4 + 2 + 4) + (4 + 2 + 2) + 8
+
+
+def version(number: int, *lines: Line, **fields: object) -> PlaceOrder:
+    """A later version; what was paid for the first is all that was ever paid."""
+    at = f"2026-11-22T09:{45 + number}:00.000Z"
+    return command(*lines, channel_version=at, **({"payments": FIRST.payments} | fields))
+
+
+SEVERAL: dict[str, tuple[list[PlaceOrder], int, int]] = {
+    "down and up again": ([version(1, line("A", 2)), version(2, line("A", 3))], 2000, 3000),
+    "down and up beyond": ([version(1, line("A", 2)), version(2, line("A", 4))], 3000, 4000),
+    "down, and another line up": (
+        [
+            version(1, line("A", 2), line("B", 1, number=2)),
+            version(2, line("A", 2), line("B", 2, number=2)),
+        ],
+        4000,
+        4000,
+    ),
+    "down, and a line more": (
+        [
+            version(1, line("A", 2), line("B", 1, number=2)),
+            version(2, line("A", 2), line("B", 1, number=2), line("C", 2, number=3)),
+        ],
+        5000,
+        5000,
+    ),
+    "up, down and up elsewhere": (
+        [
+            version(1, line("A", 4), line("B", 1, number=2)),
+            version(2, line("A", 2), line("B", 1, number=2)),
+            version(3, line("A", 2), line("B", 3, number=2)),
+        ],
+        5000,
+        5000,
+    ),
+    "down by its own count, and up": (
+        [
+            version(1, line("A", 3, cancelled=1), line("B", 1, number=2), total=4000),
+            version(2, line("A", 3, cancelled=1), line("B", 2, number=2), total=5000),
+        ],
+        4000,
+        4000,
+    ),
+}
+"""Versions after the first, what the units that are kept cost, and what its channel says they cost."""
+
+
+@pytest.mark.parametrize("which", SEVERAL)
+def test_what_is_owed_after_several_edits_is_what_the_kept_units_cost(table: Table, which: str) -> None:
+    stocked(table)
+    versions, ours, theirs = SEVERAL[which]
+    send(table, FIRST)
+    for one in versions:
+        for _ in range(2):
+            send(table, one)
+    order = order_of(table, ID)
+    assert kept_total(order) == ours
+    back = theirs - ours  # what it wants back is left to a person
+    assert ("edit" in order.holds) is bool(back)
+    cost = {
+        known.line_id: line_total(order, known) * known.cancelled // known.ordered for known in order.lines
+    }
+    assert order.total == ours + sum(cost.values())
+    assert_balanced(table, [ID], "ABC")
+
+
+@pytest.mark.parametrize("fields", [{"notes": "ring twice"}, {"shipping": 300, "total": 4300}])
+def test_what_we_have_cancelled_is_not_owed_because_the_channel_still_has_it(
+    table: Table, fields: dict[str, object]
+) -> None:
+    stocked(table)
+    send(table, FIRST)
+    cancel_order(table, network(), ID, CancelRequest(CancelReason.INVENTORY, {"1": 1}), NOW)
+    dearer = cast(int, fields.get("shipping", 0))
+    delivered = replace(FIRST.deliveries[0], shipping=dearer)
+    send(table, version(1, *FIRST.lines, **(fields | {"deliveries": (delivered,)})))
+    order = order_of(table, ID)
+    assert (order.total, kept_total(order)) == (4000 + dearer, 3000 + dearer)
+    assert order.holds == ()
+
+
+def test_a_kit_of_which_a_version_has_fewer_costs_as_much_less(table: Table) -> None:
+    stocked(table)
+    describe_sku(table, Sku("KIT", kit=(Component("A", 2, 2), Component("B", 1, 1))))
+    kit = command(line("KIT", 3, price=900))
+    send(table, kit)
+    send(table, version(1, line("KIT", 2, price=900), payments=kit.payments))
+    order = order_of(table, ID)
+    assert (order.total, kept_total(order)) == (2700, 1800)
+    assert sum(refund.amount for refund in read_refunds(table, ID).values()) == 900

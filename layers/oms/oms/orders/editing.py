@@ -4,15 +4,17 @@ Lines are matched by the channel's ids. Fewer units are cancelled, more units an
 own that ask for stock, prices and addresses follow. What cannot follow any more is left to a person.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import cast
 
 from oms.inventory.model import Stock
+from oms.orders.cancelling import by_goods
 from oms.orders.claims import UNKNOWN
 from oms.orders.commands import Line, LineKind, PlaceOrder
+from oms.orders.holds import is_paid
 from oms.orders.kits import expand
 from oms.orders.model import BodyLine, Order, OrderBody, OrderDelivery, OrderLine, Origin
 from oms.orders.placing import IN_TURN, body_of, enter
@@ -63,15 +65,8 @@ def fewer_units(order: Order, body: OrderBody, command: PlaceOrder) -> dict[str,
     What we have cancelled ourselves the channel may report back: that is not to be cancelled again.
     """
     units: dict[str, int] = {}
-    given = {line.channel_line_id: line for line in command.lines}
-    parents = {line.parent_line_id for line in command.lines}
-    for name, group in _groups(order, body).items():
-        line = given.get(name)
-        if line is not None and line.kind is LineKind.CONTAINER and name in parents:
-            continue  # its components tell
-        said = _said_cancelled(group, line)
-        known = _cancelled_by_channel(order, group)
-        left = said - max(known, group.total("cancelled"))
+    for group, said in _cancelled_in(order, body, command):
+        left = said - max(_cancelled_by_channel(order, group), group.total("cancelled"))
         for kept in reversed(group.lines):
             taken = min(left, kept.ordered - kept.cancelled)
             if taken > 0:
@@ -132,11 +127,13 @@ def edit(
         shipping=fresh.shipping,
         charges=fresh.charges,
     )
-    edited = replace(edited, total=kept_total(fresh) + edited.total - kept_total(_without(edited, fewer)))
+    told = kept_total(_with_cancelled(edited, _beyond_ours(edited, shown, command)))
+    edited = replace(edited, total=kept_total(fresh) + edited.total - told)
+    paid = is_paid(_with_cancelled(edited, fewer))
     addressed, unmoved = _addressed(edited, shown, command)
     left += unmoved
     return Edit(
-        _held(edited, fresh, left, now),
+        _held(edited, fresh, left, now, paid=paid),
         addressed,
         fewer,
         tuple(line.line_id for line in added),
@@ -211,6 +208,8 @@ def _repriced(groups: Mapping[str, _Group], command: PlaceOrder) -> dict[str, Or
         group = groups.get(line.channel_line_id)
         if group is None or group.total("cancelled") or group.total("returned") or not group.quantity:
             continue
+        if group.lines[0].kind is LineKind.CONTAINER and line.kind is not LineKind.CONTAINER:
+            continue  # what a kit of ours costs is spread over its components
         shares = _shares(group, line)
         before = [group.total(name) for name in _AMOUNTS]
         # Less than a minor unit a piece is rounding.
@@ -263,10 +262,32 @@ def _deliveries(order: Order, fresh: Iterable[OrderDelivery]) -> tuple[OrderDeli
     return (*known, *(delivery for delivery in named.values() if delivery.id not in ids))
 
 
-def _without(order: Order, fewer: Mapping[str, int]) -> Order:
-    """The order as if units were cancelled already, for what it is then worth."""
+def _cancelled_in(order: Order, body: OrderBody, command: PlaceOrder) -> Iterator[tuple[_Group, int]]:
+    """Our lines by the channel's, each with the units that a version has cancelled of them in all."""
+    given = {line.channel_line_id: line for line in command.lines}
+    parents = {line.parent_line_id for line in command.lines}
+    for name, group in _groups(order, body).items():
+        line = given.get(name)
+        if line is not None and line.kind is LineKind.CONTAINER and name in parents:
+            continue  # its components tell
+        yield group, _said_cancelled(group, line)
+
+
+def _beyond_ours(order: Order, body: OrderBody, command: PlaceOrder) -> dict[str, int]:
+    """Units by line that a version has cancelled beyond those that are; below 0 what it still has of them."""
+    units: dict[str, int] = {}
+    for group, said in _cancelled_in(order, body, command):
+        left = said - group.total("cancelled")
+        for kept in reversed(group.lines):
+            units[kept.line_id] = max(-kept.cancelled, min(left, kept.ordered - kept.cancelled))
+            left -= units[kept.line_id]
+    return units
+
+
+def _with_cancelled(order: Order, more: Mapping[str, int]) -> Order:
+    """The order as if more units were cancelled already, or fewer, for what it is then worth."""
     lines = {}
-    for name, units in fewer.items():
+    for name, units in by_goods(order, more).items():
         line = order.line(name)
         assert line is not None, "lines are never deleted"
         gone = line.cancelled + units
@@ -328,13 +349,12 @@ def _addressed(order: Order, body: OrderBody, command: PlaceOrder) -> tuple[Orde
     )
 
 
-def _held(order: Order, fresh: Order, left: Iterable[str], now: datetime) -> Order:
+def _held(order: Order, fresh: Order, left: Iterable[str], now: datetime, *, paid: bool) -> Order:
     """The order with the holds and exceptions that follow from an edit."""
     holds = {hold: None for hold in order.holds if hold not in ("edit", "address", "payment")}
-    unpaid = order.authorized + order.captured - order.refunded < kept_total(fresh)
     nowhere = "address" in fresh.holds and still_needed(order)
     if order_status(order) is not OrderStatus.CANCELLED:
-        holds |= {"payment": None} if unpaid else {}
+        holds |= {} if paid else {"payment": None}
         holds |= {"address": None} if nowhere else {}
     holds |= {"edit": None} if any(left) else {}
     if any(line.pending and line.open and not _has_unknown(order, line) for line in order.lines):
