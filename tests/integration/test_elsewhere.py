@@ -1,5 +1,6 @@
 """What left elsewhere, by the channel's word: a fact, counted once, and never with our own parcels."""
 
+import contextlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -162,6 +163,121 @@ def test_what_a_location_is_at_work_on_is_left_to_it_and_to_a_person(table: Tabl
     ship(table, 2)
     assert counters(table) == (0, 0, 0, 2)
     assert shelves(table, "A") == {"wh-madrid": (3, 0, 3)}
+
+
+def at_work(table: Table, units: int = 2) -> None:
+    """An order that its location is at work on, of which the channel says that units have left."""
+    place(table, line("A", units))
+    release_order(table, NETWORK, ID, NOW)
+
+
+EXPLAINED: dict[str, tuple[str | None, tuple[tuple[int, str | None], ...]]] = {
+    "by its number": (NUMBER, ((2, "pq4f6x0712"),)),
+    "by its units, when we name no number": ("THEIRS", ((2, None),)),
+    "by its units, when the channel names none": (None, ((2, NUMBER),)),
+    "in two parcels of ours": (None, ((1, NUMBER), (1, "OTHER"))),
+    "in a parcel with more than that": (NUMBER, ((3, NUMBER),)),
+}
+
+
+@pytest.mark.parametrize(("theirs", "ours"), EXPLAINED.values(), ids=EXPLAINED)
+def test_the_exception_ends_when_our_own_parcel_comes_to_be_known(
+    table: Table, theirs: str | None, ours: tuple[tuple[int, str | None], ...]
+) -> None:
+    at_work(table, 3)
+    record(table, told(2, number=theirs))
+    assert codes(table) == ["left_elsewhere"]
+    for name, (units, number) in enumerate(ours):
+        assert codes(table) == ["left_elsewhere"]
+        ship(table, units, f"p{name}", number)
+        ship(table, units, f"p{name}", number)
+    assert codes(table) == []
+    before = order_of(table, ID)
+    assert record(table, told(2, number="CORRECTED", version="2026-11-22T12:00:00.000Z")) is None
+    assert order_of(table, ID) == before
+    item = encode_order(before) | {"PK": keys.order(ID), "SK": keys.HEADER_SK}
+    types = [event.type for event in events_of_journal(item)]
+    assert types.count("order.fulfillment_conflict") == 2
+    assert not check_ledger(table, segments=1).findings
+
+
+UNEXPLAINED: dict[str, tuple[str | None, int, str | None]] = {
+    "a parcel with another number": ("THEIRS", 2, NUMBER),
+    "fewer units than that": (None, 1, None),
+    "fewer units under its number": (NUMBER, 1, NUMBER),
+}
+
+
+@pytest.mark.parametrize(("theirs", "units", "ours"), UNEXPLAINED.values(), ids=UNEXPLAINED)
+def test_the_exception_stays_while_our_parcels_do_not_explain_it(
+    table: Table, theirs: str | None, units: int, ours: str | None
+) -> None:
+    at_work(table)
+    record(table, told(2, number=theirs))
+    ship(table, units, number=ours)
+    assert codes(table) == ["left_elsewhere"]
+
+
+def test_one_parcel_of_ours_explains_one_fulfillment_the_one_of_its_number_first(table: Table) -> None:
+    at_work(table)
+    record(table, told(1, "f1"))
+    record(table, told(1, "f2", number=NUMBER))
+    ship(table, 1, "p1")
+    assert codes(table) == ["left_elsewhere"]
+    ship(table, 1, "p2", "OTHER")
+    assert codes(table) == []
+
+
+def test_the_exception_ends_when_the_channel_names_the_number_of_our_parcel_later(table: Table) -> None:
+    at_work(table)
+    record(table, told(2, number="THEIRS"))
+    ship(table, 2)
+    assert codes(table) == ["left_elsewhere"]
+    done = record(table, told(2, number=NUMBER, version="2026-11-22T12:00:00.000Z"))
+    assert done is not None and done.known == "2-1.p1"
+    assert (codes(table), counters(table)) == ([], (0, 0, 0, 2))
+
+
+def test_the_exception_ends_when_the_channel_takes_its_fulfillment_back(table: Table) -> None:
+    at_work(table)
+    record(table, told(1, "f1"))
+    record(table, told(1, "f2"))
+    for name, expected in (("f1", ["left_elsewhere"]), ("f2", [])):
+        gone = told(1, name, status=FulfillmentOutcome.CANCELLED, version="2026-11-22T12:00:00.000Z")
+        record(table, gone)
+        assert codes(table) == expected
+
+
+def test_what_only_a_version_has_shipped_is_explained_when_our_location_has_shipped_all(table: Table) -> None:
+    at_work(table)
+    place_order(table, NETWORK, said_by_order(1), LATER)
+    assert codes(table) == ["left_elsewhere"]
+    ship(table, 2)
+    assert codes(table) == []
+
+
+def test_a_fulfillment_told_while_our_location_ships_is_not_lost_sight_of(table: Table) -> None:
+    at_work(table)
+    record(table, told(1, "f1"))
+    ship(Racing(table, lambda: record(table, told(1, "f2", number="THEIRS"))), 1)
+    assert codes(table) == ["left_elsewhere"]
+
+
+@pytest.mark.parametrize("fault", ["crash_before", "crash_after", "lose_response"])
+def test_a_fault_while_it_is_explained_is_made_good_by_the_next_report(table: Table, fault: str) -> None:
+    at_work(table)
+    record(table, told(2))
+    undisturbed = Faults()
+    ship(Table(undisturbed.wrap(table.client), table.name), 2)
+    for number in range(1, len(undisturbed.calls) + 1):
+        fresh = Table(table.client, create_table(table.client, f"explained-{number}", stream=False))
+        at_work(fresh)
+        record(fresh, told(2))
+        with contextlib.suppress(Crash, ReadTimeoutError):
+            ship(Table(Faults(**{fault: number}).wrap(table.client), fresh.name), 2)  # type: ignore[arg-type]
+        ship(fresh, 2)
+        assert (codes(fresh), counters(fresh)) == ([], (0, 0, 0, 2))
+        table.client.delete_table(TableName=fresh.name)
 
 
 def test_a_fulfillment_that_is_explained_does_not_end_the_exception_of_another(table: Table) -> None:

@@ -2,13 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from oms.fulfillment.model import Shipment, ShipmentState, ShippedLine
 from oms.inventory.model import Delta, Deltas, Position, add
-from oms.orders.elsewhere import Share, leave, shares
-from oms.orders.model import Order, OrderBody
+from oms.orders.elsewhere import LEFT_ELSEWHERE, Share, leave, same_line, shares
+from oms.orders.model import Order, OrderBody, OrderLine
 from oms.orders.records import FulfillmentOutcome, FulfillmentRecorded
 
 BY_CHANNEL = "channel"
@@ -23,12 +23,18 @@ FULFILLMENT_WITHDRAWN = "fulfillment_withdrawn"
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a channel has said last of a fulfillment of its own; `shipment` is the parcel that it is."""
+    """What a channel has said last of a fulfillment of its own; `shipment` is the parcel that it is.
+
+    `numbers` are those of its parcels. `missing` are units by line that nobody can tell where they are from:
+    the order has an exception of the line until a location reports them.
+    """
 
     fulfillment_id: str
     version: str
     shipment: str | None = None
     v: int = 0
+    numbers: tuple[str, ...] = ()
+    missing: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +77,14 @@ def news(
     known = told.get(record.fulfillment_id)
     if known and known.version >= record.channel_version:
         return None
-    said = replace(known or Told(record.fulfillment_id, ""), version=record.channel_version)
-    said = replace(said, v=said.v + 1)
+    said = known or Told(record.fulfillment_id, "")
+    numbers = tuple(_plain(parcel.tracking_number) for parcel in record.parcels if parcel.tracking_number)
+    said = replace(said, version=record.channel_version, v=said.v + 1, numbers=numbers, missing={})
     if record.status is FulfillmentOutcome.CANCELLED:
-        withdrawn = order
+        withdrawn = _ended(order, told, said)
         if said.shipment and said.shipment.startswith(f"{BY_CHANNEL}."):
-            withdrawn = order.with_exception(FULFILLMENT_WITHDRAWN, said.shipment, now)
-        return News(_conflicting(order, withdrawn, record, now), said, None, {})
+            withdrawn = withdrawn.with_exception(FULFILLMENT_WITHDRAWN, said.shipment, now)
+        return News(_conflicting(order, withdrawn, said, now), said, None, {})
     if record.status is not FulfillmentOutcome.SHIPPED or said.shipment:
         return None
     named = Counter[str]()
@@ -85,36 +92,121 @@ def news(
         named[units_of.channel_line_id] += units_of.quantity
     gone = shares(order, body, named)
     parcels = tuple(shipments)
-    echoed = _own(parcels, told, record, gone)
+    echoed = _own(parcels, told, said, gone)
     if echoed:
-        return News(order, replace(said, shipment=echoed.id), None, {})
+        ended = _conflicting(order, _ended(order, told, said), said, now)
+        return News(ended, replace(said, shipment=echoed.id), None, {})
     units, rest = _counted(gone, parcels)
     left = leave(order, rest, now)
+    said = replace(said, missing=left.missing)
+    after = _ended(left.order, told, said)
     contents = Counter(units) + Counter(left.units)
     if not contents:
-        return News(_conflicting(order, left.order, record, now), said, None, {})
-    shipment = _parcel(left.order, contents, record, location, now)
+        return News(_conflicting(order, after, said, now), said, None, {})
+    shipment = _parcel(after, contents, record, location, now)
     on_hand: Deltas = {}
     for line in left.order.lines:
         if location and line.touches_stock and line.line_id in left.units:
             seen = positions.get(line.sku or "", Position(line.sku or "", location))
             fallen = seen.unseen(Delta(on_hand=-left.units[line.line_id]), record.occurred_at)
             add(on_hand, line.sku or "", location, fallen)
-    kinds = ("shipped", "fulfillment_conflict") if left.order.exceptions != order.exceptions else ("shipped",)
+    kinds = ("shipped", "fulfillment_conflict") if after.exceptions != order.exceptions else ("shipped",)
     data = {"shipments": [shipment.id], "fulfillment": record.fulfillment_id}
-    return News(
-        left.order.written(now, *kinds, data=data), replace(said, shipment=shipment.id), shipment, on_hand
-    )
+    return News(after.written(now, *kinds, data=data), replace(said, shipment=shipment.id), shipment, on_hand)
+
+
+def is_conflicting(order: Order) -> bool:
+    """Whether units have left by a channel's word, and nobody can tell where they are from."""
+    return any(known.code == LEFT_ELSEWHERE for known in order.exceptions)
+
+
+def explained(
+    order: Order, body: OrderBody, told: Iterable[Told], parcels: Iterable[Shipment]
+) -> tuple[Order, tuple[Told, ...]]:
+    """What new parcels of our locations explain of what the channel has said before.
+
+    They are what is missing under their number, or, where one side names none, as far as units go. What a
+    version of the order had shipped is explained when nothing of its line is left.
+
+    Args:
+        order: the header, already written with the parcels.
+        body: its body.
+        told: what the channel has said of its fulfillments.
+        parcels: those that are new, of locations of ours.
+
+    Returns:
+        The order without the exceptions that have ended, and what has changed of what was told.
+    """
+    before = {one.fulfillment_id: one for one in told}
+    after = dict(before)
+    for parcel in parcels:
+        units = Counter[str]()
+        for packed in parcel.lines:
+            units[packed.line_id] += packed.units
+        number = _plain(parcel.tracking_number or "")
+        for one in sorted(after.values(), key=lambda one: number not in one.numbers):
+            if number and one.numbers and number not in one.numbers:
+                continue
+            missing = {
+                ref: rest
+                for ref, wanted in one.missing.items()
+                if (
+                    rest := wanted
+                    - _take(units, [line.line_id for line in same_line(order, body, ref)], wanted)
+                )
+            }
+            if missing != one.missing:
+                after[one.fulfillment_id] = replace(one, missing=missing, shipment=one.shipment or parcel.id)
+    said = {ref for one in before.values() for ref in one.missing}
+    done = {
+        known.ref
+        for known in order.exceptions
+        if known.code == LEFT_ELSEWHERE
+        and (known.ref in said or not any(map(_waits, same_line(order, body, known.ref))))
+    }
+    ended = _without(order, done, after.values())
+    changed = tuple(replace(one, v=one.v + 1) for name, one in after.items() if one is not before[name])
+    if changed and ended is not order:
+        entry = ended.journal[-1]
+        data = {**entry.data, "fulfillment": changed[0].fulfillment_id}
+        entry = replace(entry, kinds=(*entry.kinds, "fulfillment_conflict"), data=data)
+        ended = replace(ended, journal=(*ended.journal[:-1], entry))
+    return ended, changed
+
+
+def _take(units: Counter[str], lines: Iterable[str], wanted: int) -> int:
+    """Take units of some lines out of a parcel's, as many as wanted; how many there were."""
+    taken = 0
+    for name in lines:
+        some = min(wanted - taken, units[name])
+        units[name] -= some
+        taken += some
+    return taken
+
+
+def _waits(line: OrderLine) -> bool:
+    return bool(line.open or line.backordered or line.entries)
+
+
+def _ended(order: Order, told: Mapping[str, Told], said: Told) -> Order:
+    """The order without the exceptions of what was missing, and by what is said now is not any more."""
+    known = told.get(said.fulfillment_id)
+    return _without(order, known.missing if known else (), {**told, said.fulfillment_id: said}.values())
+
+
+def _without(order: Order, lines: Iterable[str], told: Iterable[Told]) -> Order:
+    missing = {ref for one in told for ref in one.missing}
+    for ref in lines:
+        if ref not in missing:
+            order = order.without_exception(LEFT_ELSEWHERE, ref)
+    return order
 
 
 def _own(
-    parcels: Iterable[Shipment],
-    told: Mapping[str, Told],
-    record: FulfillmentRecorded,
-    gone: Sequence[Share],
+    parcels: Iterable[Shipment], told: Mapping[str, Told], said: Told, gone: Sequence[Share]
 ) -> Shipment | None:
     """The parcel of a location of ours that a fulfillment of the channel is."""
-    numbers = {_plain(parcel.tracking_number) for parcel in record.parcels if parcel.tracking_number}
+    numbers = said.numbers
     ours = [parcel for parcel in parcels if parcel.fulfillment_order != BY_CHANNEL]
     for parcel in ours:
         if parcel.tracking_number and _plain(parcel.tracking_number) in numbers:
@@ -178,11 +270,14 @@ def _parcel(
     ).written(now, "shipped", data={"occurred_at": record.occurred_at.isoformat()})
 
 
-def _conflicting(before: Order, after: Order, record: FulfillmentRecorded, now: datetime) -> Order:
-    """The order written when an exception was opened or has ended, else as it was."""
-    if after is before:
+def _conflicting(before: Order, after: Order, said: Told, now: datetime) -> Order:
+    """The order written when an exception was opened or has ended, else as it was.
+
+    More that is missing is written too: a location that ships at this moment then sees it.
+    """
+    if after is before and not said.missing:
         return before
-    return after.written(now, "fulfillment_conflict", data={"fulfillment": record.fulfillment_id})
+    return after.written(now, "fulfillment_conflict", data={"fulfillment": said.fulfillment_id})
 
 
 def _plain(number: str) -> str:

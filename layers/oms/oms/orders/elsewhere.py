@@ -6,7 +6,7 @@ on is left to that location's own word, and to a person: nobody can tell whether
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -30,10 +30,14 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """An order after units have left elsewhere, not written yet; `units` by line are now shipped."""
+    """An order after units have left elsewhere, not written yet; `units` by line are now shipped.
+
+    `missing` are those that could not be counted, by the first line of each share.
+    """
 
     order: Order
     units: Mapping[str, int]
+    missing: Mapping[str, int] = field(default_factory=dict)
 
 
 def shares(order: Order, body: OrderBody, quantities: Mapping[str, int]) -> list[Share]:
@@ -61,6 +65,16 @@ def shares(order: Order, body: OrderBody, quantities: Mapping[str, int]) -> list
     return found
 
 
+def same_line(order: Order, body: OrderBody, line_id: str) -> tuple[OrderLine, ...]:
+    """The lines of goods that are one line of the channel's with a line of ours, that one among them."""
+    shown = {line.line_id: line.channel_line_id for line in body.lines}
+    found = order.line(line_id)
+    if found is None or found.per_bundle:
+        return (found,) if found else ()
+    lines = (line for line in order.lines if line.kind is LineKind.PHYSICAL and not line.per_bundle)
+    return tuple(line for line in lines if shown[line.line_id] == shown[line_id])
+
+
 def leave(order: Order, gone: Iterable[Share], now: datetime) -> Left:
     """Count units as shipped: first those that the channel ships itself, then those that wait, then promised.
 
@@ -72,6 +86,7 @@ def leave(order: Order, gone: Iterable[Share], now: datetime) -> Left:
         now: time of exceptions, UTC.
     """
     units: Counter[str] = Counter()
+    missing: Counter[str] = Counter()
     for share in gone:
         left = share.units
         for line in share.lines:
@@ -84,10 +99,11 @@ def leave(order: Order, gone: Iterable[Share], now: datetime) -> Left:
                     order = order.without_exception(code, line.line_id)
         first = share.lines[0].line_id
         if left > 0:
+            missing[first] = left
             order = order.with_exception(LEFT_ELSEWHERE, first, now)
         else:
             order = order.without_exception(LEFT_ELSEWHERE, first)
-    return Left(order, units)
+    return Left(order, units, missing)
 
 
 def said_shipped(order: Order, body: OrderBody, command: PlaceOrder) -> list[Share]:

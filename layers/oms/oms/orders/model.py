@@ -184,7 +184,7 @@ EXCEPTIONS: dict[str, Resolution] = {
         "customer_service", "compare with the channel; a version that can be applied in whole resolves it"
     ),
     "left_elsewhere": Resolution(
-        "warehouse", "stop the parcel at its location; a version of the channel that has no more resolves it"
+        "warehouse", "stop the parcel at its location, unless it is the same: its report resolves it then"
     ),
     "fulfillment_withdrawn": Resolution(
         "customer_service", "compare with the channel; ship the units again by an order of their own"

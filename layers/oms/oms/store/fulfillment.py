@@ -130,14 +130,21 @@ def decode_shipment(item: Item) -> Shipment:
 def encode_told(told: Told) -> Item:
     """What a channel has said of a fulfillment, without its key."""
     item: Item = {"t": "told", "sv": 1, "v": told.v, "cv": told.version}
-    return item | ({"sh": told.shipment} if told.shipment else {})
+    if told.shipment:
+        item["sh"] = told.shipment
+    if told.numbers:
+        item["nu"] = list(told.numbers)
+    if told.missing:
+        item["mi"] = dict(told.missing)
+    return item
 
 
 def decode_told(item: Item) -> Told:
     """What a channel has said of a fulfillment from its item, key included."""
     stored = cast(dict[str, Any], item)
     name = stored["SK"].removeprefix(keys.TOLD)
-    return Told(name, stored["cv"], stored.get("sh"), stored["v"])
+    shipment, numbers, missing = stored.get("sh"), stored.get("nu", ()), stored.get("mi", {})
+    return Told(name, stored["cv"], shipment, stored["v"], tuple(numbers), missing)
 
 
 def _encode_line(line: RequestLine) -> Value:

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from oms.fulfillment.elsewhere import explained, is_conflicting
 from oms.fulfillment.events import FactKind, FulfillmentFact
 from oms.fulfillment.model import FulfillmentOrder, Shipment
 from oms.fulfillment.progress import (
     REACHED,
+    Shipping,
     advance,
     date,
     deliver,
@@ -17,20 +19,17 @@ from oms.fulfillment.progress import (
     skus_shipped,
 )
 from oms.fulfillment.recall import ANSWERS, answer
-from oms.orders.model import POSITION_SHORT
+from oms.orders.model import POSITION_SHORT, Order
 from oms.payments.refunds import Refund
 from oms.problems import Code, Problem
 from oms.store import keys, queries
-from oms.store.fulfillment import (
-    encode_fulfillment_order,
-    encode_shipment,
-)
+from oms.store.fulfillment import decode_told, encode_fulfillment_order, encode_shipment, encode_told
 from oms.store.orders import encode_order
 from oms.store.placements import reclaim_writes
 from oms.store.returns import encode_refund, read_refunds
 from oms.store.stock import read_position
 from oms.store.table import Table
-from oms.store.writes import Why, create, move
+from oms.store.writes import Why, Write, create, move
 from oms.store.writes import replace as replace_item
 from oms.usecases.races import settle
 
@@ -134,8 +133,10 @@ def _ship(table: Table, fact: FulfillmentFact, now: datetime) -> Recorded:
     if shipping is None:
         return Recorded()
     why = Why("shipped", work.public_id, "fulfillment", now, fact.occurred_at)
+    after, told = _explained(table, shipping)
     table.commit(
-        replace_item(keys.header(order.order_id), encode_order(shipping.order), order.v),
+        replace_item(keys.header(order.order_id), encode_order(after), order.v),
+        *told,
         replace_item(
             keys.fulfillment_order(order.order_id, work.id),
             encode_fulfillment_order(shipping.fulfillment_order),
@@ -152,6 +153,21 @@ def _ship(table: Table, fact: FulfillmentFact, now: datetime) -> Recorded:
     )
     opened = shipping.order.exceptions[len(order.exceptions) :]
     return Recorded(shipped=len(shipping.shipments), exceptions=tuple(exception.code for exception in opened))
+
+
+def _explained(table: Table, shipping: Shipping) -> tuple[Order, list[Write]]:
+    """The order after what was shipped, which may explain what its channel had said before."""
+    order = shipping.order
+    found = queries.order_with_body(table, order.order_id) if is_conflicting(order) else None
+    if found is None:
+        return order, []
+    items = table.query(keys.order(order.order_id), keys.TOLD, consistent=True)
+    after, changed = explained(order, found[1], map(decode_told, items), shipping.shipments)
+    written = [
+        replace_item(keys.told(order.order_id, one.fulfillment_id), encode_told(one), one.v - 1)
+        for one in changed
+    ]
+    return after, written
 
 
 def _date(table: Table, shipment: Shipment, fact: FulfillmentFact, now: datetime) -> None:
