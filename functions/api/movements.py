@@ -30,7 +30,8 @@ class MovementDocument(TypedDict):
     """One write of a position: what it changed, and the counters since then."""
 
     v: Annotated[int, Doc("The position's version since then.")]
-    at: Time
+    at: Annotated[Time, Doc("When it was written.")]
+    occurred_at: Annotated[Time, Doc("When it happened, by the clock of whoever told it.")]
     reason: str
     ref: Annotated[str, Doc("What it belongs to: an order, a fulfillment order, the time of a count.")]
     actor: Annotated[str, Doc("Who did it: a function, or the name of a token.")]
@@ -60,6 +61,7 @@ def movement_document(movement: Movement, lost: Lost | None) -> MovementDocument
     return {
         "v": movement.v,
         "at": iso(movement.at),
+        "occurred_at": iso(movement.occurred_at),
         "reason": movement.reason,
         "ref": movement.ref,
         "actor": movement.actor,

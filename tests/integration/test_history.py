@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -33,7 +34,8 @@ def lived(table: Table) -> Table:
     recording = RecordingTable(table, "SKU#")
     deltas = Delta(on_hand=9), Delta(allocated=2), Delta(on_hand=-1), Delta(allocated=1), Delta(reserved=1)
     for number, delta in enumerate(deltas, 1):
-        recording.commit(move("A", "wh-madrid", delta, Why(f"step {number}", "ref", "tests", NOW)))
+        why = Why(f"step {number}", "ref", "tests", NOW, NOW - timedelta(minutes=number))
+        recording.commit(move("A", "wh-madrid", delta, why))
     del recording.records[2]
     assert record_movements(table, recording.records).failure is None
     return table
@@ -86,9 +88,10 @@ def test_pages_of_any_size_tell_the_same_and_miss_no_gap(lived: Table, limit: in
 def test_a_movement_tells_what_it_changed_and_what_stood_after_it(lived: Table) -> None:
     document = Rest().get(PATH, limit="1").document
     assert document["v"] == 5
-    assert document["items"][0] | {"at": None} == {
+    assert document["items"][0] == {
         "v": 5,
-        "at": None,
+        "at": "2026-11-22T09:30:00.000Z",
+        "occurred_at": "2026-11-22T09:25:00.000Z",
         "reason": "step 5",
         "ref": "ref",
         "actor": "tests",
@@ -102,6 +105,12 @@ def test_movements_that_are_not_there_yet_show_by_the_version(lived: Table) -> N
     lived.commit(move("A", "wh-madrid", Delta(on_hand=1), Why("receipt", "", "tests", NOW)))
     document = Rest().get(PATH, limit="1").document
     assert (document["v"], document["items"][0]["v"]) == (6, 5)
+
+
+def test_a_position_whose_first_movement_is_not_there_yet_has_an_empty_history(lived: Table) -> None:
+    lived.commit(move("B", "wh-madrid", Delta(on_hand=1), Why("receipt", "", "tests", NOW)))
+    document = Rest().get("/stock/B/wh-madrid/movements").document
+    assert document == {"v": 1, "items": [], "next": None}
 
 
 @contextmanager

@@ -105,7 +105,7 @@ def lost_before(movement: Movement, earlier: Movement | None) -> Lost | None:
 
 def with_losses(latest_first: Sequence[Movement]) -> list[tuple[Movement, Lost | None]]:
     """Movements of one position, each with what is missing right before it; the last is its first known."""
-    earlier = [*latest_first[1:], None]
+    earlier = [*latest_first, None][1:]
     return [
         (movement, lost_before(movement, before))
         for movement, before in zip(latest_first, earlier, strict=True)
