@@ -29,6 +29,7 @@ from oms.store.table import Table
 from oms.usecases.announce_supply import announce_supply
 from oms.usecases.count_stock import Count, count_stock
 from oms.usecases.describe_sku import describe_sku, says_the_same
+from oms.usecases.preconditions import check_sku
 
 _BATCH = 400
 """Rows that are read ahead: what is there already is read for all of them together."""
@@ -285,8 +286,7 @@ class _Import[R: (SkuRow, PositionRow, SupplyRow), Known]:
             if isinstance(row.said, Problem):
                 raise row.said
             said = self._kind.complete(self._into, row.said)
-            if not said.sku.isprintable():
-                raise Problem(Code.FIELD_INVALID, "sku is not an id", "sku")
+            check_sku(said.sku, "sku")
             line = self._lines.setdefault(said.key, row.line)
             if line != row.line:
                 raise Problem(Code.CONFLICT, f"line {line} speaks of the same: only one can be meant", "sku")

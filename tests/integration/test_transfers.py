@@ -169,6 +169,8 @@ def test_each_state_refuses_what_it_does_not_allow_by_its_name(
         ({"lines": [{"sku": "A", "units": 1}] * 33}, "field_invalid", "lines"),
         ({"lines": [{"sku": "A", "units": 1, "order": BOUND}] * 17}, "field_invalid", "lines"),
         ({"lines": [{"sku": "A", "units": 1, "order": {}}]}, "field_missing", "lines[0].order.order_id"),
+        ({"lines": [{"sku": "A", "units": 1}, {"sku": "A\n", "units": 1}]}, "field_invalid", "lines[1].sku"),
+        ({"lines": [{"sku": " ", "units": 1}]}, "field_invalid", "lines[0].sku"),
         ({"due": "soon"}, "field_invalid", "due"),
         ({"state": "ready"}, "field_invalid", "state"),
     ],

@@ -36,6 +36,16 @@ def check_id(value: str, field: str) -> None:
         raise Problem(Code.FIELD_INVALID, detail, field)
 
 
+def check_sku(value: str, field: str) -> None:
+    """Refuse a name that no sku can have: whoever asked for it by its path would not find it.
+
+    Raises:
+        Problem: `field_invalid`, naming `field`.
+    """
+    if not value.isprintable() or not value.strip():
+        raise Problem(Code.FIELD_INVALID, "a sku is printable", field)
+
+
 def check_past(moment: datetime, now: datetime, field: str) -> None:
     """Refuse what is said to happen later than now (UTC), clocks that are a minute fast aside.
 

@@ -13,7 +13,7 @@ from oms.store.inbox import Keep, keep_nothing
 from oms.store.stock import encode_supply, read_positions, read_supplies
 from oms.store.table import Table
 from oms.store.writes import Why, Write, create, move, replace
-from oms.usecases.preconditions import check_past, configured_location
+from oms.usecases.preconditions import check_id, check_past, check_sku, configured_location
 from oms.usecases.races import settle
 
 
@@ -63,11 +63,14 @@ def receive_stock(
         keep: enters the outcome into the inbox.
 
     Raises:
-        Problem: the location is not configured, it is to happen in the future, or the supply is a transfer's.
+        Problem: the location is not configured, it is to happen in the future, a sku or the supply has a name
+            that it cannot have, or the supply is a transfer's.
         Busy: somebody else kept writing; try again.
     """
     configured_location(network, receipt.location)
     check_past(receipt.occurred_at, now, "occurred_at")
+    for index, line in enumerate(receipt.lines):
+        check_sku(line.sku, f"lines[{index}].sku")
     return settle(lambda: _receive(table, receipt, now, keep), f"receipt {receipt.ref}")
 
 
@@ -82,9 +85,7 @@ def _receive(table: Table, receipt: Receipt, now: datetime, keep: Keep[Received]
     after: dict[str, Supply] = {}
     over: dict[str, int] = {}
     for sku, came in units.items() if receipt.supply else ():
-        supply = before.get(sku) or unannounced(
-            sku, str(receipt.supply), receipt.location, receipt.occurred_at
-        )
+        supply = before.get(sku) or _unannounced(receipt, sku)
         if supply.kind is SupplyKind.TRANSFER:
             raise Problem(Code.STATE_REFUSED, "units of a transfer are received by it", "supply")
         after[sku], over[sku] = received(supply, came)
@@ -102,6 +103,12 @@ def _receive(table: Table, receipt: Receipt, now: datetime, keep: Keep[Received]
     if writes:
         table.commit(*writes)
     return outcome
+
+
+def _unannounced(receipt: Receipt, sku: str) -> Supply:
+    name = str(receipt.supply)
+    check_id(name, "supply")
+    return unannounced(sku, name, receipt.location, receipt.occurred_at)
 
 
 def supply_write(before: Supply | None, after: Supply) -> Write:

@@ -13,7 +13,7 @@ from oms.store.table import MOST_WRITES, Table
 from oms.store.transfers import encode_transfer, find_transfer, read_known, transfer_writes
 from oms.store.writes import Why, create
 from oms.store.writes import replace as replace_item
-from oms.usecases.preconditions import check_id, check_version, configured_location
+from oms.usecases.preconditions import check_id, check_sku, check_version, configured_location
 from oms.usecases.races import settle
 
 _WRITES = 3
@@ -39,11 +39,13 @@ def plan_transfer(
         expected: the version that it replaces, 0 for none yet; None for any.
 
     Raises:
-        Problem: its id cannot be one, a location is not configured or both are the same, it has too many
-            lines, it is no draft any more, or `version_mismatch`.
+        Problem: its id or a sku cannot be one, a location is not configured or both are the same, it has too
+            many lines, it is no draft any more, or `version_mismatch`.
         Busy: somebody else kept writing; try again.
     """
     check_id(wanted.id, "transfer")
+    for index, line in enumerate(wanted.lines):
+        check_sku(line.sku, f"lines[{index}].sku")
     configured_location(network, wanted.source, "source")
     configured_location(network, wanted.target, "target")
     needed = sum(_WRITES_FOR_AN_ORDER if line.order else _WRITES for line in wanted.lines)
