@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -18,6 +19,7 @@ from oms.orders.commands import Address, Delivery, Line, Method, PaymentState, P
 from oms.orders.identity import order_id
 from oms.orders.model import Order
 from oms.runtime import clients
+from oms.sourcing.cards import RateCard, Sheet, Zone
 from oms.sourcing.profile import USUAL
 from oms.store import process
 from oms.store.meter import Meter
@@ -197,6 +199,35 @@ def test_what_has_come_in_nearer_is_taken_and_the_order_says_why(risen: Table) -
     assert {work.location for work in release_order(risen, NETWORK, name(1), NOW)} == {"wh-madrid"}
 
 
+def carded(*places: Location) -> tuple[Location, ...]:
+    """Locations whose parcels cost more from another country, and jump at two kilograms."""
+    zones = (Zone("home", (400, 600)), Zone("all", (900, 2500)))
+    made = []
+    for place in places:
+        home = replace(zones[0], countries=(place.country,))
+        sheet = Sheet((2000, 30000), (home, zones[1]), fuel_bp=1000, parcel_fee=15)
+        made.append(replace(place, rate_card="post", rates=RateCard("post", {"*": sheet}).compiled()))
+    return tuple(made)
+
+
+@pytest.mark.parametrize(("grams", "abroad", "home"), [(500, 1005, 455), (1900, 2765, 675)])
+def test_an_order_freighted_by_rate_cards_is_planned_again_by_what_they_ask(
+    grams: int, abroad: int, home: int, table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = configured(*carded(MADRID, LYON), STORE)
+    monkeypatch.setattr(sys.modules[__name__], "NETWORK", shop)
+    fill(table, "A", wh_lyon=2)
+    describe_sku(table, Sku("A", weight_g=grams))
+    place_order(table, shop, sent(1, TO_MADRID, line("A", 2)), NOW)
+    table.commit(move("A", "wh-madrid", Delta(on_hand=5), Why("receipt", "po", "test", NOW)))
+    done = run(table)
+    assert (done.moves, done.cost_before - done.cost_after) == (1, abroad - home)
+    assert sources(order_of(table, name(1))) == [("wh-madrid", 2)]
+    assert order_of(table, name(1)).journal[-1].data["cost"] == [done.cost_before, done.cost_after]
+    assert_sound(table, 1)
+    assert run(table).moves == 0
+
+
 def test_units_that_stay_keep_their_entry(table: Table) -> None:
     fill(table, "A", wh_madrid=2)
     fill(table, "B", wh_lyon=1)
@@ -318,9 +349,14 @@ def test_a_run_that_crashes_anywhere_leaves_whole_orders_and_the_next_one_goes_o
     assert [sources(order_of(table, name(number))) for number in range(4, 7)] == [[("wh-madrid", 1)]] * 3
 
 
+@pytest.mark.parametrize("cards", [False, True])
 @pytest.mark.parametrize("seed", range(6))
-def test_any_backlog_costs_less_or_the_same_and_stays_sound_beside_others(table: Table, seed: int) -> None:
+def test_any_backlog_costs_less_or_the_same_and_stays_sound_beside_others(
+    table: Table, seed: int, cards: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     random = Random(seed)
+    if cards:
+        monkeypatch.setattr(sys.modules[__name__], "NETWORK", configured(*carded(MADRID, LYON), STORE))
     for sku in "ABC":
         fill(table, sku, **{place: random.randint(0, 4) for place in ("wh_madrid", "wh_lyon", "st_gracia")})
     numbers = range(1, 9)

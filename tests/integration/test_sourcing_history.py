@@ -102,7 +102,8 @@ def test_a_message_that_comes_again_keeps_no_second_decision(rejected: Table) ->
 
 
 def test_pages_follow_each_other_without_a_gap(rejected: Table) -> None:
-    steps, cursor = [], {}
+    steps: list[dict[str, Any]] = []
+    cursor: dict[str, Any] = {}
     for _ in range(4):
         page = Rest().get(f"/orders/{ID}/sourcing", limit="1", **cursor).document
         steps += page["items"]

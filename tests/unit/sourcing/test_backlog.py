@@ -1,12 +1,16 @@
 import itertools
 from collections import Counter
+from dataclasses import replace
+from math import inf
 from random import Random
 
 import pytest
 
 from oms.problems import Code, Problem
-from oms.sourcing.backlog import Backlog, Plan, Planning, plan_in_turn, reoptimise
-from oms.sourcing.instance import Instance, Line, Location, Offer, Pick, price
+from oms.sourcing.backlog import ALONE, Backlog, Plan, Planning, plan_in_turn, reoptimise
+from oms.sourcing.cards import Rate
+from oms.sourcing.instance import Instance, Line, Location, Offer, Pick, Solution, price
+from oms.sourcing.stepped import Cargo, Freight
 
 SKUS = [f"sku-{number}" for number in range(12)]
 LOCATIONS = [f"location-{number}" for number in range(10)]
@@ -63,7 +67,8 @@ def check(backlog: Backlog, planning: Planning) -> None:
     load: Counter[str] = Counter()
     for order in backlog.orders:
         plan = planning.plans[order.id]
-        assert price(order, plan).total == planning.costs[order.id]
+        freight = backlog.cargoes[order.id].cost(order, plan) if backlog.cargoes else 0
+        assert price(order, plan).total + freight == planning.costs[order.id]
         for location, sku, units in plan:
             taken[location, sku] += units
             load[location] += units
@@ -174,3 +179,95 @@ def test_a_search_goes_on_from_the_plans_it_is_given() -> None:
     list(reoptimise(backlog, resumed, 80, itertools.count().__next__, seed=1))
     assert resumed.cost < first.cost
     check(backlog, resumed)
+
+
+# ---- Rate cards --------------------------------------------------------------------------------------------
+
+
+def carded(seed: int, orders: int, plenty: float) -> Backlog:
+    """The same, where two locations in three send by cards whose prices jump."""
+    random = Random(f"cards {seed}")
+    backlog = draw(seed, orders, plenty)
+    cargoes = {}
+    for order in backlog.orders:
+        rates = [
+            Rate("card", "*", "zone", (500, 2000, 5000), tuple(sorted(random.sample(range(200, 2500), 3))))
+            for _ in order.locations
+        ]
+        cargoes[order.id] = Cargo(
+            [random.choice((150, 700, 2300)) for _ in order.lines],
+            {
+                location.id: Freight(rate)
+                for location, rate in zip(order.locations, rates, strict=True)
+                if random.random() < 0.67
+            },
+        )
+    return replace(backlog, cargoes=cargoes)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_plans_freighted_by_cards_are_legal_and_never_dearer(seed: int) -> None:
+    backlog = carded(seed, orders=12, plenty=1.2)
+    planning = plan_in_turn(backlog)
+    check(backlog, planning)
+    cost = planning.cost
+    clock = itertools.count().__next__
+    for move in reoptimise(backlog, planning, 60, clock, seed):
+        check(backlog, planning)
+        assert planning.cost == cost - move.saved < cost
+        cost = planning.cost
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_no_plans_of_two_orders_freighted_by_cards_cost_less(seed: int) -> None:
+    """All ways to send single units of two orders from three locations, against what the search finds."""
+    random = Random(seed)
+    orders, cargoes = [], {}
+    for number in range(2):
+        locations = tuple(
+            Location(
+                name, random.randrange(300), 3, tuple(Offer(line, 1, random.randrange(90)) for line in (0, 1))
+            )
+            for name in LOCATIONS[:3]
+        )
+        order = Instance(f"{number}", (Line("a", 1, 9000), Line("b", 1, 9000)), locations, 100)
+        rates = [Rate("c", "*", "z", (800, 3000), tuple(sorted(random.sample(range(900), 2)))) for _ in "123"]
+        orders.append(order)
+        cargoes[order.id] = Cargo((600, 900), dict(zip(LOCATIONS, map(Freight, rates), strict=False)))
+    stock = {name: {"a": random.randint(0, 1), "b": random.randint(0, 2)} for name in LOCATIONS[:3]}
+    backlog = Backlog("two", tuple(orders), stock, dict.fromkeys(stock, 3), cargoes)
+    planning = plan_in_turn(backlog)
+    for _ in reoptimise(backlog, planning, 2000, itertools.count().__next__, seed):
+        check(backlog, planning)
+    wants = [(order, sku) for order in orders for sku in "ab"]
+    least = sum(line.units * line.backorder_cost for order in orders for line in order.lines)
+    for chosen in itertools.product([None, *stock], repeat=len(wants)):
+        taken = Counter((place, sku) for place, (_, sku) in zip(chosen, wants, strict=True) if place)
+        if all(units <= stock[place][sku] for (place, sku), units in taken.items()):
+            plans = {
+                order.id: tuple(
+                    Pick(place, sku, 1)
+                    for place, (whose, sku) in zip(chosen, wants, strict=True)
+                    if place and whose is order
+                )
+                for order in orders
+            }
+            least = min(least, sum(planning.price(name, plan) for name, plan in plans.items()))
+    assert planning.cost == least
+
+
+def test_learning_what_each_order_would_cost_alone_leaves_most_of_the_time_to_the_search(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    backlog = carded(0, orders=12, plenty=1.2)
+    planning = plan_in_turn(backlog)
+    given: list[float] = []
+    solved = planning.solve
+
+    def solve(order: Instance, seconds: float = inf) -> Solution:
+        given.append(seconds)
+        return solved(order, seconds)
+
+    monkeypatch.setattr(planning, "solve", solve)
+    next(reoptimise(backlog, planning, 6), None)
+    assert sum(given[:12]) == pytest.approx(6 * ALONE)

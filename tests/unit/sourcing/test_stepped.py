@@ -8,7 +8,7 @@ import pytest
 from oms.sourcing.cards import Rate
 from oms.sourcing.instance import Instance, Line, Location, Offer, Solution, price
 from oms.sourcing.solver import solve
-from oms.sourcing.stepped import Freight, solve_stepped
+from oms.sourcing.stepped import Cargo, Freight, solve_stepped
 
 highspy = pytest.importorskip("highspy", reason="the reference solver is not installed")
 
@@ -135,7 +135,7 @@ def milp(instance: Instance, weights: list[int], freights: dict[str, Freight]) -
 def test_no_plan_of_a_small_order_is_cheaper(seed: int) -> None:
     random = Random(seed)
     instance, weights, freights = draw(random, random.randint(1, 3), random.randint(1, 3), 2)
-    found = solve_stepped(instance, weights, freights)
+    found = solve_stepped(instance, Cargo(weights, freights))
     assert found.proven
     assert found.cost == true_cost(instance, weights, freights, found)
     assert found.cost == found.bound == cheapest(instance, weights, freights)
@@ -146,7 +146,7 @@ def test_a_milp_finds_no_cheaper_plan_of_a_larger_order(seed: int) -> None:
     random = Random(1000 + seed)
     instance, weights, freights = draw(random, random.randint(2, 5), random.randint(4, 9), 3)
     freights = {name: Freight(freight.rate) for name, freight in freights.items()}
-    found = solve_stepped(instance, weights, freights)
+    found = solve_stepped(instance, Cargo(weights, freights))
     assert found.proven
     assert found.cost == true_cost(instance, weights, freights, found) == milp(instance, weights, freights)
 
@@ -155,7 +155,7 @@ def test_a_milp_finds_no_cheaper_plan_of_a_larger_order(seed: int) -> None:
 def test_a_search_that_is_out_of_time_has_a_legal_plan_and_a_bound_that_holds(seed: int) -> None:
     random = Random(seed)
     instance, weights, freights = draw(random, 3, 3, 2)
-    found = solve_stepped(instance, weights, freights, seconds=0)
+    found = solve_stepped(instance, Cargo(weights, freights), seconds=0)
     assert found.bound <= cheapest(instance, weights, freights) <= found.cost
     assert found.cost == true_cost(instance, weights, freights, found)
     assert found.proven == (found.bound == found.cost)
@@ -186,19 +186,29 @@ def test_two_light_parcels_may_cost_less_than_a_heavy_one() -> None:
     both = (Offer(0, 1, 0), Offer(1, 1, 0))
     instance = Instance("i", lines, (Location("N", 0, 2, both), Location("M", 0, 2, both)), 30)
     freights = {name: Freight(STEPS) for name in ("N", "M")}
-    found = solve_stepped(instance, [2000, 2000], freights)
+    found = solve_stepped(instance, Cargo([2000, 2000], freights))
     assert (found.cost, found.proven) == (900, True)
-    split = solve_stepped(instance, [2000, 900], {name: Freight(STEPS) for name in ("N", "M")})
+    split = solve_stepped(instance, Cargo([2000, 900], {name: Freight(STEPS) for name in ("N", "M")}))
     assert split.cost == 450 + 400 + 30
     assert {pick.location for pick in split.plan} == {"N", "M"}
 
 
 def test_what_is_sent_already_leaves_room_in_its_parcel() -> None:
     instance = Instance("i", (Line("A", 1, 10**6),), (Location("N", 0, 1, (Offer(0, 1, 7),)),), 0)
-    assert solve_stepped(instance, [300], {"N": Freight(STEPS, 700)}).cost == 7
-    assert solve_stepped(instance, [301], {"N": Freight(STEPS, 700)}).cost == 57
+    assert solve_stepped(instance, Cargo([300], {"N": Freight(STEPS, 700)})).cost == 7
+    assert solve_stepped(instance, Cargo([301], {"N": Freight(STEPS, 700)})).cost == 57
 
 
 def test_without_a_card_the_solver_answers_as_it_is() -> None:
     instance, weights, _ = draw(Random(7), 4, 5, 3)
-    assert solve_stepped(instance, weights, {}) == solve(instance)
+    assert solve_stepped(instance, Cargo(weights, {})) == solve(instance)
+
+
+def test_a_plan_of_no_units_has_no_freight_and_one_that_adds_to_a_parcel_pays_what_it_adds() -> None:
+    instance = Instance("i", (Line("S", 2, 9000),), (Location("N", 0, 2, (Offer(0, 2, 7),)),), 0)
+    empty, begun = Cargo([600], {"N": Freight(STEPS)}), Cargo([600], {"N": Freight(STEPS, 700)})
+    assert empty.cost(instance, ()) == 0
+    for cargo, freight in ((empty, 450), (begun, 50)):
+        found = solve_stepped(instance, cargo)
+        assert cargo.cost(instance, found.plan) == freight
+        assert found.cost == price(instance, found.plan).total + freight

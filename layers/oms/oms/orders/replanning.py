@@ -25,6 +25,7 @@ from oms.sourcing.backlog import Backlog, Move, Plan
 from oms.sourcing.choose import Shelf, instance_of
 from oms.sourcing.deliveries import questions
 from oms.sourcing.instance import Instance, Pick, price
+from oms.sourcing.stepped import Cargo
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ def unreleased(
     shared = _shared([line for lines in taking.values() for line in lines], network, stocks, now)
     shelf = Shelf(shared, {sku: sum(there.values()) for sku, there in shared.items()})
     instances: list[Instance] = []
+    cargoes: dict[str, Cargo] = {}
     plans: dict[str, Plan] = {}
     parts: dict[str, tuple[str, str | None]] = {}
     for order, body in known:
@@ -96,8 +98,9 @@ def unreleased(
             if len(question.lines) < len(lines) or not there <= {member.id for member in members}:
                 continue
             name = f"{order.order_id} {delivery_id}"
-            instance = instance_of(name, question, members, network.profile, shelf, ships)
-            if instance is not None and _is_legal(instance, _plan(lines)):
+            found = instance_of(name, question, members, network.profile, shelf, ships)
+            if found is not None and _is_legal(found[0], _plan(lines)):
+                instance, cargoes[name] = found
                 instances.append(instance)
                 plans[name] = _plan(lines)
                 parts[name] = (order.order_id, delivery_id)
@@ -106,7 +109,7 @@ def unreleased(
         for location, count in there_of.items():
             by_location.setdefault(location, {})[sku] = count
     room = {location: sum(skus.values()) for location, skus in by_location.items()}
-    return Unreleased(Backlog("unreleased", tuple(instances), by_location, room), plans, parts)
+    return Unreleased(Backlog("unreleased", tuple(instances), by_location, room, cargoes), plans, parts)
 
 
 def carry_out(
@@ -146,7 +149,8 @@ def carry_out(
             left += [[line.line_id, place, -units] for place, units in difference.items() if units < 0]
         changed[order_id] = order.with_lines(lines)
         for index, chosen in enumerate((made.before[name], plan)):
-            costs[order_id, index] += price(instances[name], chosen).total
+            instance, cargo = instances[name], those.backlog.cargoes[name]
+            costs[order_id, index] += price(instance, chosen).total + cargo.cost(instance, chosen)
     deltas: Deltas = {}
     claims = Counter[tuple[str, str]]()
     for order_id, order in changed.items():

@@ -9,12 +9,13 @@ them back one after the other, each by the exact solver, and keep the result if 
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import inf
 from random import Random
 
 from oms.problems import Code, Problem
-from oms.sourcing.instance import Instance, Location, Offer, Pick, price
-from oms.sourcing.solver import solve
+from oms.sourcing.instance import Instance, Location, Offer, Pick, Solution, price
+from oms.sourcing.stepped import NO_CARGO, Cargo, solve_stepped
 
 type Plan = tuple[Pick, ...]
 
@@ -24,6 +25,10 @@ PATIENCE = 20
 """Steps without success for each order of the backlog after which the search ends."""
 ORDER_SECONDS = 0.25
 """The longest that one order may take."""
+CARGO_SECONDS = 0.05
+"""The same for one that is sent by rate cards: what is not proven by then rarely is soon after."""
+ALONE = 0.3
+"""Share of the time in which the search learns what each order would cost if it were alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,7 @@ class Backlog:
         orders: each as if it were alone; ids are unique.
         stock: units for all orders together, by location and sku.
         capacity: units that each location can ship for all orders together.
+        cargoes: of the orders that locations send by rate cards, by order id.
 
     Raises:
         Problem: field_invalid, when two orders have one id.
@@ -44,6 +50,7 @@ class Backlog:
     orders: tuple[Instance, ...]
     stock: Mapping[str, Mapping[str, int]]
     capacity: Mapping[str, int]
+    cargoes: Mapping[str, Cargo] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         seen: set[str] = set()
@@ -92,11 +99,12 @@ class Planning:
         self.plans: dict[str, Plan] = {}
         self.costs: dict[str, int] = {}
         self.fixed: set[str] = set()
+        self._cargoes = backlog.cargoes
         self._stock = {location: defaultdict(int, shelf) for location, shelf in backlog.stock.items()}
         self._room = dict(backlog.capacity)
         for order in backlog.orders:
             plan = plans.get(order.id, ())
-            self.put(order.id, plan, price(order, plan).total)
+            self.put(order.id, plan, self.price(order.id, plan))
         for location, shelf in self._stock.items():
             if self._room[location] < 0 or min(shelf.values(), default=0) < 0:
                 raise Problem(
@@ -113,9 +121,23 @@ class Planning:
         """Locations used beyond the first, over all orders."""
         return sum(max(0, len({pick.location for pick in plan}) - 1) for plan in self.plans.values())
 
+    def price(self, order_id: str, plan: Plan) -> int:
+        """The cost of a plan of an order, freight by rate cards included, minor units.
+
+        Raises:
+            Problem: field_invalid, when the plan is illegal.
+        """
+        order = self.orders[order_id]
+        return price(order, plan).total + self._cargoes.get(order_id, NO_CARGO).cost(order, plan)
+
+    def solve(self, order: Instance, seconds: float = inf) -> Solution:
+        """The best plan of an order, or of what is left for it, that is found within its time."""
+        cargo = self._cargoes.get(order.id, NO_CARGO)
+        return solve_stepped(order, cargo, min(seconds, CARGO_SECONDS if cargo.freights else ORDER_SECONDS))
+
     def plan(self, order_id: str) -> None:
         """Give an order that ships nothing yet the best plan that is left for it."""
-        solution = solve(self._what_is_left(self.orders[order_id]), ORDER_SECONDS)
+        solution = self.solve(self._what_is_left(self.orders[order_id]))
         self.put(order_id, solution.plan, solution.cost)
 
     def withdraw(self, order_id: str) -> None:
@@ -130,7 +152,7 @@ class Planning:
         for order_id in move.after:
             self.withdraw(order_id)
         for order_id, plan in move.before.items():
-            self.put(order_id, plan, price(self.orders[order_id], plan).total)
+            self.put(order_id, plan, self.price(order_id, plan))
 
     def put(self, order_id: str, plan: Plan, cost: int) -> None:
         """Give an order that ships nothing yet a plan, which costs `cost`."""
@@ -176,9 +198,12 @@ class Optimiser:
         backlog: the orders.
         planning: their plans; changed in place.
         seed: of the random choices.
+        seconds: for each order, to learn what it would cost if it were alone.
     """
 
-    def __init__(self, backlog: Backlog, planning: Planning, seed: int = 0) -> None:
+    def __init__(
+        self, backlog: Backlog, planning: Planning, seed: int = 0, seconds: float = ORDER_SECONDS
+    ) -> None:
         self.planning = planning
         self._random = Random(seed)
         self._wanting: dict[str, list[str]] = defaultdict(list)
@@ -186,7 +211,7 @@ class Optimiser:
         for order in backlog.orders:
             for line in order.lines:
                 self._wanting[line.sku].append(order.id)
-            self._least[order.id] = solve(order, ORDER_SECONDS).bound
+            self._least[order.id] = planning.solve(order, seconds).bound
 
     @property
     def settled(self) -> bool:
@@ -269,7 +294,7 @@ def reoptimise(
         Each move as it is made. One that cannot be carried out is taken back by `planning.undo(move)`.
     """
     end = clock() + seconds
-    optimiser = Optimiser(backlog, planning, seed)
+    optimiser = Optimiser(backlog, planning, seed, ALONE * seconds / max(1, len(backlog.orders)))
     idle = 0
     while clock() < end and idle < PATIENCE * len(planning.orders) and not optimiser.settled:
         move = optimiser.step()

@@ -12,7 +12,7 @@ from oms.sourcing.instance import Cost, Instance, Line, Location, Offer
 from oms.sourcing.places import Precision
 from oms.sourcing.profile import Asked, Fallback, Measured, Objective, Profile, Strategy
 from oms.sourcing.rates import Costs
-from oms.sourcing.stepped import Freight, solve_stepped
+from oms.sourcing.stepped import NO_CARGO, Cargo, Freight, solve_stepped
 
 _NOTHING: Mapping[str, int] = {}
 
@@ -216,7 +216,7 @@ def instance_of(
     profile: Profile,
     shelf: Shelf,
     ships: Mapping[str, Collection[str]],
-) -> Instance | None:
+) -> tuple[Instance, Cargo] | None:
     """A delivery that has its sources as one of a backlog: by the profile's hard and soft rules.
 
     What ships now may go on, whatever fallback it was found by, and no plan leaves a unit without a source.
@@ -230,19 +230,20 @@ def instance_of(
         ships: the locations that ship now, by line.
 
     Returns:
-        The instance; None for a delivery that is planned part by part, or freighted by rate cards.
+        The instance and what rate cards ask for; None for a delivery that is planned part by part.
     """
     search = _Search(question, members, profile, shelf)
-    if search.cards or any(line.ships_with for line in question.lines):
+    if any(line.ships_with for line in question.lines):
         return None
     _, most, serving = search.rules(())
     able = {line_id: (names & serving) | set(ships[line_id]) for line_id, names in search.able.items()}
     used = set[str]().union(*ships.values())
     if most is not None:
         most = max(most, len(used))
-    plan = _Plan(search).instance(question.lines, able, shelf, most)
-    lines = tuple(replace(line, backorder_cost=NEVER) for line in plan.lines)
-    return replace(plan, id=name, lines=lines)
+    plan = _Plan(search)
+    instance = plan.instance(question.lines, able, shelf, most)
+    lines = tuple(replace(line, backorder_cost=NEVER) for line in instance.lines)
+    return replace(instance, id=name, lines=lines), plan.cargo(question.lines, instance)
 
 
 def _stocked(line: Wanted, shelf: Shelf) -> Collection[str] | None:
@@ -366,14 +367,8 @@ class _Plan:
             self._take_first(lines, serving, shelf)
         instance = self.instance(lines, serving, shelf, most)
         started = time.thread_time()
-        weights = {line.sku: line.weight_g for line in lines}
-        solution = solve_stepped(
-            instance,
-            [weights[line.sku] for line in instance.lines],
-            self._freights(instance),
-            self._search.seconds,
-            time.thread_time,
-        )
+        cargo = self.cargo(lines, instance)
+        solution = solve_stepped(instance, cargo, self._search.seconds, time.thread_time)
         self._search.spent += time.thread_time() - started
         picked = sum(pick.units for pick in solution.plan)
         self._gap += solution.cost - solution.bound
@@ -383,11 +378,17 @@ class _Plan:
         for pick in solution.plan:
             self._assign(lines, pick.location, pick.sku, pick.units, shelf)
 
-    def _freights(self, instance: Instance) -> dict[str, Freight]:
-        """What it costs locations with rate cards to send more than they do already."""
+    def cargo(self, lines: Sequence[Wanted], instance: Instance) -> Cargo:
+        """What it costs locations with rate cards to send more of some lines than they do already."""
         cards, used = self._search.cards, self._used
-        names = [location.id for location in instance.locations if location.id in cards] if cards else []
-        return {name: Freight(cards[name], self._grams[name] if name in used else None) for name in names}
+        if not cards:
+            return NO_CARGO
+        weights = {line.sku: line.weight_g for line in lines}
+        names = [location.id for location in instance.locations if location.id in cards]
+        return Cargo(
+            [weights[line.sku] for line in instance.lines],
+            {name: Freight(cards[name], self._grams[name] if name in used else None) for name in names},
+        )
 
     def _take_first(self, lines: Sequence[Wanted], serving: _Serving, shelf: Shelf) -> None:
         name = self._search.first or ""

@@ -24,7 +24,8 @@ several times over, so that rounding tells less.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 from math import inf
@@ -104,6 +105,33 @@ class Freight:
         return base, [scale * rise * weight // run for weight, _ in loads]
 
 
+@dataclass(frozen=True, slots=True)
+class Cargo:
+    """What an order weighs, and who sends it by rate cards.
+
+    Attributes:
+        weights: of one unit of each line, grams.
+        freights: by location that sends by a card.
+    """
+
+    weights: Sequence[int]
+    freights: Mapping[str, Freight]
+
+    def cost(self, instance: Instance, plan: Iterable[Pick]) -> int:
+        """Freight of a plan of the order's instance, minor units."""
+        if not self.freights:
+            return 0
+        weights = {line.sku: weight for line, weight in zip(instance.lines, self.weights, strict=True)}
+        grams: Counter[str] = Counter()
+        for location, sku, units in plan:
+            grams[location] += weights[sku] * units
+        return sum(freight.cost(grams[name]) for name, freight in self.freights.items() if name in grams)
+
+
+NO_CARGO = Cargo((), {})
+"""That of an order that nobody sends by a card."""
+
+
 @dataclass(slots=True)
 class _Node:
     """Plans in which each location ships at least `least` and at most `most` units of each line."""
@@ -116,8 +144,7 @@ class _Node:
 
 def solve_stepped(
     instance: Instance,
-    weights: Sequence[int],
-    freights: Mapping[str, Freight],
+    cargo: Cargo,
     seconds: float | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Solution:
@@ -125,17 +152,16 @@ def solve_stepped(
 
     Args:
         instance: the question, with all costs but the freight by cards.
-        weights: of one unit of each line, grams.
-        freights: by location that sends by a card.
+        cargo: its lines' weights, and that freight.
         seconds: time budget; None to search until the answer is proven.
         clock: seconds, to measure the budget with.
 
     Returns:
         As `solve`, with the freight in its costs.
     """
-    if not freights:
+    if not cargo.freights:
         return solve(instance, seconds, clock)
-    return _Search(instance, weights, freights, seconds, clock).run()
+    return _Search(instance, cargo, seconds, clock).run()
 
 
 class _Search:
@@ -144,14 +170,13 @@ class _Search:
     def __init__(
         self,
         instance: Instance,
-        weights: Sequence[int],
-        freights: Mapping[str, Freight],
+        cargo: Cargo,
         seconds: float | None,
         clock: Callable[[], float],
     ) -> None:
         self.instance = instance
-        self.weights = weights
-        self.freights = freights
+        self.weights = cargo.weights
+        self.freights = cargo.freights
         self.clock = clock
         self.until = None if seconds is None else clock() + seconds
         self.scale = 1 + sum(line.units for line in instance.lines) // FEW
