@@ -25,8 +25,8 @@ def schema() -> Schema:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "urn:oms:schema:command.v1",
         "title": "Command",
-        "description": "What a channel of the kind generic sends, and what `oms channel parse` prints. Amounts are"
-        " minor units of the currency, times have an offset or are UTC. Who sends is known by the "
+        "description": "What channels of the kind generic send, and what `oms channel parse` prints. Amounts "
+        "are minor units of the currency, times have an offset or are UTC. Who sends is known by the "
         "signature: channel and adapter are not read. A field that may be left out may be null. Of your own "
         "you may add properties to lines, and nothing else: a field that is not here is refused.",
         "oneOf": branches,
