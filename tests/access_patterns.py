@@ -28,6 +28,7 @@ from oms.fulfillment.events import FactKind, FulfillmentFact, Package
 from oms.fulfillment.model import ShipmentState
 from oms.inventory.ledger import Account, Book, Finding
 from oms.inventory.model import Capability, Delta, Supply, SupplyKind
+from oms.inventory.network import Aspect
 from oms.inventory.reservations import Cart, CartLine
 from oms.orders.commands import CancelOrder, Customer, Delivery, Method, PlaceOrder
 from oms.orders.identity import order_id, shard
@@ -87,10 +88,10 @@ from oms.usecases.place_order import place_order
 from oms.usecases.place_orders import place_orders
 from oms.usecases.poll_channel import Poll, poll_channel
 from oms.usecases.push_cancel import find_cancelled
+from oms.usecases.push_listing import Wanted as PushWanted
+from oms.usecases.push_listing import announce, push_listing
 from oms.usecases.push_parcel import find_parcel
 from oms.usecases.push_refund import find_repayment
-from oms.usecases.push_stock import Wanted as PushWanted
-from oms.usecases.push_stock import announce, push_stock
 from oms.usecases.recompute_stock import Recompute, recompute_stock
 from oms.usecases.record_elsewhere import record_elsewhere
 from oms.usecases.record_fulfillment import record_fulfillment
@@ -179,6 +180,7 @@ _SK = (
     (r"R#[^#]+#.+", "R#<reservation>#<location>"),
     (r"F#.*", "F#<work>"),
     (r"S#.*", "S#<shipment>"),
+    (r"T#(stock|title|price)", r"T#\1"),
     (r"R#.*", "R#<return>"),
     (r"M#.*", "M#<refund>"),
     (r"Y#.*", "Y#<payment>"),
@@ -812,7 +814,7 @@ def _published(skus: Sequence[str]) -> Iterator[Use]:
 
     api = Api("shopify", "https://shop.example", {"location_id": "1"}, answered)
     quiet = Api("shopify", "https://shop.example", {}, empty)
-    item = PushWanted("shop-es", "9")
+    item = PushWanted(Aspect.STOCK, "shop-es", "9")
     yield Use(
         f"PUT {path}",
         "Subscribe to events",
@@ -839,8 +841,12 @@ def _published(skus: Sequence[str]) -> Iterator[Use]:
         lambda table: deliver(table, keys_, failing, queue, delivery, NOW),
     )
     yield Use("publisher", "Replay the orders of a day", lambda table: replay(table, queue, wanted))
-    yield Use("intake", "Record a listing", lambda table: record_listing(table, queue, listed))
-    yield Use("publisher", "Find the listings of a sku", lambda table: announce(table, queue, skus[0]))
+    yield Use("intake", "Record a listing", lambda table: record_listing(table, network(), queue, listed))
+    yield Use(
+        "publisher",
+        "Find the listings of a sku",
+        lambda table: announce(table, network(), queue, skus[0]),
+    )
     changed = Recompute("channel#shop-es#2", locations=("wh-madrid",))
     yield Use(
         "publisher",
@@ -850,7 +856,7 @@ def _published(skus: Sequence[str]) -> Iterator[Use]:
     yield Use(
         "publisher",
         "Tell a channel of a listing",
-        lambda table: push_stock(table, network(), lambda channel: api, queue, told, item, NOW),
+        lambda table: push_listing(table, network(), lambda channel: api, queue, told, item, NOW),
     )
     for which in ("for the first time", "each quarter of an hour"):
         yield Use(
@@ -877,7 +883,7 @@ def _published(skus: Sequence[str]) -> Iterator[Use]:
     yield Use(
         "publisher",
         "Find that it knows already",
-        lambda table: push_stock(table, network(), lambda channel: api, queue, told, item, NOW),
+        lambda table: push_listing(table, network(), lambda channel: api, queue, told, item, NOW),
     )
     shown = Shown("9", "1", None, skus[0], "Mug", 1)
     stale = Difference(ListingKind.STOCK, "9", skus[0], 0, 1, shown)
@@ -890,7 +896,7 @@ def _published(skus: Sequence[str]) -> Iterator[Use]:
     yield Use(
         "oms listings check",
         "Have a channel told again",
-        lambda table: mend(table, queue, shop, stale, NOW),
+        lambda table: mend(table, network(), queue, shop, stale, NOW),
     )
 
 

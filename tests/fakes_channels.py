@@ -18,6 +18,17 @@ API: Mapping[str, str] = {
 """Credentials and settings that are enough for every kind."""
 
 
+PRODUCT = "632910392"
+"""What the listing is a variant of, where that has an id of its own."""
+
+OFFERS = [
+    {"offerId": "7", "status": "PUBLISHED", "pricingSummary": {"price": {"value": "9", "currency": "GBP"}}},
+    {"offerId": "8", "status": "PUBLISHED", "pricingSummary": {"price": {"value": "9", "currency": "EUR"}}},
+    {"offerId": "9", "status": "UNPUBLISHED"},
+]
+"""Those of eBay's listing."""
+
+
 @dataclass
 class FakeChannel:
     """One shop.
@@ -27,6 +38,10 @@ class FakeChannel:
         item_id: what it counts the stock of its one listing under.
         product_id: what that is a variant of.
         levels: every level that it has been told, in their order.
+        titles: every title.
+        prices: every price, with the currency where it is told that too.
+        variants: of the product that its listing is one of.
+        version: of the product, where it counts them.
         keys: what it has been told under which key, where it knows repetitions by one.
     """
 
@@ -34,6 +49,10 @@ class FakeChannel:
     item_id: str = "39072856"
     product_id: str | None = None
     levels: list[int] = field(default_factory=list)
+    titles: list[str] = field(default_factory=list)
+    prices: list[str] = field(default_factory=list)
+    variants: int = 1
+    version: int = 1
     keys: set[str] = field(default_factory=set)
 
     def answer(self, asked: Asked) -> Says:
@@ -49,7 +68,21 @@ class FakeChannel:
 
 def _shopify(shop: FakeChannel, asked: Asked, document: Any) -> Says:
     assert asked.path == "/admin/api/2025-07/graphql.json" and asked.headers["x-shopify-access-token"] == "t"
-    wanted = document["variables"]["input"]
+    query, variables = document["query"], document["variables"]
+    if "hasOnlyDefaultVariant" in query:
+        assert variables["id"] == f"gid://shopify/Product/{PRODUCT}"
+        return Says(200, {"data": {"product": {"hasOnlyDefaultVariant": shop.variants == 1}}})
+    if "productUpdate(" in query:
+        assert variables["product"]["id"] == f"gid://shopify/Product/{PRODUCT}"
+        shop.titles.append(variables["product"]["title"])
+        return Says(200, {"data": {"productUpdate": {"userErrors": []}}})
+    if "productVariantsBulkUpdate(" in query:
+        (variant,) = variables["variants"]
+        named = (variables["product"], variant["id"])
+        assert named == (f"gid://shopify/Product/{PRODUCT}", "gid://shopify/ProductVariant/808950810")
+        shop.prices.append(variant["price"])
+        return Says(200, {"data": {"productVariantsBulkUpdate": {"userErrors": []}}})
+    wanted = variables["input"]
     assert wanted["name"] == "available" and wanted["ignoreCompareQuantity"] is True
     (quantity,) = wanted["quantities"]
     errors = []
@@ -66,6 +99,10 @@ def _woocommerce(shop: FakeChannel, asked: Asked, document: Any) -> Says:
     within = f"{shop.product_id}/variations/{shop.item_id}" if shop.product_id else shop.item_id
     if (asked.method, asked.path) != ("PUT", f"/wp-json/wc/v3/products/{within}"):
         return Says(404, {"code": "woocommerce_rest_product_invalid_id"})
+    if "name" in document or "regular_price" in document:
+        shop.titles += [document["name"]] if "name" in document else []
+        shop.prices += [document["regular_price"]] if "regular_price" in document else []
+        return Says(200, {"id": int(shop.item_id)})
     assert document["manage_stock"] is True
     shop.levels.append(document["stock_quantity"])
     return Says(200, {"id": int(shop.item_id), "stock_quantity": document["stock_quantity"]})
@@ -74,6 +111,15 @@ def _woocommerce(shop: FakeChannel, asked: Asked, document: Any) -> Says:
 def _magento(shop: FakeChannel, asked: Asked, document: Any) -> Says:
     if (asked.method, asked.path) == ("GET", "/rest/V1/stockItems/A%2FB"):
         return Says(200, {"item_id": 190, "product_id": int(shop.item_id), "qty": shop.stock})
+    if (asked.method, asked.path) == ("PUT", "/rest/all/V1/products/A%2FB"):
+        assert document["product"]["sku"] == SKU
+        shop.titles.append(document["product"]["name"])
+        return Says(200, {"sku": SKU})
+    if (asked.method, asked.path) == ("POST", "/rest/V1/products/base-prices"):
+        (price,) = document["prices"]
+        assert (price["sku"], price["store_id"]) == (SKU, 0)
+        shop.prices.append(f"{price['price']:.2f}")
+        return Says(200, [])
     if (asked.method, asked.path) != ("PUT", "/rest/V1/products/A%2FB/stockItems/190"):
         return Says(404, {"message": "The product that was requested doesn't exist."})
     item = document["stockItem"]
@@ -83,9 +129,16 @@ def _magento(shop: FakeChannel, asked: Asked, document: Any) -> Says:
 
 
 def _bigcommerce(shop: FakeChannel, asked: Asked, document: Any) -> Says:
+    product, _, variant = shop.item_id.partition("/")
+    path = f"/v3/catalog/products/{product}"
+    if asked.path == f"{path}/variants?include_fields=id&limit=2":
+        return Says(200, {"data": [{"id": number} for number in range(min(2, shop.variants))]})
+    if asked.method == "PUT" and asked.path in (path, f"{path}/variants/{variant}"):
+        shop.titles += [document["name"]] if "name" in document else []
+        shop.prices += [f"{document['price']:.2f}"] if "price" in document else []
+        return Says(200, {"data": {}})
     assert (asked.method, asked.path) == ("PUT", "/v3/inventory/adjustments/absolute")
     (item,) = document["items"]
-    product, _, variant = shop.item_id.partition("/")
     if item.get("variant_id" if variant else "product_id") != int(variant or product):
         return Says(422, {"title": "Unprocessable Entity"})
     shop.levels.append(item["quantity"])
@@ -93,6 +146,8 @@ def _bigcommerce(shop: FakeChannel, asked: Asked, document: Any) -> Says:
 
 
 def _square(shop: FakeChannel, asked: Asked, document: Any) -> Says:
+    if asked.path.startswith("/v2/catalog/object"):
+        return _catalogue_of_square(shop, asked, document)
     assert (asked.method, asked.path) == ("POST", "/v2/inventory/changes/batch-create")
     (change,) = document["changes"]
     count = change["physical_count"]
@@ -104,11 +159,44 @@ def _square(shop: FakeChannel, asked: Asked, document: Any) -> Says:
     return Says(200, {"counts": []})
 
 
+def _catalogue_of_square(shop: FakeChannel, asked: Asked, document: Any) -> Says:
+    """Takes whole objects of the version that it has, each key once."""
+    variation = {"id": shop.item_id, "type": "ITEM_VARIATION", "version": shop.version}
+    variation["item_variation_data"] = {"item_id": PRODUCT, "sku": SKU, "name": "Regular"}
+    item = {"id": PRODUCT, "type": "ITEM", "version": shop.version, "custom": 1.5}
+    item["item_data"] = {"name": "Old", "variations": [variation] * shop.variants}
+    kept = {PRODUCT: item, shop.item_id: variation}
+    if asked.method == "GET":
+        name = asked.path.rpartition("/")[2]
+        return Says(200, {"object": kept[name]}) if name in kept else Says(404, {"errors": []})
+    changed = document["object"]
+    if document["idempotency_key"] in shop.keys:
+        return Says(200, {"catalog_object": changed})
+    if changed["version"] != shop.version:
+        return Says(400, {"errors": [{"code": "VERSION_MISMATCH"}]})
+    shop.keys.add(document["idempotency_key"])
+    shop.version += 1
+    if changed["type"] == "ITEM":
+        assert changed["custom"] == 1.5
+        shop.titles.append(changed["item_data"]["name"])
+    else:
+        data = changed["item_variation_data"]
+        assert (data["sku"], data["pricing_type"]) == (SKU, "FIXED_PRICING")
+        shop.prices.append(f"{data['price_money']['amount'] / 100:.2f} {data['price_money']['currency']}")
+    return Says(200, {"catalog_object": changed})
+
+
 def _ebay(shop: FakeChannel, asked: Asked, document: Any) -> Says:
+    if asked.path == "/sell/inventory/v1/offer?sku=A%2FB":
+        return Says(200, {"offers": OFFERS})
     assert (asked.method, asked.path) == ("POST", "/sell/inventory/v1/bulk_update_price_quantity")
     (wanted,) = document["requests"]
     known = wanted["sku"] == "A/B"
-    if known:
+    if known and "offers" in wanted:
+        (offer,) = wanted["offers"]
+        assert offer["offerId"] == "8"
+        shop.prices.append(f"{offer['price']['value']} {offer['price']['currency']}")
+    elif known:
         shop.levels.append(wanted["shipToLocationAvailability"]["quantity"])
     return Says(200, {"responses": [{"sku": wanted["sku"], "statusCode": 200 if known else 404}]})
 
@@ -118,8 +206,18 @@ def _amazon(shop: FakeChannel, asked: Asked, document: Any) -> Says:
     if (asked.method, asked.path) != ("PATCH", path):
         return Says(404, {"errors": [{"code": "NOT_FOUND"}]})
     (patch,) = document["patches"]
-    assert (patch["op"], patch["path"]) == ("replace", "/attributes/fulfillment_availability")
-    shop.levels.append(patch["value"][0]["quantity"])
+    (value,) = patch["value"]
+    match patch["op"], patch["path"].removeprefix("/attributes/"):
+        case "replace", "fulfillment_availability":
+            shop.levels.append(value["quantity"])
+        case "replace", "item_name":
+            shop.titles.append(value["value"])
+        case "merge", "purchasable_offer":
+            assert value["audience"] == "ALL"
+            ((schedule,),) = (price["schedule"] for price in value["our_price"])
+            shop.prices.append(f"{schedule['value_with_tax']:.2f} {value['currency']}")
+        case other:
+            raise AssertionError(other)
     return Says(200, {"sku": "A/B", "status": "ACCEPTED", "submissionId": "1"})
 
 

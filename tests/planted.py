@@ -23,7 +23,7 @@ from oms.store import writes
 from oms.store.errors import Busy, Cancelled
 from oms.store.table import Table
 from oms.store.writes import Write
-from oms.usecases import count_stock, postponing, push_stock
+from oms.usecases import count_stock, postponing, push_listing
 
 type Plant = Callable[[ExitStack], None]
 
@@ -194,7 +194,7 @@ BUGS = (
     Bug("an old version of an order forgets its payment", everywhere(_paid, _forgets_the_payment)),
     Bug("what was given back stays due", everywhere(recording.settled_by, _settles_nothing)),
     Bug("a delivery that failed is not tried again", everywhere(postponing.postponed, _told_it_all)),
-    Bug("a channel is not told of the last change of stock", everywhere(push_stock.knows, lambda *_: True)),
+    Bug("a channel is not told of the last change of stock", everywhere(push_listing.knows, lambda *_: True)),
     Bug("the clock finds nothing due", method(Table, "keys_in_index", _on_queue)),
 )
 """All of them."""

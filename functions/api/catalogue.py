@@ -5,10 +5,10 @@ from typing import Annotated, TypedDict
 
 from annotated_types import Ge, Le, MaxLen
 
-from functions.api.fields import Closed, Doc, Moment, SomeUnits, Text, Time, Units, time, utc
+from functions.api.fields import Amount, Closed, Doc, Moment, SomeUnits, Text, Time, Units, time, utc
 from functions.api.routing import Answer, Call, Route
 from oms.inventory.codes import CodeKind, SkuCode
-from oms.inventory.model import Capability, Component, SafetyStock, Sku
+from oms.inventory.model import Capability, Component, Price, SafetyStock, Sku
 from oms.orders.commands import Method
 from oms.problems import Code, Problem
 from oms.store import keys, process
@@ -41,6 +41,14 @@ class SafetyStockDocument(TypedDict):
     method: Annotated[Method | None, Doc("Null for every delivery method.")]
 
 
+class PriceDocument(TypedDict):
+    """What one ordered unit is sold for."""
+
+    amount: Amount
+    currency: str
+    channel: Annotated[str | None, Doc("Null for every channel.")]
+
+
 class SkuDocument(TypedDict):
     """A catalogue entry."""
 
@@ -56,6 +64,7 @@ class SkuDocument(TypedDict):
     kit: Annotated[list[ComponentDocument], Doc("What it consists of; empty when it is no kit.")]
     first_release_at: Time | None
     safety_stock: list[SafetyStockDocument]
+    prices: list[PriceDocument]
     v: int
 
 
@@ -101,6 +110,15 @@ class SafetyStockBody(Closed):
 
 
 @dataclass(frozen=True, slots=True)
+class PriceBody(Closed):
+    """What one ordered unit is sold for, with or without tax as the channel keeps its prices."""
+
+    amount: Annotated[int, Ge(0), Le(10**12), Doc("Minor units of the currency.")]
+    currency: Annotated[Text, Doc("ISO 4217.")]
+    channel: Annotated[Text | None, Doc("Where; without it at every channel of the currency.")] = None
+
+
+@dataclass(frozen=True, slots=True)
 class SkuBody(Closed):
     """A catalogue entry as its owner writes it."""
 
@@ -137,6 +155,11 @@ class SkuBody(Closed):
             "location's own safety stock does."
         ),
     ] = ()
+    prices: Annotated[
+        tuple[PriceBody, ...],
+        MaxLen(200),
+        Doc("A channel's own price in its currency counts before that of all channels."),
+    ] = ()
 
     def entry(self, sku: str) -> Sku:
         """This as the entry of a sku."""
@@ -145,6 +168,7 @@ class SkuBody(Closed):
         said["kit"] = tuple(Component(**asdict(component)) for component in self.kit)
         said["first_release_at"] = utc(self.first_release_at) if self.first_release_at else None
         said["safety_stock"] = tuple(SafetyStock(**asdict(rule)) for rule in self.safety_stock)
+        said["prices"] = tuple(Price(**asdict(price)) for price in self.prices)
         return Sku(sku, **said)
 
 
@@ -168,6 +192,10 @@ def sku_document(sku: Sku) -> SkuDocument:
         "safety_stock": [
             {"units": rule.units, "location": rule.location, "method": rule.method}
             for rule in sku.safety_stock
+        ],
+        "prices": [
+            {"amount": price.amount, "currency": price.currency, "channel": price.channel}
+            for price in sku.prices
         ],
         "v": sku.v,
     }

@@ -9,7 +9,7 @@ from annotated_types import Ge, Le, MaxLen, MinLen
 from functions.api.fields import Closed, Doc, Page, Text, Units
 from functions.api.routing import Answer, AnyRoute, Call, Route
 from oms.inventory.model import Capability, CountBasis
-from oms.inventory.network import LocationKind, ShortOrders
+from oms.inventory.network import Aspect, LocationKind, ShortOrders
 from oms.problems import Code, Problem
 from oms.runtime import settings
 from oms.sourcing.calendar import EVERY_DAY
@@ -188,6 +188,17 @@ class ChannelSettings(Closed):
     gives_refunds: Annotated[
         bool, Doc("Whether it is asked to give back the money that is due for its orders.")
     ] = False
+    publishes: Annotated[
+        tuple[Aspect, ...], MaxLen(len(Aspect)), Doc("What it is told of its listings: stock, title, price.")
+    ] = (Aspect.STOCK,)
+    currency: Annotated[Text | None, Doc("ISO 4217; the one that it is told prices in.")] = None
+    paused: Annotated[
+        bool,
+        Doc(
+            "Whether its API is left alone: it is neither told nor asked. What it sends is taken in all the "
+            "same, and it is told what has changed when it is paused no more."
+        ),
+    ] = False
 
 
 def _list(kind: str) -> Callable[[Call[None, None]], Answer[Page[ConfiguredDocument[Any]]]]:
@@ -226,7 +237,7 @@ def _document(kind: str, name: str, settings: Mapping[str, object], v: int) -> C
     return {"kind": kind, "id": name, "settings": settings, "v": v}
 
 
-def _routes(kind: str, body: type, document: type) -> tuple[AnyRoute, ...]:
+def _routes(kind: str, body: type, document: type, *problems: Code) -> tuple[AnyRoute, ...]:
     return (
         Route(
             "GET",
@@ -254,7 +265,7 @@ def _routes(kind: str, body: type, document: type) -> tuple[AnyRoute, ...]:
             _write(kind),
             document,
             body=body,
-            problems=(Code.VERSION_MISMATCH,),
+            problems=(Code.VERSION_MISMATCH, *problems),
             description="What it names must be configured before. Functions read it within 30 seconds.",
             versioned=True,
         ),
@@ -265,5 +276,5 @@ ROUTES = (
     *_routes("rate_card", RateCardSettings, ConfiguredDocument[RateCardSettings]),
     *_routes("location", LocationSettings, ConfiguredDocument[LocationSettings]),
     *_routes("pool", PoolSettings, ConfiguredDocument[PoolSettings]),
-    *_routes("channel", ChannelSettings, ConfiguredDocument[ChannelSettings]),
+    *_routes("channel", ChannelSettings, ConfiguredDocument[ChannelSettings], Code.UNSUPPORTED),
 )

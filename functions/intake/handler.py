@@ -92,7 +92,7 @@ def _execute(table: Table, command: Command) -> None:
             _publish().send([to_fetch(command)])
             logger.note(fetch=command.resource)
         case ListingRecorded():
-            listing = record_listing(table, _publish(), command)
+            listing = record_listing(table, process.network(), _publish(), command)
             logger.note(listing=listing.item_id if listing else None)
         case CancelOrder():
             cancelled = cancel_by_channel(table, process.network(), command, datetime.now(UTC))

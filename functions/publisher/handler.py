@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any, cast
 
-from oms.channels.exchange import Unavailable
+from oms.channels.exchange import Api, Unavailable
 from oms.channels.payload import Node, loads
 from oms.channels.publishing import publishing, require_cancelling, require_refunding
 from oms.events.publish import Queue
 from oms.events.subscribers import Subscriber
+from oms.inventory.network import Aspect
 from oms.orders.commands import Fetch
 from oms.problems import Code, Problem
 from oms.runtime import batch, clients, logger, metrics, settings
@@ -29,11 +30,12 @@ from oms.usecases.leave_to_person import leave_to_person
 from oms.usecases.notify_subscribers import Outcome, deliver, deliveries
 from oms.usecases.poll_channel import parse_poll, poll_channel, polls
 from oms.usecases.postponing import CHANNEL_WAITS_S, REFUSED_WAITS_S, delayed, is_due, postponed
-from oms.usecases.push_cancel import cancels_told_of, find_cancelled
-from oms.usecases.push_parcel import find_parcel, parcels_told_of
-from oms.usecases.push_refund import find_repayment, refunds_told_of
-from oms.usecases.push_stock import Pushed, Wanted, announce, push_stock
-from oms.usecases.recompute_stock import parse_recompute, recompute_stock
+from oms.usecases.push_cancel import find_cancelled
+from oms.usecases.push_events import to_channel
+from oms.usecases.push_listing import Pushed, Wanted, announce, push_listing
+from oms.usecases.push_parcel import find_parcel
+from oms.usecases.push_refund import find_repayment
+from oms.usecases.recompute_stock import parse_aspects, parse_recompute, recompute_stock
 from oms.usecases.replay_events import parse_replay, replay
 
 type Document = Mapping[str, Any]
@@ -72,11 +74,8 @@ def _tell_subscribers(event: Node, now: datetime) -> None:
     for name in ("id", "type", "time", "correlationid"):
         event.need(Node.text, name)
     messages = deliveries(document, _subscribers())
-    subscribers = len(messages)
-    for told_of in (parcels_told_of, cancels_told_of, refunds_told_of):
-        messages += told_of(document)
-    _queue().send(messages)
-    logger.note(event=str(document["type"]), subscribers=subscribers)
+    _queue().send([*messages, *to_channel(document)])
+    logger.note(event=str(document["type"]), subscribers=len(messages))
 
 
 def _deliver(document: Document, now: datetime) -> None:
@@ -105,9 +104,10 @@ def _fetch(document: Document, now: datetime) -> None:
     _or_later(fetch, channel, document, now)
 
 
-def _announce_stock(document: Document, now: datetime) -> None:
-    sku = Node(cast(Any, document)).need(Node.text, "sku")
-    logger.note(listings=announce(process.table(), _queue(), sku))
+def _announce(document: Document, now: datetime) -> None:
+    node = Node(cast(Any, document))
+    sku, aspects = node.need(Node.text, "sku"), parse_aspects(node)
+    logger.note(pushes=announce(process.table(), process.network(), _queue(), sku, aspects))
 
 
 def _recompute(document: Document, now: datetime) -> None:
@@ -117,14 +117,15 @@ def _recompute(document: Document, now: datetime) -> None:
     logger.note(cause=wanted.cause, skus=announced)
 
 
-def _push_stock(document: Document, now: datetime) -> None:
+def _push_listing(document: Document, now: datetime) -> None:
     node = Node(cast(Any, document))
+    aspect = Aspect(str(document["task"]).removeprefix("push_"))
     channel, item_id = (node.need(Node.text, name) for name in ("channel", "item_id"))
-    wanted = Wanted(channel, item_id, node.integer("attempt") or 0, node.time("due_at"))
+    wanted = Wanted(aspect, channel, item_id, node.integer("attempt") or 0, node.time("due_at"))
     if not _called(channel):
         return
-    pushed = push_stock(process.table(), process.network(), _apis().open, _queue(), document, wanted, now)
-    metrics.add(Metric.STOCK_TOLD, pushed is Pushed.TOLD, channel=channel)
+    pushed = push_listing(process.table(), process.network(), _open, _queue(), document, wanted, now)
+    metrics.add(Metric.STOCK_TOLD, aspect is Aspect.STOCK and pushed is Pushed.TOLD, channel=channel)
     metrics.add(Metric.CHANNELS_UNAVAILABLE, pushed is Pushed.POSTPONED, channel=channel)
     logger.note(pushed=str(pushed))
 
@@ -139,7 +140,7 @@ def _push_parcel(document: Document, now: datetime) -> None:
     channel, kind, parcel = told
     if not _called(channel):
         return
-    _or_later(lambda: publishing(kind).push_parcel(_apis().open(channel), parcel), channel, document, now)
+    _or_later(lambda: publishing(kind).push_parcel(_open(channel), parcel), channel, document, now)
 
 
 def _push_cancel(document: Document, now: datetime) -> None:
@@ -151,7 +152,7 @@ def _push_cancel(document: Document, now: datetime) -> None:
     with _or_by_person("cancel_untold", order_id, order_id, document, now):
         require_cancelling(kind, cancelled)
         tell = publishing(kind).push_cancel
-        _or_later(lambda: tell(_apis().open(channel), cancelled), channel, document, now)
+        _or_later(lambda: tell(_open(channel), cancelled), channel, document, now)
 
 
 def _push_refund(document: Document, now: datetime) -> None:
@@ -164,7 +165,7 @@ def _push_refund(document: Document, now: datetime) -> None:
     with _or_by_person("refund_untold", order_id, refund, document, now):
         require_refunding(kind, repayment)
         tell = publishing(kind).push_refund
-        _or_later(lambda: tell(_apis().open(channel), repayment), channel, document, now)
+        _or_later(lambda: tell(_open(channel), repayment), channel, document, now)
 
 
 def _poll_channels(document: Document, now: datetime) -> None:
@@ -191,6 +192,19 @@ def _called(channel: str) -> bool:
     found = _apis().there_for(channel)
     logger.note(channel=channel, called=found)
     return found
+
+
+def _open(channel: str) -> Api:
+    """The API of a channel that is to be told something.
+
+    Raises:
+        Unavailable: it is paused; what waits for it is told later, or found among the dead letters.
+        Problem: as `ChannelApis.open` does.
+    """
+    configured = process.network().channels.get(channel)
+    if configured is not None and configured.paused:
+        raise Unavailable("the channel is paused")
+    return _apis().open(channel)
 
 
 def _or_later(call: Callable[[], None], channel: str, document: Document, now: datetime) -> None:
@@ -233,9 +247,9 @@ _TASKS: Mapping[str, Callable[[Document, datetime], None]] = {
     "deliver": _deliver,
     "replay": _replay,
     "fetch": _fetch,
-    "announce": _announce_stock,
+    "announce": _announce,
     "recompute": _recompute,
-    "push_stock": _push_stock,
+    **{f"push_{aspect}": _push_listing for aspect in Aspect},
     "push_parcel": _push_parcel,
     "push_cancel": _push_cancel,
     "push_refund": _push_refund,

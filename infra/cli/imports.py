@@ -172,6 +172,13 @@ def _safety_stock(text: str) -> list[dict[str, str]]:
     return [{name: value.strip() for name, value in rule if value.strip()} for rule in rules]
 
 
+def _prices(text: str) -> list[dict[str, str]]:
+    """`1490@EUR|1590@EUR@shop-fr`, minor units, their currency and where, as JSON has it."""
+    names = ("amount", "currency", "channel")
+    prices = (zip(names, one.split("@", 2), strict=False) for one in text.split("|"))
+    return [{name: value.strip() for name, value in price if value.strip()} for price in prices]
+
+
 def _kit(text: str) -> list[dict[str, str]]:
     """`MUG=2@950|SPOON=1`, units and what a unit counts for, as JSON has it."""
     components = []
@@ -185,7 +192,8 @@ def _kit(text: str) -> list[dict[str, str]]:
 
 KINDS: Mapping[str, Kind[Any, Any]] = {
     "skus": Kind(
-        "catalogue entries: sku, title, unit, scale, weight_g, tracked, requires, ships_with, codes, kit",
+        "catalogue entries: sku, title, unit, scale, weight_g, tracked, requires, ships_with, codes, kit, "
+        "first_release_at, safety_stock, prices",
         SkuRow,
         {
             "tracked": str.lower,
@@ -193,6 +201,7 @@ KINDS: Mapping[str, Kind[Any, Any]] = {
             "kit": _kit,
             "requires": lambda text: text.split("|"),
             "safety_stock": _safety_stock,
+            "prices": _prices,
         },
         complete=lambda into, row: row,
         known=lambda into, rows: read_skus(into.table, (row.sku for row in rows)),

@@ -50,7 +50,7 @@ def run_check(args: argparse.Namespace) -> int:
             shown = catalogue(_apis(stack).open(args.channel))
             for found in check_listings(stack.table, network, args.channel, shown, now):
                 channel = network.channels[args.channel]
-                repaired = bool(args.repair) and mend(stack.table, publish, channel, found, now)
+                repaired = bool(args.repair) and mend(stack.table, network, publish, channel, found, now)
                 kinds[found.kind] += 1
                 left += not repaired
                 print(json.dumps(_line(found) | {"repaired": repaired}), flush=True)

@@ -22,7 +22,7 @@ from oms.orders.model import Order
 from oms.payments.refunds import RefundState
 from oms.runtime.secrets import Keys
 from oms.store import process
-from oms.usecases.push_stock import units_for_sale
+from oms.usecases.push_listing import units_for_sale
 from oms.usecases.subscribe import subscribe
 
 LIKELIHOOD = 0.15
@@ -87,7 +87,10 @@ def _said(document: object) -> Response:
     return Response(200, Headers(), json.dumps(document).encode())
 
 
-@step("subscribe", "notify_subscribers", "push_parcel", "push_refund", "record_listing", "postponing")
+@step(
+    *("subscribe", "notify_subscribers", "postponing", "record_listing"),
+    *("push_events", "push_parcel", "push_refund"),
+)
 def others_listen(world: World, orders: int) -> None:
     """Somebody wants events, and the first shop is told of stock, parcels and refunds."""
     if not world.served:

@@ -88,7 +88,7 @@ def step(*drives: str) -> Callable[[Callable[[World, int], None]], Callable[[Wor
 
 @step(
     *("place_order", "place_orders", "heat", "relay_changes", "release_order", "refuse_short"),
-    *("announce_stock", "push_stock"),
+    *("announce_stock", "push_listing"),
 )
 def shops_send_orders(world: World, orders: int) -> None:
     """Orders in bursts, over few skus; some twice, some in an old and a new version, in any order."""

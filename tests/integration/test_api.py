@@ -337,6 +337,23 @@ def test_a_setting_that_cannot_be_is_refused_by_name(
     assert rest.put(path, settings).problem == (422, "field_invalid", field)
 
 
+@pytest.mark.parametrize(
+    ("settings", "refusal"),
+    [
+        ({"publishes": ["stock", "price"]}, (422, "field_missing", "currency")),
+        ({"publishes": ["price"], "currency": "euro"}, (422, "field_invalid", "currency")),
+        ({"publishes": ["colour"]}, (422, "field_invalid", "publishes[0]")),
+        ({"kind": "ebay", "publishes": ["stock", "title"]}, (422, "unsupported", "publishes[1]")),
+        ({"kind": "stripe", "publishes": ["title"]}, (422, "unsupported", "publishes[0]")),
+    ],
+)
+def test_a_channel_is_told_nothing_that_it_could_not_understand(
+    rest: Rest, settings: dict[str, object], refusal: tuple[int, str, str]
+) -> None:
+    refused = rest.put("/configuration/channel/c", {"kind": "shopify", "pool": "iberia"} | settings)
+    assert refused.problem == refusal
+
+
 @pytest.mark.parametrize("path", ["/skus/A", "/configuration/location/st-sevilla"])
 def test_a_write_over_another_version_than_was_seen_is_refused(rest: Rest, path: str) -> None:
     first, second = (
@@ -766,6 +783,7 @@ def test_a_sku_is_entered_with_defaults_and_changed_as_a_whole(rest: Rest) -> No
         "kit": [],
         "safety_stock": [],
         "first_release_at": None,
+        "prices": [],
         "v": 1,
     }
     changed = rest.put("/skus/A", {"title": "Mug, blue"})

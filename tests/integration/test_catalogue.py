@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from oms.inventory.model import Component, Sku
+from oms.inventory.model import Component, Price, Sku
 from oms.store import keys
 from oms.store.catalogue import kits_with, skus_of_code
+from oms.store.stock import read_skus
 from oms.store.table import Table
 from oms.usecases.describe_sku import describe_sku
 from tests.conflicts import Crash, Faults
@@ -53,6 +54,12 @@ def part(sku: str, per_bundle: int = 1, weight: int = 0) -> dict[str, Any]:
             {"safety_stock": [{"units": 1, "location": "st"}, {"units": 2, "location": "st"}]},
             "safety_stock[1]",
         ),
+        ({"prices": [{"amount": -1, "currency": "EUR"}]}, "prices[0].amount"),
+        ({"prices": [{"amount": 1, "currency": "euro"}]}, "prices[0].currency"),
+        (
+            {"prices": [{"amount": 1, "currency": "EUR"}, {"amount": 2, "currency": "EUR"}]},
+            "prices[1]",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_by_its_field(table: Table, said: Any, field: str) -> None:
@@ -70,6 +77,25 @@ def test_safety_stock_is_kept_by_location_and_method(table: Table) -> None:
     described("MUG", safety_stock=[{"units": 2}, rules[1]])
     assert Rest().get("/skus/MUG").document["safety_stock"] == rules
     assert described("MUG", safety_stock=rules)["v"] == 1
+
+
+def test_prices_are_kept_by_currency_and_channel(table: Table) -> None:
+    prices = [
+        {"amount": 1490, "currency": "EUR", "channel": None},
+        {"amount": 1590, "currency": "EUR", "channel": "shop-fr"},
+        {"amount": 2300, "currency": "JPY", "channel": None},
+    ]
+    described("MUG", prices=[{"amount": 1490, "currency": "EUR"}, *prices[1:]])
+    assert Rest().get("/skus/MUG").document["prices"] == prices
+    assert described("MUG", prices=prices)["v"] == 1
+    entry = read_skus(table, ["MUG"])["MUG"]
+    assert [entry.price_at("shop-fr", currency) for currency in ("EUR", "JPY", "USD", None)] == [
+        Price(1590, "EUR", "shop-fr"),
+        Price(2300, "JPY"),
+        None,
+        None,
+    ]
+    assert entry.price_at("shop-es", "EUR") == Price(1490, "EUR")
 
 
 def test_a_component_cannot_become_a_kit_and_no_cycle_can_be_made(table: Table) -> None:

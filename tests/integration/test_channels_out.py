@@ -15,20 +15,21 @@ from functions.availability import handler as availability
 from functions.publisher import handler as publisher
 from oms.channels.publishing import KINDS
 from oms.events.publish import Queue
-from oms.inventory.model import Delta
-from oms.inventory.network import Channel, Location, Network, Pool
+from oms.inventory.model import Delta, Price, Sku
+from oms.inventory.network import Aspect, Channel, Location, Network, Pool
 from oms.runtime import clients
 from oms.store import process
 from oms.store.configuration import CACHE_S, read_network
 from oms.store.table import Table
 from oms.store.writes import Why, move
 from oms.usecases.configure import configure
+from oms.usecases.describe_sku import describe_sku
 from oms.usecases.place_order import place_order
 from oms.usecases.record_listing import record_listing
 from tests.builders import LYON, MADRID, NOW, command, line
 from tests.fakes_channels import API, SKU, FakeChannel
 from tests.fakes_http import Asked, FakeServer, Says, serving
-from tests.integration.test_push_stock import LISTED
+from tests.listed import LISTED
 from tests.outlets import Receiver
 from tests.recorder import RecordingTable
 from tests.shelves import fill, position
@@ -169,7 +170,8 @@ def retailer(table: Table, monkeypatch: pytest.MonkeyPatch) -> Iterator[Retailer
             server.answering = _remembering(world, shop)
             secret = {"kind": kind, "secrets": ["s"], "api": {"url": server.url, **API}}
             clients.secrets().create_secret(Name=f"oms/channels/{kind}", SecretString=json.dumps(secret))
-            record_listing(table, Queue(receiver.queue, "https://sqs/publish"), replace(LISTED, channel=kind))
+            queue = Queue(receiver.queue, "https://sqs/publish")
+            record_listing(table, world.network, queue, replace(LISTED, channel=kind))
         world.run()
         world.now = NOW + timedelta(seconds=60)
         yield world
@@ -290,6 +292,35 @@ def test_channels_are_told_when_a_location_closes_for_some_hours_and_when_it_ope
     assert opens <= retailer.now <= opens + timedelta(minutes=2)
 
 
+def test_a_price_and_a_title_reach_every_channel_that_is_told_of_them_and_no_other(
+    retailer: Retailer,
+) -> None:
+    """From the catalogue by the stream; then one channel more asks for them, and one is paused meanwhile."""
+    told_of = {"woocommerce": (Aspect.PRICE,), "magento": (Aspect.STOCK, Aspect.TITLE, Aspect.PRICE)}
+    for kind, publishes in told_of.items():
+        retailer.configure(Channel(kind, kind, "iberia", publishes=publishes, currency="EUR"))
+    retailer.run()
+    describe_sku(retailer.table, Sku(SKU, title="Mug", prices=(Price(1490, "EUR"),)))
+    retailer.run()
+    shown = {name: (shop.fake.titles, shop.fake.prices) for name, shop in retailer.shops.items()}
+    expected: dict[str, tuple[list[str], list[str]]] = {kind: ([], []) for kind in KINDS}
+    assert shown == expected | {"woocommerce": ([], ["14.90"]), "magento": (["Mug"], ["14.90"])}
+
+    retailer.configure(replace(retailer.network.channels["magento"], paused=True))
+    retailer.configure(Channel("square", "square", "iberia", publishes=(Aspect.PRICE,), currency="EUR"))
+    retailer.run()
+    describe_sku(retailer.table, Sku(SKU, title="Cup", prices=(Price(1590, "EUR"),)))
+    retailer.move(-3)
+    retailer.run()
+    assert (retailer.shops["magento"].fake.prices, retailer.last()["magento"]) == (["14.90"], 7)
+    assert retailer.shops["square"].fake.prices == ["14.90 EUR", "15.90 EUR"]
+    retailer.configure(replace(retailer.network.channels["magento"], paused=False))
+    retailer.run()
+    magento = retailer.shops["magento"].fake
+    assert (magento.titles, magento.prices, magento.stock) == (["Mug", "Cup"], ["14.90", "15.90"], 4)
+    assert retailer.dead == []
+
+
 @pytest.mark.parametrize(
     "thing",
     [
@@ -354,6 +385,7 @@ def test_above_the_threshold_only_crossing_it_is_told(retailer: Retailer) -> Non
         {"task": "recompute", "cause": "c", "pools": "iberia"},
         {"task": "recompute", "cause": "c", "locations": [1]},
         {"task": "recompute", "cause": "c", "locations": ["wh-madrid"], "after": {"PK": 1}},
+        {"task": "recompute", "cause": "c", "locations": ["wh-madrid"], "aspects": ["colour"]},
     ],
 )
 def test_a_message_that_does_not_say_what_to_recompute_is_kept(

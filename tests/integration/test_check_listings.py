@@ -16,15 +16,17 @@ from infra.cli.main import main
 from oms.channels.catalogues import Shown, catalogue
 from oms.channels.exchange import Api, Request, Response
 from oms.channels.headers import Headers
+from oms.channels.listings import Told
 from oms.channels.publishing import KINDS
 from oms.events.publish import Queue
 from oms.inventory.model import Sku
-from oms.inventory.network import Channel
+from oms.inventory.network import Aspect, Channel
 from oms.orders.records import ListingRecorded
 from oms.problems import Code, Problem
-from oms.store.listings import encode_listing, find_listing, key_of
+from oms.store import keys
+from oms.store.listings import encode_told, find_listing, find_told
 from oms.store.table import Table
-from oms.store.writes import replace as replacing
+from oms.store.writes import create
 from oms.usecases.check_listings import Difference, Kind, check_listings, mend
 from oms.usecases.describe_sku import describe_sku
 from oms.usecases.record_listing import record_listing
@@ -186,7 +188,7 @@ def listed(table: Table) -> Table:
     recorded = ListingRecorded(
         "shop-es", "shopify", "1", "9", "1", "A", "Mug", None, tracked=True, requires_shipping=True, as_of=NOW
     )
-    record_listing(table, Queue(Receiver().queue, "https://sqs/publish"), recorded)
+    record_listing(table, network(), Queue(Receiver().queue, "https://sqs/publish"), recorded)
     return table
 
 
@@ -263,24 +265,26 @@ def test_what_can_be_mended_is_and_stock_is_told_again(
     queue = Queue(receiver.queue, "https://sqs/publish")
     known = find_listing(listed, "shop-es", "1")
     assert known is not None
-    listed.commit(replacing(key_of(known), encode_listing(replace(known, published=7, v=2)), 1))
+    told_before = Told("shop-es", "1", Aspect.STOCK, "A", 7, NOW, v=1)
+    listed.commit(create(keys.listing_told("shop-es", "1", Aspect.STOCK), encode_told(told_before)))
     (found,) = differences(listed, *catalogue)
     assert found.kind is kind
     for _ in range(2):
-        assert mend(listed, queue, CHANNEL, found, LATER)
+        assert mend(listed, network(), queue, CHANNEL, found, LATER)
     assert set(pushes(receiver)) == set(pushed)
     assert [each for each in differences(listed, *catalogue) if each.kind is not Kind.STOCK] == []
     after = find_listing(listed, "shop-es", "1")
     assert after is None if kind is Kind.GONE else after is not None
     if kind is Kind.STOCK:
-        assert after is not None and after.published is None
+        left = find_told(listed, known, Aspect.STOCK)
+        assert left is not None and left.value is None
 
 
 @pytest.mark.parametrize("kind", [Kind.UNMAPPED, Kind.UNKNOWN_SKU, Kind.DUPLICATE, Kind.TITLE])
 def test_what_needs_a_person_is_left_alone(kind: Kind, listed: Table) -> None:
     receiver = Receiver()
     found = Difference(kind, "1", "A", None, None, shown())
-    assert not mend(listed, Queue(receiver.queue, "https://sqs/publish"), CHANNEL, found, LATER)
+    assert not mend(listed, network(), Queue(receiver.queue, "https://sqs/publish"), CHANNEL, found, LATER)
     assert receiver.taken == []
 
 

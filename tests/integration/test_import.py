@@ -13,7 +13,7 @@ import pytest
 from infra.cli import imports
 from infra.cli.main import main
 from oms.inventory.codes import CodeKind, SkuCode
-from oms.inventory.model import Capability, Component, Delta, SafetyStock, Sku
+from oms.inventory.model import Capability, Component, Delta, Price, SafetyStock, Sku
 from oms.orders.commands import Method
 from oms.store import keys
 from oms.store.errors import Busy
@@ -137,17 +137,20 @@ def test_bad_positions_are_told_by_line_and_the_others_are_counted(stack: Stack)
 
 def test_bad_skus_are_told_by_line_and_the_others_are_described(stack: Stack) -> None:
     rows = [
-        "sku,title,scale,tracked,codes,kit,safety_stock",
-        "A,Mug,0,,,,",
-        "B,Cup,1,,ean=4006381333932,,",
-        "C,Set,1,,,GHOST=1,",
-        "D,Set,1,,,MUG,",
-        "E,Spoon,1,,isbn=1,,",
-        "F,Fork,,FALSE,,,",
-        "G,Jug,,,,,1|@store",
+        "sku,title,scale,tracked,codes,kit,safety_stock,prices",
+        "A,Mug,0,,,,,",
+        "B,Cup,1,,ean=4006381333932,,,",
+        "C,Set,1,,,GHOST=1,,",
+        "D,Set,1,,,MUG,,",
+        "E,Spoon,1,,isbn=1,,,",
+        "F,Fork,,FALSE,,,,",
+        "G,Jug,,,,,1|@store,",
+        "H,Pan,,,,,,14.90@EUR",
+        "I,Pot,,,,,,1490",
+        "J,Lid,,,,,,1490@eur",
     ]
     status, counted, refused = stack.load("skus", "\n".join(rows))
-    assert (status, counted) == (1, tally(written=1, refused=6))
+    assert (status, counted) == (1, tally(written=1, refused=9))
     assert sorted(fields(refused)) == [
         (2, "field_invalid", "scale"),
         (3, "field_invalid", "codes[0].value"),
@@ -155,6 +158,9 @@ def test_bad_skus_are_told_by_line_and_the_others_are_described(stack: Stack) ->
         (5, "field_invalid", "kit[0].sku"),
         (6, "field_invalid", "codes[0].kind"),
         (8, "field_missing", "safety_stock[1].units"),
+        (9, "field_invalid", "prices[0].amount"),
+        (10, "field_missing", "prices[0].currency"),
+        (11, "field_invalid", "prices[0].currency"),
     ]
     assert stack.sku("F").tracked is False
 
@@ -236,11 +242,11 @@ def test_a_file_may_have_the_channels_ids_of_locations(stack: Stack) -> None:
 
 CSV = "\n".join(
     (
-        "sku;title;unit;scale;weight_g;tracked;requires;ships_with;codes;kit;safety_stock",
-        'SET;"Set; ""two""";;;;;;;vendor=V 1;MUG=2@950|SPOON=1;',
-        "MUG;Mug;;;350;TRUE;;;ean=4006381333931|upc=036000291452;;2|1@st-gracia|0@st-gracia@pickup|3@@ship",
-        "SPOON;Spoon;;;;;hazmat|oversize;cutlery;;;",
-        "TEA;Tea;g;1000;;;;;;;",
+        "sku;title;unit;scale;weight_g;tracked;requires;ships_with;codes;kit;safety_stock;prices",
+        'SET;"Set; ""two""";;;;;;;vendor=V 1;MUG=2@950|SPOON=1;;1490@EUR|1590@EUR@shop-fr',
+        "MUG;Mug;;;350;TRUE;;;ean=4006381333931|upc=036000291452;;2|1@st-gracia|0@st-gracia@pickup|3@@ship;",
+        "SPOON;Spoon;;;;;hazmat|oversize;cutlery;;;;",
+        "TEA;Tea;g;1000;;;;;;;;",
     )
 )
 JSONL = "\n".join(
@@ -251,6 +257,10 @@ JSONL = "\n".join(
             "title": 'Set; "two"',
             "codes": [{"kind": "vendor", "value": "V 1"}],
             "kit": [{"sku": "MUG", "per_bundle": 2, "weight": 950}, {"sku": "SPOON", "per_bundle": 1}],
+            "prices": [
+                {"amount": 1490, "currency": "EUR"},
+                {"amount": 1590, "currency": "EUR", "channel": "shop-fr"},
+            ],
         },
         {
             "sku": "MUG",
@@ -280,6 +290,7 @@ def test_skus_of_either_form_say_the_same_and_kits_may_stand_before_their_compon
     assert (made.title, made.v) == ('Set; "two"', 1)
     assert made.codes == (SkuCode(CodeKind.VENDOR, "V 1"),)
     assert made.kit == (Component("MUG", 2, 950), Component("SPOON", 1))
+    assert made.prices == (Price(1490, "EUR"), Price(1590, "EUR", "shop-fr"))
     assert (stack.sku("MUG").weight_g, len(stack.sku("MUG").codes)) == (350, 2)
     assert stack.sku("MUG").safety_stock == (
         SafetyStock(2),

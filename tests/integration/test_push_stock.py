@@ -2,10 +2,10 @@
 
 import heapq
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from itertools import count, product
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from itertools import product
 from typing import Any
 
 import pytest
@@ -13,140 +13,30 @@ import pytest
 from functions.publisher import handler as publisher
 from oms.channels.exchange import Api, Request, Response
 from oms.channels.headers import Headers
-from oms.channels.listings import Listing
+from oms.channels.listings import Listing, Told
 from oms.channels.publishing import KINDS, Level, publishing
 from oms.events.publish import Queue
 from oms.inventory.model import Component, Delta, Sku
-from oms.inventory.network import Channel, Network
-from oms.orders.records import ListingRecorded
+from oms.inventory.network import Aspect
 from oms.problems import Code, Problem
-from oms.runtime import clients
 from oms.store import keys, process
-from oms.store.listings import decode_listing, encode_listing, find_listing, key_of
+from oms.store.listings import decode_listing, encode_listing, encode_told, find_told, key_of
 from oms.store.stock import encode_sku
 from oms.store.table import Table
 from oms.store.writes import Why, move, put
 from oms.usecases.describe_sku import describe_sku
-from oms.usecases.push_stock import CLAIM, PACE, to_announce
+from oms.usecases.push_listing import CLAIM, PACE, to_announce
 from oms.usecases.record_listing import record_listing
-from tests.builders import NOW, network
+from tests.builders import NOW
 from tests.fakes_channels import API, NO, SKU, FakeChannel
-from tests.fakes_http import Asked, FakeServer, Fault, Says, serving
-from tests.outlets import Receiver
+from tests.fakes_http import Asked, Fault, Says
+from tests.listed import LISTED, World, opened
 from tests.shelves import fill
-
-LISTED = ListingRecorded(
-    channel="shop-es",
-    adapter="shopify",
-    listing_id="808950810",
-    product_id=None,
-    item_id="39072856",
-    sku=SKU,
-    title="Mug",
-    barcode=None,
-    tracked=True,
-    requires_shipping=True,
-    as_of=NOW,
-)
-
-
-@dataclass
-class World:
-    """A shop's server, our table, and time that passes by waiting for messages."""
-
-    server: FakeServer
-    shop: FakeChannel
-    table: Table
-    receiver: Receiver
-    now: datetime = NOW
-    waiting: list[tuple[datetime, int, str]] = field(default_factory=list)
-    numbers: Iterator[int] = field(default_factory=count)
-    dead: list[str] = field(default_factory=list)
-
-    def seconds(self) -> float:
-        """Time for the client's memory of hosts."""
-        return (self.now - NOW).total_seconds()
-
-    def list_(self, **changes: Any) -> None:
-        """The channel tells of its listing."""
-        record_listing(
-            self.table, Queue(self.receiver.queue, "https://sqs/publish"), replace(LISTED, **changes)
-        )
-
-    def change(self, units: int) -> None:
-        """Stock of the sku changes, and somebody notices."""
-        why = Why("adjustment", "test", "test", self.now)
-        self.table.commit(move(SKU, "wh-madrid", Delta(on_hand=units), why))
-
-    def announce(self) -> None:
-        """What follows from a change, as the queue that gathers hands it over."""
-        self.receive({"task": "announce", "sku": SKU})
-
-    def receive(self, document: Mapping[str, Any]) -> None:
-        heapq.heappush(self.waiting, (self.now, next(self.numbers), json.dumps(document)))
-
-    def run(self, until: datetime | None = None) -> None:
-        """Let time pass until nothing waits any more, or until some moment."""
-        self._take()
-        while self.waiting and (until is None or self.waiting[0][0] <= until):
-            at, _, body = heapq.heappop(self.waiting)
-            self.now = max(self.now, at)
-            answer = publisher.handler({"Records": [{"messageId": "1", "body": body}]}, None)
-            if answer["batchItemFailures"]:
-                self.dead.append(body)
-            self._take()
-        if until is not None:
-            self.now = until
-
-    def _take(self) -> None:
-        for entry in self.receiver.taken:
-            at = self.now + timedelta(seconds=entry.get("DelaySeconds", 0))
-            heapq.heappush(self.waiting, (at, next(self.numbers), entry["MessageBody"]))
-        self.receiver.taken.clear()
-
-    @property
-    def listing(self) -> Listing:
-        found = find_listing(self.table, "shop-es", self.shop.item_id)
-        assert found is not None
-        return found
-
-
-def configured(kind: str) -> Network:
-    """The tests' network, its channel of another kind."""
-    return network(channel=Channel("shop-es", kind, "iberia"))
 
 
 @pytest.fixture
 def world(request: pytest.FixtureRequest, table: Table, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    kind: str = getattr(request, "param", "shopify")
-    receiver = Receiver()
-    for name, value in {
-        "CHANNEL_SECRET_PREFIX": "oms/channels/",
-        "INBOUND_QUEUE_URL": "https://sqs/inbound",
-        "REACH": "any",
-    }.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(clients, "sqs", lambda: receiver.queue)
-    monkeypatch.setattr(process, "network", lambda: configured(kind))
-    for cached in (publisher._settings, publisher._client, publisher._apis):
-        cached.cache_clear()
-    with serving() as server:
-        shop = FakeChannel(kind)
-        server.answering = shop.answer
-        secret = {"kind": kind, "secrets": ["s"], "api": {"url": server.url, **API}}
-        clients.secrets().create_secret(Name="oms/channels/shop-es", SecretString=json.dumps(secret))
-        fill(table, SKU, wh_madrid=7)
-        made = World(server, shop, table, receiver)
-
-        class Clock(datetime):
-            @classmethod
-            def now(cls, tz: Any = None) -> "Clock":
-                return cls.fromtimestamp(made.now.timestamp(), tz or UTC)
-
-        monkeypatch.setattr(publisher, "datetime", Clock)
-        client = publisher._client()
-        monkeypatch.setattr(client, "_clock", made.seconds)
-        monkeypatch.setattr(client, "_pause", lambda seconds: None)
+    with opened(getattr(request, "param", "shopify"), table, monkeypatch) as made:
         yield made
 
 
@@ -164,12 +54,12 @@ def test_a_channel_of_each_kind_is_told_in_the_end_whatever_goes_wrong_first(wor
     world.server.faults = list(faults)
     world.run()
     assert world.shop.stock == 7
-    assert (world.listing.published, world.dead) == (7, [])
+    assert (world.known.value, world.dead) == (7, [])
     world.change(-3)
     world.announce()
     world.announce()
     world.run()
-    assert (world.shop.stock, world.listing.published) == (4, 4)
+    assert (world.shop.stock, world.known.value) == (4, 4)
 
 
 @every_kind
@@ -177,8 +67,8 @@ def test_a_channel_of_each_kind_that_says_no_is_asked_again_later(world: World) 
     world.list_()
     world.server.faults = [NO[world.shop.kind]] * 3
     world.run(NOW)
-    assert (world.shop.levels, world.listing.published, world.dead) == ([], None, [])
-    assert world.listing.retry_at is not None
+    assert (world.shop.levels, world.known.value, world.dead) == ([], None, [])
+    assert world.known.retry_at is not None
     world.run()
     assert world.shop.stock == 7
 
@@ -186,11 +76,11 @@ def test_a_channel_of_each_kind_that_says_no_is_asked_again_later(world: World) 
 def test_a_channel_that_says_no_for_a_day_leaves_a_dead_letter_and_the_next_change_is_told(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("oms.usecases.push_stock.CHANNEL_WAITS_S", (5, 900, 900))
+    monkeypatch.setattr("oms.usecases.push_listing.CHANNEL_WAITS_S", (5, 900, 900))
     world.list_()
     world.server.faults = [NO["shopify"]] * 100
     world.run()
-    assert (len(world.server.asked), len(world.dead), world.listing.retry_at) == (4, 1, None)
+    assert (len(world.server.asked), len(world.dead), world.known.retry_at) == (4, 1, None)
     world.server.faults = []
     world.announce()
     world.run()
@@ -202,7 +92,7 @@ def test_a_page_in_place_of_an_answer_does_not_count_as_told_where_the_answer_ma
     world.list_()
     world.server.faults = [Fault.GARBAGE]
     world.run()
-    assert world.listing.published == 7
+    assert world.known.value == 7
     told = world.shop.kind in {"shopify", "magento", "ebay", "amazon"}
     assert world.shop.levels == ([7] if told else [])
 
@@ -220,7 +110,7 @@ def test_a_channel_that_is_down_for_an_hour_is_not_hammered_and_converges(world:
     assert len(world.server.asked) - asked < 60
     world.server.faults = []
     world.run()
-    assert (world.shop.stock, world.listing.published, world.dead) == (7, 7, [])
+    assert (world.shop.stock, world.known.value, world.dead) == (7, 7, [])
 
 
 def test_a_lost_answer_leaves_it_open_what_the_channel_was_told(world: World) -> None:
@@ -231,7 +121,7 @@ def test_a_lost_answer_leaves_it_open_what_the_channel_was_told(world: World) ->
     world.server.faults = [Fault.LOST, Says(500), Says(500)]
     world.announce()
     world.run(world.now)
-    assert (world.shop.stock, world.listing.published) == (3, None)
+    assert (world.shop.stock, world.known.value) == (3, None)
     world.change(4)
     world.announce()
     world.run()
@@ -260,8 +150,9 @@ def test_a_change_while_the_channel_is_told_is_told_after_it(world: World) -> No
 def test_a_process_that_died_while_telling_is_followed_by_another(world: World) -> None:
     world.list_()
     world.receiver.taken.clear()
-    stuck = replace(world.listing, claimed_until=NOW + CLAIM, v=2)
-    world.table.commit(put(key_of(stuck), encode_listing(stuck)))
+    stuck = replace(world.known, claimed_until=NOW + CLAIM, v=2)
+    key = keys.listing_told("shop-es", world.shop.item_id, Aspect.STOCK)
+    world.table.commit(put(key, encode_told(stuck)))
     world.announce()
     world.run()
     assert world.shop.stock == 7
@@ -403,7 +294,7 @@ def test_of_a_kit_there_are_as_many_as_its_scarcest_part_makes(world: World) -> 
 
 def level(**changes: Any) -> Level:
     listing = Listing("shop-es", "39072856", SKU, "1", None, "Mug", NOW)
-    return Level(replace(listing, **changes), 5, "39072856-2", NOW)
+    return Level(replace(listing, **changes), "39072856-2", NOW, 5)
 
 
 def told(kind: str, shop: FakeChannel, level: Level, **values: str) -> list[Request]:
@@ -486,11 +377,21 @@ def test_a_kind_that_cannot_be_told_is_unsupported(kind: str) -> None:
 
 
 def test_every_field_of_a_listing_is_kept() -> None:
-    full = Listing("shop-es", "a#1", SKU, "1", "2", "Mug", NOW, 5, NOW, NOW + CLAIM, NOW + 2 * CLAIM, 9)
+    full = Listing("shop-es", "a#1", SKU, "1", "2", "Mug", NOW, 9)
     bare = Listing("shop-es", "2", None, None, None, None, NOW, v=1)
     for listing in (full, bare):
         key = key_of(listing)
         assert decode_listing({"PK": key.pk, "SK": key.sk, **encode_listing(listing)}) == listing
+
+
+@pytest.mark.parametrize("value", [5, "Mug", "14.90 EUR"])
+def test_every_field_of_what_was_told_is_kept(value: int | str, table: Table) -> None:
+    listing = Listing("shop-es", "a#1", SKU, "1", "2", "Mug", NOW)
+    full = Told("shop-es", "a#1", Aspect.PRICE, SKU, value, NOW, NOW + CLAIM, NOW + 2 * CLAIM, 9)
+    for told_ in (full, Told("shop-es", "a#1", Aspect.PRICE, SKU, v=1)):
+        table.commit(put(keys.listing_told("shop-es", "a#1", Aspect.PRICE), encode_told(told_)))
+        assert find_told(table, listing, Aspect.PRICE) == told_
+        assert find_told(table, listing, Aspect.TITLE) is None
 
 
 def test_what_the_channel_leaves_out_or_said_before_changes_nothing(world: World) -> None:
@@ -499,12 +400,12 @@ def test_what_the_channel_leaves_out_or_said_before_changes_nothing(world: World
     world.list_(sku=None, title=None, listing_id=None, as_of=NOW + timedelta(minutes=1))
     world.list_(sku="old", title="Old", as_of=NOW - timedelta(minutes=1))
     known = world.listing
-    assert (known.sku, known.title, known.listing_id, known.published) == (SKU, "Mug", "808950810", 7)
+    assert (known.sku, known.title, known.listing_id, world.known.value) == (SKU, "Mug", "808950810", 7)
 
 
 def test_a_listing_that_nobody_counts_is_not_kept(world: World) -> None:
     queue = Queue(world.receiver.queue, "https://sqs/publish")
-    assert record_listing(world.table, queue, replace(LISTED, item_id=None)) is None
+    assert record_listing(world.table, process.network(), queue, replace(LISTED, item_id=None)) is None
     assert world.receiver.taken == []
 
 

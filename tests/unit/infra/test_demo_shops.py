@@ -66,7 +66,7 @@ class World:
 
     def tell(self, kind: str, units: int) -> None:
         listing = Listing("c", "1", "LAMP", "1", "1", "Lamp", NOW)
-        publishing(kind).push_stock(self.api(kind), Level(listing, units, "k", NOW))
+        publishing(kind).push_stock(self.api(kind), Level(listing, "k", NOW, units))
 
     def event(self, name: str, forged: str | None) -> None:
         body = json.dumps({"type": name})

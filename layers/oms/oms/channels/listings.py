@@ -1,8 +1,11 @@
-"""What channels sell under their own ids, and where a line keeps such an id when it has no sku."""
+"""What channels sell under their own ids, what they were told of it, and where a line without a sku keeps
+such an id.
+"""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from oms.inventory.network import Aspect
 from oms.orders.records import ListingRecorded
 
 LISTING = "listing_id"
@@ -11,7 +14,7 @@ LISTING = "listing_id"
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One thing that a channel sells, and what we last told the channel of its stock.
+    """One thing that a channel sells.
 
     Attributes:
         channel: which.
@@ -21,11 +24,6 @@ class Listing:
         product_id: what it is a variant of.
         title: as the channel shows it.
         as_of: when the channel last said so, UTC.
-        published: ordered units that the channel was told may be sold; None when it is not certain what it
-            was told last.
-        published_at: when, UTC.
-        claimed_until: until then (UTC) somebody is telling it, and nobody else may.
-        retry_at: when (UTC) it will be told what it could not be told, or what it was too early to tell.
         v: version.
     """
 
@@ -36,29 +34,23 @@ class Listing:
     product_id: str | None
     title: str | None
     as_of: datetime
-    published: int | None = None
-    published_at: datetime | None = None
-    claimed_until: datetime | None = None
-    retry_at: datetime | None = None
     v: int = 0
 
     def told(self, recorded: ListingRecorded) -> "Listing":
         """This listing after the channel has said what it is; what is older than we know changes nothing.
 
-        What the channel leaves out stays. Under another sku nothing has been published yet.
+        What the channel leaves out stays.
         """
         if recorded.as_of < self.as_of:
             return self
-        sku = recorded.sku or self.sku
-        known = replace(
+        return replace(
             self,
-            sku=sku,
+            sku=recorded.sku or self.sku,
             listing_id=recorded.listing_id or self.listing_id,
             product_id=recorded.product_id or self.product_id,
             title=recorded.title or self.title,
             as_of=recorded.as_of,
         )
-        return known if sku == self.sku else replace(known, published=None)
 
 
 def first_told(recorded: ListingRecorded, item_id: str) -> Listing:
@@ -72,3 +64,30 @@ def first_told(recorded: ListingRecorded, item_id: str) -> Listing:
         title=recorded.title,
         as_of=recorded.as_of,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What we last told a channel of one aspect of a listing.
+
+    Attributes:
+        channel: which.
+        item_id: of which listing.
+        aspect: stock, title or price.
+        sku: what it was told of: of another sku it has not been told yet.
+        value: what it was told, units or a text; None when that is not certain.
+        at: when, UTC.
+        claimed_until: until then (UTC) somebody is telling it, and nobody else may.
+        retry_at: when (UTC) it will be told what it could not be told, or what it was too early to tell.
+        v: version.
+    """
+
+    channel: str
+    item_id: str
+    aspect: Aspect
+    sku: str
+    value: int | str | None = None
+    at: datetime | None = None
+    claimed_until: datetime | None = None
+    retry_at: datetime | None = None
+    v: int = 0

@@ -10,10 +10,21 @@ from typing import Protocol
 from oms.channels.currencies import unscaled
 from oms.channels.exchange import Api
 from oms.channels.listings import Listing
+from oms.inventory.model import Price
+from oms.inventory.network import Aspect
 from oms.problems import Code, Problem
 
 KINDS = ("shopify", "woocommerce", "magento", "bigcommerce", "square", "ebay", "amazon")
 """Kinds of channels that are told of stock and of parcels."""
+
+_TOLD_OF: Mapping[Aspect, frozenset[str]] = {
+    Aspect.STOCK: frozenset(KINDS),
+    Aspect.TITLE: frozenset(KINDS) - {"ebay"},
+    Aspect.PRICE: frozenset(KINDS),
+}
+"""Kinds whose API takes an aspect of a listing. eBay's takes a title only together with the stock, which
+would then be as old as the title.
+"""
 
 _CANCELLING = frozenset({"shopify", "woocommerce", "magento", "bigcommerce", "square"})
 _CANCELLING_UNITS = frozenset({"shopify"})
@@ -24,18 +35,16 @@ of files, eBay by an older API with credentials of its own; Magento refunds by i
 
 
 @dataclass(frozen=True, slots=True)
-class Level:
-    """How many of a listing may be sold.
+class Statement:
+    """What a channel is told of a listing.
 
     Attributes:
         listing: of what.
-        units: in the unit that the channel sells, never negative.
         key: names this one statement, the same when it is made again.
         at: when it was true, UTC.
     """
 
     listing: Listing
-    units: int
     key: str
     at: datetime
 
@@ -49,6 +58,42 @@ class Level:
         if not isinstance(value, str) or not value:
             raise Problem(Code.FIELD_MISSING, f"the listing has no {name}", name)
         return value
+
+
+@dataclass(frozen=True, slots=True)
+class Level(Statement):
+    """How many of a listing may be sold: `units` that the channel sells, never negative."""
+
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class Titled(Statement):
+    """What a listing is called."""
+
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Priced(Statement):
+    """What a unit that the channel sells costs."""
+
+    price: Price
+
+    @property
+    def decimal(self) -> str:
+        """The amount as channels write it."""
+        return written(self.price)
+
+    @property
+    def number(self) -> float:
+        """The same where they want a number: it has few enough digits to be written as it is."""
+        return float(self.decimal)
+
+
+def written(price: Price) -> str:
+    """The amount of a price as channels write it: 14.90."""
+    return f"{unscaled(price.amount, price.currency):f}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +160,31 @@ class Repayment:
 
 
 class Publishing(Protocol):
-    """What the `publish` module of a kind has; the last two where `_CANCELLING` and `_REFUNDING` have it."""
+    """What the `publish` module of a kind has: the aspects of `_TOLD_OF`, and the last two where
+    `_CANCELLING` and `_REFUNDING` have it.
+    """
 
     def push_stock(self, api: Api, level: Level) -> None:
         """Tell the channel how many of a listing may be sold; to tell it twice is harmless.
 
         Raises:
             Problem: `channel_refused`, or `field_missing`: the secret or the listing lacks something.
+            Unavailable: the channel gave no answer that counts.
+        """
+
+    def push_title(self, api: Api, titled: Titled) -> None:
+        """Tell the channel what a listing is called; to tell it twice is harmless.
+
+        Raises:
+            Problem: `unsupported`, the listing shares the title of its product with others; or as above.
+            Unavailable: the channel gave no answer that counts.
+        """
+
+    def push_price(self, api: Api, priced: Priced) -> None:
+        """Tell the channel what a listing costs; to tell it twice is harmless.
+
+        Raises:
+            Problem: as above.
             Unavailable: the channel gave no answer that counts.
         """
 
@@ -152,6 +215,22 @@ class Publishing(Protocol):
             Problem: `channel_refused`, also when the channel has not that much to give back at once.
             Unavailable: the channel gave no answer that counts.
         """
+
+
+def require_telling(kind: str, aspect: Aspect, field: str = "kind") -> None:
+    """See that a kind of channel can be told of an aspect of its listings.
+
+    Raises:
+        Problem: `unsupported`, naming the field.
+    """
+    if kind not in _TOLD_OF[aspect]:
+        raise Problem(Code.UNSUPPORTED, f"the API of {kind} has no way to be told of a {aspect}", field)
+
+
+def shared_title() -> Problem:
+    """Why a title is not told: the product has several variants, and one title."""
+    detail = "the product has several variants, whose titles the shop makes of its own and their options"
+    return Problem(Code.UNSUPPORTED, detail, "title")
 
 
 def require_cancelling(kind: str, cancelled: Cancelled) -> None:

@@ -63,6 +63,18 @@ class SafetyStock:
 
 
 @dataclass(frozen=True, slots=True)
+class Price:
+    """What one ordered unit is sold for, in minor units of a currency (ISO 4217), everywhere or at a channel.
+
+    With or without tax, as the channel keeps its prices.
+    """
+
+    amount: int
+    currency: str
+    channel: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Sku:
     """What is known of a sku. `scale` is the smallest units in one ordered unit (1000 for kg sold in g).
 
@@ -87,6 +99,13 @@ class Sku:
     kit: tuple[Component, ...] = ()
     first_release_at: datetime | None = None
     safety_stock: tuple[SafetyStock, ...] = ()
+    prices: tuple[Price, ...] = ()
+
+    def price_at(self, channel: str, currency: str | None) -> Price | None:
+        """What a channel sells it for in its currency: its own price before that of all; None without one."""
+        fitting = [price for price in self.prices if price.currency == currency]
+        own = [price for price in fitting if price.channel == channel]
+        return next(iter(own or [price for price in fitting if price.channel is None]), None)
 
     def is_hot(self, now: datetime) -> bool:
         """Whether its orders go through the hot lane at `now` (UTC)."""

@@ -107,6 +107,14 @@ class ShortOrders(StrEnum):
     REJECT = "reject"
 
 
+class Aspect(StrEnum):
+    """What a channel may be told of what it lists."""
+
+    STOCK = "stock"
+    TITLE = "title"
+    PRICE = "price"
+
+
 @dataclass(frozen=True, slots=True)
 class Channel:
     """One configured connection. `locations` maps the channel's own location ids to ours.
@@ -114,7 +122,9 @@ class Channel:
     A channel that only takes money names the one whose orders are paid by it in `orders_of`.
     An order that nobody has paid `payment_hours` after it came is cancelled; None: it is kept until somebody
     does. Above `stock_threshold` units of a listing the channel is not told of changes; None when it is of
-    all. `gives_refunds`: whether it is asked to give back the money that is due for its orders.
+    all. `gives_refunds`: whether it is asked to give back the money that is due for its orders. `publishes`
+    is what it is told of its listings, prices in its `currency` (ISO 4217). While it is `paused` nobody calls
+    it, other than to fetch what it names.
     """
 
     id: str
@@ -128,6 +138,9 @@ class Channel:
     payment_hours: int | None = None
     orders_of: str | None = None
     gives_refunds: bool = False
+    publishes: tuple[Aspect, ...] = (Aspect.STOCK,)
+    currency: str | None = None
+    paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from typing import Any, cast
 
 from oms.inventory.model import Capability, CountBasis
-from oms.inventory.network import Channel, Location, LocationKind, Network, Pool, ShortOrders
+from oms.inventory.network import Aspect, Channel, Location, LocationKind, Network, Pool, ShortOrders
 from oms.sourcing.calendar import Calendar
 from oms.sourcing.cards import RateCard, Sheet, Zone
 from oms.sourcing.load import Capacity
@@ -135,6 +135,8 @@ def _channel(name: str, document: Mapping[str, Any]) -> Channel:
     typed = dict(document)
     if "short_orders" in typed:
         typed["short_orders"] = ShortOrders(typed["short_orders"])
+    if "publishes" in typed:
+        typed["publishes"] = tuple(map(Aspect, typed["publishes"]))
     return Channel(id=name, **typed)
 
 

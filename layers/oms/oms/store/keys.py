@@ -147,6 +147,11 @@ def listing(channel: str, item_id: str) -> Key:
     return Key(f"{LISTING}{channel}#{item_id}", LISTING_SK)
 
 
+def listing_told(channel: str, item_id: str, aspect: str) -> Key:
+    """What a channel was told last of an aspect of a listing."""
+    return Key(listing(channel, item_id).pk, f"T#{aspect}")
+
+
 def listings(name: str) -> str:
     """GSI2 partition of a sku's listings."""
     return f"{LISTING}{name}"

@@ -1,15 +1,18 @@
-"""Listings as stored: each by itself, so that to tell a channel of stock waits for no order of the sku."""
+"""Listings as stored, and beside each what its channel was told: to tell it waits for no order of the sku,
+and neither aspect for another.
+"""
 
 from collections.abc import Mapping
 from typing import Any, cast
 
-from oms.channels.listings import Listing
+from oms.channels.listings import Listing, Told
+from oms.inventory.network import Aspect
 from oms.store import keys
 from oms.store.attributes import Item, millis, moment
 from oms.store.keys import Key
 from oms.store.table import Table
 
-_TIMES = ("published_at", "claimed_until", "retry_at")
+_TIMES = ("at", "claimed_until", "retry_at")
 _TEXTS = ("sku", "listing_id", "product_id", "title")
 
 
@@ -21,10 +24,7 @@ def key_of(listing: Listing) -> Key:
 def encode_listing(listing: Listing) -> Item:
     """A listing's attributes, without its key."""
     item: dict[str, Any] = {"t": "listing", "sv": 1, "v": listing.v, "as_of": millis(listing.as_of)}
-    item |= {name: getattr(listing, name) for name in (*_TEXTS, "published")}
-    for name in _TIMES:
-        time = getattr(listing, name)
-        item[name] = None if time is None else millis(time)
+    item |= {name: getattr(listing, name) for name in _TEXTS}
     if listing.sku is not None:
         item["GSI2PK"] = keys.listings(listing.sku)
         item["GSI2SK"] = f"{listing.channel}#{listing.item_id}"
@@ -35,14 +35,11 @@ def decode_listing(item: Item) -> Listing:
     """A listing from its item, key included."""
     stored = cast(Mapping[str, Any], item)
     channel, _, item_id = stored["PK"].removeprefix(keys.LISTING).partition("#")
-    times: dict[str, Any] = {name: moment(stored[name]) if name in stored else None for name in _TIMES}
     return Listing(
         channel=channel,
         item_id=item_id,
         **{name: stored.get(name) for name in _TEXTS},
         as_of=moment(stored["as_of"]),
-        published=stored.get("published"),
-        **times,
         v=stored["v"],
     )
 
@@ -62,3 +59,23 @@ def listings_of(table: Table, sku: str) -> tuple[Key, ...]:
         found += page
         if after is None:
             return tuple(found)
+
+
+def encode_told(told: Told) -> Item:
+    """What a channel was told as attributes, without the key."""
+    item: dict[str, Any] = {"t": "told", "sv": 1, "v": told.v, "sku": told.sku, "value": told.value}
+    for name in _TIMES:
+        time = getattr(told, name)
+        item[name] = None if time is None else millis(time)
+    return {name: value for name, value in item.items() if value is not None}
+
+
+def find_told(table: Table, listing: Listing, aspect: Aspect) -> Told | None:
+    """What the channel was told last of an aspect of a listing, of whatever sku; None when of nothing."""
+    item = table.get(keys.listing_told(listing.channel, listing.item_id, aspect))
+    if item is None:
+        return None
+    stored = cast(Mapping[str, Any], item)
+    times: dict[str, Any] = {name: moment(stored[name]) if name in stored else None for name in _TIMES}
+    value, v = stored.get("value"), stored["v"]
+    return Told(listing.channel, listing.item_id, aspect, stored["sku"], value, **times, v=v)

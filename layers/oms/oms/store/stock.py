@@ -12,6 +12,7 @@ from oms.inventory.model import (
     Component,
     Demand,
     Position,
+    Price,
     SafetyStock,
     Sku,
     Stock,
@@ -106,6 +107,7 @@ def encode_sku(sku: Sku) -> Item:
             [rule.units, rule.location or "", str(rule.method or "")] for rule in sku.safety_stock
         ]
         or None,
+        "prices": [[price.amount, price.currency, price.channel or ""] for price in sku.prices] or None,
     }
     if sku.first_release_at:
         optional["first_release_at"] = millis(sku.first_release_at)
@@ -130,6 +132,9 @@ def decode_sku(item: Item) -> Sku:
         safety_stock=tuple(
             SafetyStock(units, location or None, Method(method) if method else None)
             for units, location, method in stored.get("safety_stock", ())
+        ),
+        prices=tuple(
+            Price(amount, currency, channel or None) for amount, currency, channel in stored.get("prices", ())
         ),
     )
 

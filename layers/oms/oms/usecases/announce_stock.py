@@ -1,4 +1,5 @@
-"""Announce changes of stock: to the channels that sell the sku, soon, or at once when a shelf runs empty.
+"""Announce changes of stock, titles and prices: to the channels that sell the sku, soon, or at once when a
+shelf runs empty.
 
 A change of the configuration is announced as one: `recompute_stock` finds the skus that it concerns.
 """
@@ -13,7 +14,7 @@ from oms.inventory.network import Network
 from oms.store import keys
 from oms.store.attributes import Item, decode
 from oms.store.stock import decode_position
-from oms.usecases.push_stock import to_announce, to_announce_now
+from oms.usecases.push_listing import EVERYTHING, STOCK, to_announce, to_announce_now
 from oms.usecases.recompute_stock import to_recompute
 from oms.usecases.relay_changes import Change, Failure, deliver
 
@@ -61,7 +62,8 @@ def announce_stock(
         if image is None or not str(image["SK"]).startswith(_CONCERNING):
             continue
         sku = str(image["PK"]).removeprefix(keys.SKU)
-        soon.setdefault(sku, (position, to_announce(sku, now)))
+        message = to_announce(sku, now, EVERYTHING if _is_described_anew(old, new) else STOCK)
+        soon.setdefault(str(message.id), (position, message))
         if str(image["SK"]).startswith(keys.POSITION) and _crosses(network, old, new):
             at_once.setdefault(sku, (position, to_announce_now(sku)))
     sent = 0
@@ -69,6 +71,12 @@ def announce_stock(
         taken, _, failure = deliver(list(messages.values()), queue.send, failure)
         sent += taken
     return sent, failure
+
+
+def _is_described_anew(old: Item | None, new: Item | None) -> bool:
+    """Whether an entry of the catalogue has another title or other prices; positions have neither."""
+    before, after = (image or {} for image in (old, new))
+    return any(before.get(name) != after.get(name) for name in ("title", "prices"))
 
 
 def _crosses(network: Network, old: Item | None, new: Item | None) -> bool:

@@ -5,7 +5,7 @@ one that we do not know, or the same one twice needs a person at the channel or 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from itertools import batched
@@ -13,17 +13,16 @@ from itertools import batched
 from oms.channels.catalogues import Shown
 from oms.channels.listings import Listing
 from oms.events.publish import Queue
-from oms.inventory.network import Channel, Network
+from oms.inventory.network import Aspect, Channel, Network
 from oms.orders.records import ListingRecorded
 from oms.problems import Code, Problem
 from oms.store import keys
 from oms.store.ledger import scan
-from oms.store.listings import decode_listing, encode_listing, find_listing, key_of
+from oms.store.listings import decode_listing
 from oms.store.stock import read_skus
 from oms.store.table import Table
 from oms.store.writes import remove
-from oms.store.writes import replace as replacing
-from oms.usecases.push_stock import knows, to_push, units_for_sale
+from oms.usecases.push_listing import forget_told, knows, to_push, units_for_sale
 from oms.usecases.races import settle
 from oms.usecases.record_listing import record_listing
 
@@ -137,11 +136,14 @@ def _stock(
         yield Difference(Kind.STOCK, shown.item_id, shown.sku, units, shown.stock, shown)
 
 
-def mend(table: Table, publish: Queue, channel: Channel, found: Difference, now: datetime) -> bool:
+def mend(
+    table: Table, network: Network, publish: Queue, channel: Channel, found: Difference, now: datetime
+) -> bool:
     """Mend a difference: by recording what the channel shows, or by having it told again.
 
     Args:
         table: the store.
+        network: says what the channel is told.
         publish: the queue of `publisher`.
         channel: whose.
         found: what differs.
@@ -156,11 +158,13 @@ def mend(table: Table, publish: Queue, channel: Channel, found: Difference, now:
     """
     mending = _MENDINGS.get(found.kind)
     if mending is not None:
-        mending(table, publish, channel, found, now)
+        mending(table, network, publish, channel, found, now)
     return mending is not None
 
 
-def _record(table: Table, publish: Queue, channel: Channel, found: Difference, now: datetime) -> None:
+def _record(
+    table: Table, network: Network, publish: Queue, channel: Channel, found: Difference, now: datetime
+) -> None:
     shown = found.shown
     assert shown is not None, "the channel shows it"
     recorded = ListingRecorded(
@@ -176,25 +180,25 @@ def _record(table: Table, publish: Queue, channel: Channel, found: Difference, n
         requires_shipping=None,
         as_of=now,
     )
-    record_listing(table, publish, recorded)
+    record_listing(table, network, publish, recorded)
 
 
-def _tell_again(table: Table, publish: Queue, channel: Channel, found: Difference, now: datetime) -> None:
-    def forget() -> None:
-        listing = find_listing(table, channel.id, found.item_id)
-        if listing is not None and listing.published is not None:
-            unsure = replace(listing, published=None, v=listing.v + 1)
-            table.commit(replacing(key_of(listing), encode_listing(unsure), listing.v))
-
-    settle(forget, f"listing {channel.id} {found.item_id}")
-    publish.send([to_push(channel.id, found.item_id, found.sku or "")])
+def _tell_again(
+    table: Table, network: Network, publish: Queue, channel: Channel, found: Difference, now: datetime
+) -> None:
+    what = f"listing {channel.id} {found.item_id}"
+    settle(lambda: forget_told(table, channel.id, found.item_id, Aspect.STOCK), what)
+    publish.send([to_push(Aspect.STOCK, channel.id, found.item_id, found.sku or "")])
 
 
-def _forget(table: Table, publish: Queue, channel: Channel, found: Difference, now: datetime) -> None:
-    table.commit(remove(keys.listing(channel.id, found.item_id)))
+def _forget(
+    table: Table, network: Network, publish: Queue, channel: Channel, found: Difference, now: datetime
+) -> None:
+    told = (keys.listing_told(channel.id, found.item_id, aspect) for aspect in Aspect)
+    table.commit(*map(remove, (keys.listing(channel.id, found.item_id), *told)))
 
 
-type _Mending = Callable[[Table, Queue, Channel, Difference, datetime], None]
+type _Mending = Callable[[Table, Network, Queue, Channel, Difference, datetime], None]
 
 _MENDINGS: Mapping[Kind, _Mending] = {
     Kind.UNLISTED: _record,

@@ -4,8 +4,10 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from oms.channels.currencies import require_currency
+from oms.channels.publishing import require_telling
 from oms.channels.registry import KINDS as CHANNEL_KINDS
-from oms.inventory.network import Channel, Location, Network, Pool
+from oms.inventory.network import Aspect, Channel, Location, Network, Pool
 from oms.problems import Code, Problem
 from oms.sourcing.cards import RateCard
 from oms.store import keys
@@ -46,7 +48,8 @@ def configure(
         expected: the version that it replaces, 0 for none yet; None for any.
 
     Raises:
-        Problem: `version_mismatch`, or `field_invalid` for a reference to what is not there.
+        Problem: `version_mismatch`, `field_invalid` for a reference to what is not there, `field_missing` for
+            prices without a currency, `unsupported` for what the kind cannot be told of.
         Busy: somebody else kept configuring; try again.
     """
     kind = _KIND[type(thing)]
@@ -86,10 +89,21 @@ def check_references(thing: Thing, network: Network, connectors: Container[str])
         case Channel():
             _known("channel kind", thing.kind, CHANNEL_KINDS, "kind")
             _known("pool", thing.pool, network.pools, "pool")
+            _check_publishing(thing)
             if thing.orders_of is not None:
                 _known("channel", thing.orders_of, network.channels, "orders_of")
             for theirs, ours in thing.locations.items():
                 _known("location", ours, network.locations, f"locations.{theirs}")
+
+
+def _check_publishing(channel: Channel) -> None:
+    if channel.currency is not None:
+        require_currency(channel.currency, "currency")
+    elif Aspect.PRICE in channel.publishes:
+        raise Problem(Code.FIELD_MISSING, "a channel is told of prices in its currency", "currency")
+    for index, aspect in enumerate(channel.publishes):
+        if aspect is not Aspect.STOCK:
+            require_telling(channel.kind, aspect, f"publishes[{index}]")
 
 
 def version(item: Item | None) -> int:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from oms.channels.currencies import require_currency
 from oms.inventory.codes import check_code
 from oms.inventory.model import Sku
 from oms.problems import Code, Problem
@@ -31,7 +32,7 @@ def describe_sku(table: Table, sku: Sku, expected: int | None = None) -> Sku:
 
     Raises:
         Problem: `version_mismatch`, or `field_invalid` for a code that is none, a kit that cannot be, or a
-            second number of safety stock for the same.
+            second number of safety stock or price for the same.
         Busy: somebody else kept writing; try again.
     """
     for number, code in enumerate(sku.codes):
@@ -42,6 +43,12 @@ def describe_sku(table: Table, sku: Sku, expected: int | None = None) -> Sku:
         ):
             wrong = "says for the same location and method what an entry before says"
             raise Problem(Code.FIELD_INVALID, wrong, f"safety_stock[{number}]")
+    for number, price in enumerate(sku.prices):
+        require_currency(price.currency, f"prices[{number}].currency")
+        said_before = ((said.currency, said.channel) for said in sku.prices[:number])
+        if (price.currency, price.channel) in said_before:
+            wrong = "says for the same currency and channel what an entry before says"
+            raise Problem(Code.FIELD_INVALID, wrong, f"prices[{number}]")
     if sku.kit:
         _check_kit(table, sku)
     return settle(lambda: _describe(table, sku, expected), f"sku {sku.sku}")

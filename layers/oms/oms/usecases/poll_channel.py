@@ -61,11 +61,11 @@ def parse_poll(document: Node) -> Poll:
 
 
 def polls(network: Network) -> list[Message]:
-    """A message for each channel whose kind can be polled."""
+    """A message for each channel whose kind can be polled, and that is not paused."""
     return [
         Message({"task": "poll", "channel": channel.id}, channel.id)
         for channel in network.channels.values()
-        if channel.kind in POLLINGS
+        if channel.kind in POLLINGS and not channel.paused
     ]
 
 

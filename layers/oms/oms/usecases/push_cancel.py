@@ -4,24 +4,11 @@ What is told is read when it is told, as what is left; so it does not matter how
 is told, nor that the channel reports it back.
 """
 
-from collections.abc import Mapping
-
 from oms.channels.publishing import KINDS, Cancelled
-from oms.events.messages import Message
 from oms.inventory.network import Network
 from oms.orders.editing import kept_by_us
 from oms.store import queries
 from oms.store.table import Table
-
-CANCELLED = "order.cancelled"
-
-
-def cancels_told_of(event: Mapping[str, object]) -> list[Message]:
-    """What an event (a CloudEvents document) means for the channel: a message when units were cancelled."""
-    if event["type"] != CANCELLED:
-        return []
-    order_id = str(event["correlationid"])
-    return [Message({"task": "push_cancel", "order_id": order_id}, order_id)]
 
 
 def find_cancelled(table: Table, network: Network, order_id: str) -> tuple[str, str, Cancelled] | None:

@@ -1,29 +1,40 @@
-"""Push stock: tell a channel how many of a listing may be sold, as it is when it is told.
+"""Push a listing: tell a channel the stock, title or price of what it lists, as it is when it is told.
 
-What is told is read after the listing has been claimed, and only who has claimed it tells: whatever order
-messages come in, the last statement is the latest truth. A message therefore carries no number.
+What is told is read after it has been claimed, and only who has claimed it tells: whatever order messages
+come in, the last statement is the latest truth. A message therefore carries no value. One aspect waits for no
+other: a title that is refused keeps no stock from being told.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from oms.channels.exchange import Api, Unavailable
-from oms.channels.listings import Listing
-from oms.channels.publishing import Level, publishing
+from oms.channels.listings import Listing, Told
+from oms.channels.publishing import (
+    Level,
+    Priced,
+    Titled,
+    publishing,
+    require_telling,
+    written,
+)
 from oms.events.messages import Message, correlated
 from oms.events.publish import Queue
-from oms.inventory.network import Channel, Network
-from oms.problems import Problem
+from oms.inventory.model import Price
+from oms.inventory.network import Aspect, Channel, Network
+from oms.problems import Code, Problem
 from oms.sourcing.offering import Asker, offer
+from oms.store import keys
 from oms.store.catalogue import kits_with
 from oms.store.errors import Cancelled
 from oms.store.keys import iso
-from oms.store.listings import encode_listing, find_listing, key_of, listings_of
-from oms.store.stock import read_wanted
+from oms.store.listings import encode_told, find_listing, find_told, listings_of
+from oms.store.stock import read_skus, read_wanted
 from oms.store.table import Table
+from oms.store.writes import create
 from oms.store.writes import replace as replacing
 from oms.usecases.postponing import CHANNEL_WAITS_S, delayed, postponed
 
@@ -42,6 +53,10 @@ PLENTY = 9999
 _DEBOUNCE_S = 5
 
 
+type Value = int | str | Price
+"""Units, a title, or a price."""
+
+
 class Pushed(StrEnum):
     """What became of a message."""
 
@@ -50,63 +65,125 @@ class Pushed(StrEnum):
     BUSY = "busy"
     PACED = "paced"
     POSTPONED = "postponed"
+    UNSUPPORTED = "unsupported"
     DROPPED = "dropped"
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A message: which listing, how often it was tried, and for when it was postponed (UTC)."""
+    """A message: what of which listing, how often it was tried, and for when it was postponed (UTC)."""
 
+    aspect: Aspect
     channel: str
     item_id: str
     attempt: int = 0
     due_at: datetime | None = None
 
 
-def to_announce(sku: str, now: datetime) -> Message:
-    """Says that the stock of a sku has changed; those of one sku and five seconds are one message.
+STOCK = (Aspect.STOCK,)
+EVERYTHING = tuple(Aspect)
+
+
+def to_announce(sku: str, now: datetime, aspects: Collection[Aspect] = STOCK) -> Message:
+    """Says that the stock of a sku, or more of it, has changed; what changes in five seconds is one message.
 
     The queue holds it for six seconds, so it is read after the last change that it stands for.
 
     Args:
-        sku: whose stock.
+        sku: which.
         now: when it was noticed, UTC.
+        aspects: what may have changed.
     """
-    return to_announce_once(sku, str(int(now.timestamp()) // _DEBOUNCE_S))
+    return to_announce_once(sku, str(int(now.timestamp()) // _DEBOUNCE_S), aspects)
 
 
-def to_announce_once(sku: str, cause: str) -> Message:
+def to_announce_once(sku: str, cause: str, aspects: Collection[Aspect] = STOCK) -> Message:
     """The same, once for a cause within the five minutes that the queue remembers it."""
     group = hashlib.sha256(sku.encode()).hexdigest()  # a sku may hold what a group may not
-    return Message({"task": "announce", "sku": sku}, correlated(sku), group=group, id=f"{sku}#{cause}")
+    document = to_announce_now(sku).document
+    if aspects == STOCK:
+        return Message(document, correlated(sku), group=group, id=f"{sku}#{cause}")
+    document = {**document, "aspects": list(aspects)}
+    return Message(document, correlated(sku), group=group, id=f"{sku}#{cause}#{'+'.join(aspects)}")
 
 
 def to_announce_now(sku: str) -> Message:
-    """The same for what cannot wait."""
+    """Says that the stock of a sku has changed in a way that cannot wait."""
     return Message({"task": "announce", "sku": sku}, correlated(sku))
 
 
-def to_push(channel: str, item_id: str, sku: str) -> Message:
+def to_push(aspect: Aspect, channel: str, item_id: str, sku: str) -> Message:
     """Has a channel told of one listing."""
-    return Message({"task": "push_stock", "channel": channel, "item_id": item_id}, correlated(sku))
+    return Message({"task": f"push_{aspect}", "channel": channel, "item_id": item_id}, correlated(sku))
 
 
-def announce(table: Table, queue: Queue, sku: str) -> int:
+def announce(
+    table: Table, network: Network, queue: Queue, sku: str, aspects: Iterable[Aspect] = STOCK
+) -> int:
     """Have every listing of a sku, and of the kits that it is in, told; none waits for another.
 
+    Args:
+        table: the store.
+        network: says which channel is told what.
+        queue: of `publisher`.
+        sku: what has changed.
+        aspects: in what.
+
     Returns:
-        How many there are.
+        How many messages that takes.
 
     Raises:
         NotTakenError: the queue did not take everything.
     """
     skus = (sku, *(kit.sku for kit in kits_with(table, sku)))
     found = [key.pk.split("#", 2) for name in skus for key in listings_of(table, name)]
-    queue.send([to_push(channel, item_id, sku) for _, channel, item_id in found])
-    return len(found)
+    wanted = [
+        to_push(aspect, channel, item_id, sku)
+        for _, channel, item_id in found
+        for aspect in aspects
+        if _is_told(network.channels.get(channel), aspect)
+    ]
+    queue.send(wanted)
+    return len(wanted)
 
 
-def push_stock(
+def _is_told(channel: Channel | None, aspect: Aspect) -> bool:
+    """Whether a channel is told of an aspect at all; one that is paused is told when it is so no more."""
+    return channel is not None and aspect in channel.publishes and not channel.paused
+
+
+def push_untold(table: Table, network: Network, queue: Queue, listing: Listing) -> None:
+    """Have a channel told of a listing what it is not certain to know of the listing's sku.
+
+    Raises:
+        NotTakenError: the queue did not take everything.
+    """
+    sku, channel = listing.sku, network.channels.get(listing.channel)
+    if sku is None or channel is None:
+        return
+    known = {aspect: find_told(table, listing, aspect) for aspect in channel.publishes}
+    queue.send(
+        [
+            to_push(aspect, listing.channel, listing.item_id, sku)
+            for aspect, told in known.items()
+            if told is None or told.sku != sku or told.value is None
+        ]
+    )
+
+
+def forget_told(table: Table, channel: str, item_id: str, aspect: Aspect) -> None:
+    """Take it for uncertain what a channel was told last: it shows something else.
+
+    Raises:
+        Cancelled: somebody else has written it.
+    """
+    listing = find_listing(table, channel, item_id)
+    told = find_told(table, listing, aspect) if listing else None
+    if told is not None and told.value is not None:
+        _write(table, replace(told, value=None))
+
+
+def push_listing(
     table: Table,
     network: Network,
     opened: Callable[[str], Api],
@@ -115,7 +192,7 @@ def push_stock(
     wanted: Wanted,
     now: datetime,
 ) -> Pushed:
-    """Tell a channel of a listing, unless it knows already.
+    """Tell a channel of an aspect of a listing, unless it knows already.
 
     A channel that cannot be told is told later, by one message that stands for all changes until then.
 
@@ -134,62 +211,99 @@ def push_stock(
     """
     listing = find_listing(table, wanted.channel, wanted.item_id)
     channel = network.channels.get(wanted.channel)
-    if listing is None or listing.sku is None or channel is None or _superseded(listing, wanted, now):
+    if listing is None or listing.sku is None or channel is None or not _is_told(channel, wanted.aspect):
         return Pushed.DROPPED
-    if listing.claimed_until is not None and listing.claimed_until > now:
-        queue.send([_soon(document, listing, now)])
+    told = find_told(table, listing, wanted.aspect) or _nothing(listing, wanted.aspect, listing.sku)
+    if told.sku != listing.sku:
+        told = replace(told, sku=listing.sku, value=None)
+    if _superseded(told, wanted, now):
+        return Pushed.DROPPED
+    if told.claimed_until is not None and told.claimed_until > now:
+        queue.send([_soon(document, told, now)])
         return Pushed.BUSY
-    if knows(channel, listing.published, units_for_sale(table, network, channel, listing.sku, now)):
+    truth = value_of(table, network, channel, listing.sku, wanted.aspect, now)
+    if truth is None or knows(channel, told.value, truth):
         return Pushed.UNCHANGED
-    if listing.published is not None and listing.published_at and now < listing.published_at + PACE:
-        return _at_its_pace(table, queue, document, listing, listing.published_at + PACE, now)
+    if told.value is not None and told.at and now < told.at + PACE:
+        return _at_its_pace(table, queue, document, told, told.at + PACE, now)
     try:
         # What it is told now may arrive although we never hear so: until then nothing is certain.
-        claimed = _write(table, replace(listing, claimed_until=now + CLAIM, published=None))
+        claimed = _write(table, replace(told, claimed_until=now + CLAIM, value=None))
     except Cancelled:
-        queue.send([_soon(document, listing, now)])
+        queue.send([_soon(document, told, now)])
         return Pushed.BUSY
-    units = units_for_sale(table, network, channel, listing.sku, now)
-    key = f"{listing.item_id}-{claimed.v}"
+    truth = value_of(table, network, channel, listing.sku, wanted.aspect, now)
     try:
-        publishing(channel.kind).push_stock(opened(channel.id), Level(claimed, units, key, now))
+        if truth is not None:
+            _tell(opened, channel, wanted.aspect, truth, listing, f"{listing.item_id}-{claimed.v}", now)
     except (Unavailable, Problem) as error:
+        if isinstance(error, Problem) and error.code is Code.UNSUPPORTED:
+            _write(table, replace(claimed, claimed_until=None, retry_at=None))
+            return Pushed.UNSUPPORTED
         _later(table, queue, document, claimed, error, now)
         return Pushed.POSTPONED
-    _write(table, replace(claimed, claimed_until=None, retry_at=None, published=units, published_at=now))
-    return Pushed.TOLD
+    known = None if truth is None else remembered(truth)
+    _write(table, replace(claimed, claimed_until=None, retry_at=None, value=known, at=now))
+    return Pushed.UNCHANGED if truth is None else Pushed.TOLD
 
 
-def knows(channel: Channel, published: int | None, units: int) -> bool:
+def _nothing(listing: Listing, aspect: Aspect, sku: str) -> Told:
+    return Told(listing.channel, listing.item_id, aspect, sku)
+
+
+def _tell(
+    opened: Callable[[str], Api],
+    channel: Channel,
+    aspect: Aspect,
+    truth: Value,
+    listing: Listing,
+    key: str,
+    now: datetime,
+) -> None:
+    require_telling(channel.kind, aspect)
+    kind, api = publishing(channel.kind), opened(channel.id)
+    match truth:
+        case int():
+            kind.push_stock(api, Level(listing, key, now, truth))
+        case str():
+            kind.push_title(api, Titled(listing, key, now, truth))
+        case Price():
+            kind.push_price(api, Priced(listing, key, now, truth))
+
+
+def knows(channel: Channel, told: int | str | None, truth: Value) -> bool:
     """Whether the channel knows as much as it needs to: between two large numbers there is no difference."""
-    large = channel.stock_threshold
-    return published is not None and (
-        published == units or (large is not None and min(published, units) > large)
-    )
+    known, large = remembered(truth), channel.stock_threshold
+    if isinstance(known, int) and isinstance(told, int) and large is not None and min(told, known) > large:
+        return True
+    return told == known
 
 
-def _superseded(listing: Listing, wanted: Wanted, now: datetime) -> bool:
+def remembered(truth: Value) -> int | str:
+    """What a channel is told as it is kept and shown: prices as `14.90 EUR`."""
+    return f"{written(truth)} {truth.currency}" if isinstance(truth, Price) else truth
+
+
+def _superseded(told: Told, wanted: Wanted, now: datetime) -> bool:
     """Whether another message will do: a change while a retry is on its way, a retry that is not the one."""
     if wanted.attempt:
-        return (
-            listing.retry_at is None or wanted.due_at is None or iso(listing.retry_at) != iso(wanted.due_at)
-        )
-    return listing.retry_at is not None and now < listing.retry_at
+        return told.retry_at is None or wanted.due_at is None or iso(told.retry_at) != iso(wanted.due_at)
+    return told.retry_at is not None and now < told.retry_at
 
 
 def _at_its_pace(
     table: Table,
     queue: Queue,
     document: Mapping[str, object],
-    listing: Listing,
+    told: Told,
     due: datetime,
     now: datetime,
 ) -> Pushed:
     """Have one message come back when the channel may be told again; it stands for all changes until then."""
-    again = delayed(document, correlated(listing.sku or ""), due, now)
+    again = delayed(document, correlated(told.sku), due, now)
     queue.send([again])
     try:
-        _write(table, replace(listing, retry_at=datetime.fromisoformat(str(again.document["due_at"]))))
+        _write(table, replace(told, retry_at=datetime.fromisoformat(str(again.document["due_at"]))))
     except Cancelled:
         return Pushed.BUSY  # whoever has written it is telling, and the message comes back after him
     return Pushed.PACED
@@ -199,12 +313,12 @@ def _later(
     table: Table,
     queue: Queue,
     document: Mapping[str, object],
-    claimed: Listing,
+    claimed: Told,
     error: Unavailable | Problem,
     now: datetime,
 ) -> None:
     after_s = error.after_s if isinstance(error, Unavailable) else None
-    again = postponed(document, correlated(claimed.sku or ""), now, CHANNEL_WAITS_S, after_s)
+    again = postponed(document, correlated(claimed.sku), now, CHANNEL_WAITS_S, after_s)
     retry_at = None
     if again is not None:
         queue.send([again])
@@ -214,15 +328,28 @@ def _later(
         raise error
 
 
-def _soon(document: Mapping[str, object], listing: Listing, now: datetime) -> Message:
+def _soon(document: Mapping[str, object], told: Told, now: datetime) -> Message:
     fresh = {name: value for name, value in document.items() if name != "attempt"}
-    return delayed(fresh, correlated(listing.sku or ""), now + timedelta(seconds=BUSY_S), now)
+    return delayed(fresh, correlated(told.sku), now + timedelta(seconds=BUSY_S), now)
 
 
-def _write(table: Table, changed: Listing) -> Listing:
-    written = replace(changed, v=changed.v + 1)
-    table.commit(replacing(key_of(written), encode_listing(written), changed.v))
-    return written
+def _write(table: Table, changed: Told) -> Told:
+    kept = replace(changed, v=changed.v + 1)
+    key, item = keys.listing_told(kept.channel, kept.item_id, kept.aspect), encode_told(kept)
+    table.commit(replacing(key, item, changed.v) if changed.v else create(key, item))
+    return kept
+
+
+def value_of(
+    table: Table, network: Network, channel: Channel, sku: str, aspect: Aspect, now: datetime
+) -> Value | None:
+    """What a channel is to know of a sku, read consistently; None when there is nothing that it could."""
+    if aspect is Aspect.STOCK:
+        return units_for_sale(table, network, channel, sku, now)
+    known = read_skus(table, [sku]).get(sku)
+    if known is None:
+        return None
+    return known.title or None if aspect is Aspect.TITLE else known.price_at(channel.id, channel.currency)
 
 
 def units_for_sale(table: Table, network: Network, channel: Channel, sku: str, now: datetime) -> int:

@@ -1,11 +1,9 @@
 """Push parcels: what the channel of an order is told of a parcel that has left."""
 
 from collections import Counter
-from collections.abc import Mapping
 from datetime import datetime
 
 from oms.channels.publishing import KINDS, Parcel
-from oms.events.messages import Message
 from oms.fulfillment.elsewhere import BY_CHANNEL
 from oms.fulfillment.model import Shipment
 from oms.inventory.network import Network
@@ -15,17 +13,6 @@ from oms.store import keys, queries
 from oms.store.fulfillment import decode_shipment
 from oms.store.stock import read_skus
 from oms.store.table import Table
-
-SHIPPED = "shipment.shipped"
-
-
-def parcels_told_of(event: Mapping[str, object]) -> list[Message]:
-    """What an event (a CloudEvents document) means for the channel: a message when a parcel has left."""
-    if event["type"] != SHIPPED:
-        return []
-    order_id = str(event["correlationid"])
-    name = str(event["subject"]).removeprefix(f"{order_id}-")
-    return [Message({"task": "push_parcel", "order_id": order_id, "shipment": name}, order_id)]
 
 
 def find_parcel(

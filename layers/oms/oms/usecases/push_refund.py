@@ -4,27 +4,13 @@ Only of channels that are configured to, as money that is given back twice does 
 may listen to `refund.due` has to leave these alone. Ours stays due until the channel says that it has.
 """
 
-from collections.abc import Mapping
-
 from oms.channels.publishing import Repayment
-from oms.events.messages import Message
 from oms.inventory.network import Network
 from oms.orders.model import Order
 from oms.payments.refunds import Refund, RefundState
 from oms.store import keys, queries
 from oms.store.returns import decode_refund
 from oms.store.table import Table
-
-DUE = "refund.due"
-
-
-def refunds_told_of(event: Mapping[str, object]) -> list[Message]:
-    """What an event (a CloudEvents document) means for the channel: a message when money is due."""
-    if event["type"] != DUE:
-        return []
-    order_id = str(event["correlationid"])
-    name = str(event["subject"]).removeprefix(f"{order_id}-")
-    return [Message({"task": "push_refund", "order_id": order_id, "refund": name}, order_id)]
 
 
 def find_repayment(

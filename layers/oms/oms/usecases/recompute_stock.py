@@ -1,4 +1,5 @@
-"""Recompute stock: what channels may sell of every sku that a change of the configuration concerns.
+"""Recompute stock: what channels may sell of every sku that a change of the configuration concerns, and what
+else they are told of it.
 
 The skus are those with a position at some location. They are announced page by page, location by location,
 by a chain of messages: whatever a chain of another change does, none is longer than a page.
@@ -12,13 +13,13 @@ from typing import Any
 from oms.channels.payload import Node
 from oms.events.messages import Message
 from oms.events.publish import Queue
-from oms.inventory.network import Network
+from oms.inventory.network import Aspect, Network
 from oms.store import keys
 from oms.store.attributes import Item
 from oms.store.configuration import CACHE_S, decode_document
 from oms.store.table import Table
 from oms.usecases.postponing import delayed
-from oms.usecases.push_stock import to_announce_once
+from oms.usecases.push_listing import EVERYTHING, STOCK, to_announce_once
 
 SETTLED = timedelta(seconds=CACHE_S + 5)
 """After a change: by then every process reads the configuration as it is now."""
@@ -37,12 +38,14 @@ class Recompute:
         pools: all of whose locations it concerns.
         locations: that it concerns besides, the first one begun.
         after: where the page before ended at the first location.
+        aspects: what channels are told anew.
     """
 
     cause: str
     pools: tuple[str, ...] = ()
     locations: tuple[str, ...] = ()
     after: Item | None = None
+    aspects: tuple[Aspect, ...] = STOCK
 
 
 def parse_recompute(document: Node) -> Recompute:
@@ -57,7 +60,20 @@ def parse_recompute(document: Node) -> Recompute:
         pools=_names(document, "pools"),
         locations=_names(document, "locations"),
         after={name: after.need(Node.text, name) for name in after.names()} if after else None,
+        aspects=parse_aspects(document),
     )
+
+
+def parse_aspects(document: Node) -> tuple[Aspect, ...]:
+    """What a message says that channels are to be told anew; stock when it does not say.
+
+    Raises:
+        Problem: it names something else.
+    """
+    names = _names(document, "aspects")
+    if not set(names) <= set(Aspect):
+        raise document.invalid("aspects", f"of {', '.join(Aspect)}")
+    return tuple(map(Aspect, names)) or STOCK
 
 
 def _names(document: Node, key: str) -> tuple[str, ...]:
@@ -96,9 +112,12 @@ def to_recompute(old: Item | None, new: Item, now: datetime) -> list[Message]:
 
 
 def _of_channel(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, list[str]]:
-    changed = _differ(before, after, "pool", "buffer", "stock_threshold")
+    """While it is paused nothing is told; when it is so no more, everything that may have changed."""
+    other = _differ(before, after, "publishes", "currency", "paused")
+    if after.get("paused") or not (other or _differ(before, after, "pool", "buffer", "stock_threshold")):
+        return {}
     pools = dict.fromkeys(document["pool"] for document in (before, after) if document)
-    return {"pools": list(pools) if changed else []}
+    return {"pools": list(pools), "aspects": list(EVERYTHING if other else STOCK)}
 
 
 def _of_pool(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -149,12 +168,14 @@ def recompute_stock(table: Table, network: Network, ats: Queue, publish: Queue, 
         if not left:
             break
         page, after = table.keys_in_index("GSI2", keys.location_stock(left[0]), after=after, limit=PAGE)
-        ats.send([to_announce_once(key.pk.removeprefix(keys.SKU), wanted.cause) for key in page])
+        skus = (key.pk.removeprefix(keys.SKU) for key in page)
+        ats.send([to_announce_once(sku, wanted.cause, wanted.aspects) for sku in skus])
         announced += len(page)
         if after is None:
             del left[0]
     if left:
-        rest = {"task": "recompute", "cause": wanted.cause, "locations": left, "after": after}
+        rest: dict[str, object] = {"task": "recompute", "cause": wanted.cause, "locations": left}
+        rest |= {"after": after, "aspects": list(wanted.aspects)}
         publish.send([Message(rest, wanted.cause)])
     return announced
 

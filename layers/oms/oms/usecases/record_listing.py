@@ -4,20 +4,24 @@ from dataclasses import replace
 
 from oms.channels.listings import Listing, first_told
 from oms.events.publish import Queue
+from oms.inventory.network import Network
 from oms.orders.records import ListingRecorded
 from oms.store.listings import encode_listing, find_listing, key_of
 from oms.store.table import Table
 from oms.store.writes import create
 from oms.store.writes import replace as replacing
-from oms.usecases.push_stock import to_push
+from oms.usecases.push_listing import push_untold
 from oms.usecases.races import settle
 
 
-def record_listing(table: Table, publish: Queue, recorded: ListingRecorded) -> Listing | None:
-    """Keep what a channel says of a listing, and have it told how many may be sold when that is not certain.
+def record_listing(
+    table: Table, network: Network, publish: Queue, recorded: ListingRecorded
+) -> Listing | None:
+    """Keep what a channel says of a listing, and have it told what it is not certain to know.
 
     Args:
         table: the store.
+        network: says what the channel is told.
         publish: the queue of `publisher`.
         recorded: what the channel says.
 
@@ -32,8 +36,7 @@ def record_listing(table: Table, publish: Queue, recorded: ListingRecorded) -> L
     if item_id is None:
         return None
     listing = settle(lambda: _attempt(table, recorded, item_id), f"listing {recorded.channel} {item_id}")
-    if listing.sku is not None and listing.published is None:
-        publish.send([to_push(listing.channel, listing.item_id, listing.sku)])
+    push_untold(table, network, publish, listing)
     return listing
 
 

@@ -7,16 +7,37 @@ import zlib
 from urllib.parse import quote
 
 from oms.channels.canonical import stamp
-from oms.channels.exchange import Api, read
-from oms.channels.publishing import Level, Parcel
+from oms.channels.exchange import Api, Document, read
+from oms.channels.publishing import Level, Parcel, Priced, Statement, Titled
 from oms.problems import Code, Problem
 
 
 def push_stock(api: Api, level: Level) -> None:
     """See `Publishing.push_stock`: an absolute number of the seller's sku that the seller ships."""
-    seller, sku = (quote(text, safe="") for text in (api.value("seller_id"), level.need("sku")))
-    value = [{"fulfillment_channel_code": "DEFAULT", "quantity": level.units}]
-    patch = {"op": "replace", "path": "/attributes/fulfillment_availability", "value": value}
+    value = {"fulfillment_channel_code": "DEFAULT", "quantity": level.units}
+    _patch(api, level, "replace", "fulfillment_availability", value)
+
+
+def push_title(api: Api, titled: Titled) -> None:
+    """See `Publishing.push_title`: what the seller calls it; Amazon may show what another seller does."""
+    value = {"value": titled.title, "marketplace_id": api.value("marketplace_id")}
+    _patch(api, titled, "replace", "item_name", value)
+
+
+def push_price(api: Api, priced: Priced) -> None:
+    """See `Publishing.push_price`: of the offer to everybody, with tax; what else the offer says stays."""
+    value = {
+        "marketplace_id": api.value("marketplace_id"),
+        "currency": priced.price.currency,
+        "audience": "ALL",
+        "our_price": [{"schedule": [{"value_with_tax": priced.number}]}],
+    }
+    _patch(api, priced, "merge", "purchasable_offer", value)
+
+
+def _patch(api: Api, statement: Statement, op: str, attribute: str, value: Document) -> None:
+    seller, sku = (quote(text, safe="") for text in (api.value("seller_id"), statement.need("sku")))
+    patch = {"op": op, "path": f"/attributes/{attribute}", "value": [value]}
     answer = api.call(
         "PATCH",
         f"/listings/2021-08-01/items/{seller}/{sku}",
@@ -25,7 +46,7 @@ def push_stock(api: Api, level: Level) -> None:
     )
     status = read(answer).text("status")
     if status != "ACCEPTED":
-        raise Problem(Code.CHANNEL_REFUSED, f"the channel answered the quantity with {status}", "sku")
+        raise Problem(Code.CHANNEL_REFUSED, f"the channel answered {attribute} with {status}", "sku")
 
 
 def push_parcel(api: Api, parcel: Parcel) -> None:

@@ -1,10 +1,19 @@
-"""What BigCommerce is told, through its Inventory API (V3)."""
+"""What BigCommerce is told, through its Catalog, Inventory and Orders APIs."""
 
 from urllib.parse import quote
 
 from oms.channels.exchange import Api, read
 from oms.channels.payload import Node
-from oms.channels.publishing import Cancelled, Level, Parcel, Repayment
+from oms.channels.publishing import (
+    Cancelled,
+    Level,
+    Parcel,
+    Priced,
+    Repayment,
+    Statement,
+    Titled,
+    shared_title,
+)
 from oms.problems import Code, Problem
 
 LOCATION = "1"
@@ -17,17 +26,38 @@ _CANCELLED = 5
 
 def push_stock(api: Api, level: Level) -> None:
     """See `Publishing.push_stock`: an absolute number, of a product or of its variant."""
-    product, _, variant = level.listing.item_id.partition("/")
-    number = variant or product
-    if not number.isdecimal():
-        raise Problem(Code.FIELD_INVALID, "the listing's item is no product of BigCommerce", "item_id")
+    product, variant = _numbers(level)
     item = {
         "location_id": int(api.values.get("location_id", LOCATION)),
-        "variant_id" if variant else "product_id": int(number),
+        "variant_id" if variant else "product_id": int(variant or product),
         "quantity": level.units,
     }
     stated = {"reason": level.key, "items": [item]}
     api.call("PUT", "/v3/inventory/adjustments/absolute", stated)
+
+
+def push_title(api: Api, titled: Titled) -> None:
+    """See `Publishing.push_title`: that of the product, when it has no other variant."""
+    product, _ = _numbers(titled)
+    path = f"/v3/catalog/products/{product}"
+    if len(read(api.get(f"{path}/variants", {"include_fields": "id", "limit": 2})).children("data")) > 1:
+        raise shared_title()
+    api.call("PUT", path, {"name": titled.title})
+
+
+def push_price(api: Api, priced: Priced) -> None:
+    """See `Publishing.push_price`: of the variant, or of the product; in the store's default currency."""
+    product, variant = _numbers(priced)
+    path = f"/v3/catalog/products/{product}" + (f"/variants/{variant}" if variant else "")
+    api.call("PUT", path, {"price": priced.number})
+
+
+def _numbers(statement: Statement) -> tuple[str, str]:
+    """The product of a listing and its variant, if the listing is one."""
+    product, slash, variant = statement.listing.item_id.partition("/")
+    if not product.isdecimal() or (slash and not variant.isdecimal()):
+        raise Problem(Code.FIELD_INVALID, "the listing's item is no product of BigCommerce", "item_id")
+    return product, variant
 
 
 def push_parcel(api: Api, parcel: Parcel) -> None:

@@ -4,7 +4,7 @@ from urllib.parse import quote
 
 from oms.channels.exchange import Api, read
 from oms.channels.payload import Node
-from oms.channels.publishing import Cancelled, Level, Parcel
+from oms.channels.publishing import Cancelled, Level, Parcel, Priced, Titled
 from oms.problems import Code, Problem
 
 
@@ -25,6 +25,20 @@ def push_stock(api: Api, level: Level) -> None:
     stock = {"qty": level.units, "is_in_stock": level.units > 0}
     path = f"/rest/V1/products/{name}/stockItems/{quote(number, safe='')}"
     api.call("PUT", path, {"stockItem": stock})
+
+
+def push_title(api: Api, titled: Titled) -> None:
+    """See `Publishing.push_title`: of all store views that have none of their own."""
+    sku = titled.need("sku")
+    product = {"product": {"sku": sku, "name": titled.title}}
+    api.call("PUT", f"/rest/all/V1/products/{quote(sku, safe='')}", product)
+
+
+def push_price(api: Api, priced: Priced) -> None:
+    """See `Publishing.push_price`: the base price of all websites; the answer lists what was wrong."""
+    price = {"price": priced.number, "store_id": 0, "sku": priced.need("sku")}
+    if read(api.call("POST", "/rest/V1/products/base-prices", {"prices": [price]})).items():
+        raise Problem(Code.CHANNEL_REFUSED, "the channel does not take the price", "price")
 
 
 def push_parcel(api: Api, parcel: Parcel) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from oms.channels.amounts import whole
 from oms.channels.exchange import Api
 from oms.channels.payload import Node
-from oms.channels.publishing import Cancelled, Level, Parcel, Repayment
+from oms.channels.publishing import Cancelled, Level, Parcel, Priced, Repayment, Titled, shared_title
 from oms.channels.shopify.fetch import graphql
 from oms.problems import Code, Problem
 
@@ -32,6 +32,34 @@ def push_stock(api: Api, level: Level) -> None:
         "quantities": [quantity],
     }
     mutate(api, SET_QUANTITIES, {"input": wanted}, "inventorySetQuantities")
+
+
+VARIANTS = "query ($id: ID!) { product(id: $id) { hasOnlyDefaultVariant } }"
+
+SET_TITLE = """mutation ($product: ProductUpdateInput!) {
+  productUpdate(product: $product) { userErrors { field } } }"""
+
+
+def push_title(api: Api, titled: Titled) -> None:
+    """See `Publishing.push_title`: that of the product, when it has no other variant."""
+    product = f"gid://shopify/Product/{titled.need('product_id')}"
+    found = graphql(api, VARIANTS, {"id": product}).child("product")
+    if found is None:
+        raise Problem(Code.CHANNEL_REFUSED, "the channel has no such product", "product_id")
+    if not found.flag("hasOnlyDefaultVariant"):
+        raise shared_title()
+    mutate(api, SET_TITLE, {"product": {"id": product, "title": titled.title}}, "productUpdate")
+
+
+SET_PRICE = """mutation ($product: ID!, $variants: [ProductVariantsBulkInput!]!) {
+  productVariantsBulkUpdate(productId: $product, variants: $variants) { userErrors { code } } }"""
+
+
+def push_price(api: Api, priced: Priced) -> None:
+    """See `Publishing.push_price`: of the variant, in the shop's currency."""
+    variant = {"id": f"gid://shopify/ProductVariant/{priced.need('listing_id')}", "price": priced.decimal}
+    product = f"gid://shopify/Product/{priced.need('product_id')}"
+    mutate(api, SET_PRICE, {"product": product, "variants": [variant]}, "productVariantsBulkUpdate")
 
 
 def mutate(

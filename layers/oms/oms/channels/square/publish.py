@@ -1,16 +1,18 @@
-"""What Square is told, through its Inventory API.
+"""What Square is told, through its Inventory, Catalog, Orders and Refunds APIs.
 
 `api` in the channel's secret names the location that we feed: `location_id`.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 from urllib.parse import quote
 
 from oms.channels.canonical import stamp
 from oms.channels.exchange import Api, read
 from oms.channels.payload import Node
-from oms.channels.publishing import Cancelled, Level, Parcel, Repayment
+from oms.channels.publishing import Cancelled, Level, Parcel, Priced, Repayment, Titled, shared_title
 from oms.problems import Code, Problem
 
 
@@ -26,6 +28,43 @@ def push_stock(api: Api, level: Level) -> None:
     change = {"type": "PHYSICAL_COUNT", "physical_count": count}
     changes = {"idempotency_key": level.key, "changes": [change], "ignore_unchanged_counts": True}
     api.call("POST", "/v2/inventory/changes/batch-create", changes)
+
+
+def push_title(api: Api, titled: Titled) -> None:
+    """See `Publishing.push_title`: that of the item, when it has no other variation."""
+
+    def name(item: dict[str, Any]) -> None:
+        if len(item["item_data"]["variations"]) > 1:
+            raise shared_title()
+        item["item_data"]["name"] = titled.title
+
+    _change_object(api, titled.need("product_id"), titled.key, name)
+
+
+def push_price(api: Api, priced: Priced) -> None:
+    """See `Publishing.push_price`: of the variation, at every location that has no price of its own."""
+    money = {"amount": priced.price.amount, "currency": priced.price.currency}
+
+    def price(variation: dict[str, Any]) -> None:
+        variation["item_variation_data"] |= {"pricing_type": "FIXED_PRICING", "price_money": money}
+
+    _change_object(api, priced.listing.item_id, priced.key, price)
+
+
+def _change_object(api: Api, name: str, key: str, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change an object of the catalogue, which takes whole ones alone: as it was read, or not at all.
+
+    A version that has moved on meanwhile is refused, and the next try reads it again.
+    """
+    answer = api.get(f"/v2/catalog/object/{quote(name, safe='')}")
+    read(answer).need(Node.child, "object")
+    found = json.loads(answer.body)["object"]
+    try:
+        change(found)
+    except (KeyError, TypeError):
+        raise Problem(Code.CHANNEL_REFUSED, f"object {name} is no item that is sold", "object") from None
+    changed = {"idempotency_key": _short(f"{key}#{found.get('version')}"), "object": found}
+    api.call("POST", "/v2/catalog/object", changed)
 
 
 def push_parcel(api: Api, parcel: Parcel) -> None:

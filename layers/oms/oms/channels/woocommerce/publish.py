@@ -3,7 +3,8 @@
 from urllib.parse import quote
 
 from oms.channels.exchange import Api, read
-from oms.channels.publishing import Cancelled, Level, Parcel, Repayment
+from oms.channels.listings import Listing
+from oms.channels.publishing import Cancelled, Level, Parcel, Priced, Repayment, Titled, shared_title
 
 _KEY = "_oms_refund"
 """Name of the refund's own field that says which of ours it is."""
@@ -11,10 +12,29 @@ _KEY = "_oms_refund"
 
 def push_stock(api: Api, level: Level) -> None:
     """See `Publishing.push_stock`: an absolute number on the product, or on its variation."""
-    item, product = level.listing.item_id, level.listing.product_id
-    within = f"/{product}/variations/{item}" if product and product != item else f"/{item}"
     stock = {"manage_stock": True, "stock_quantity": level.units}
-    api.call("PUT", f"/wp-json/wc/v3/products{within}", stock)
+    api.call("PUT", _path(level.listing), stock)
+
+
+def push_title(api: Api, titled: Titled) -> None:
+    """See `Publishing.push_title`: of a product; variations have no names."""
+    if _is_variation(titled.listing):
+        raise shared_title()
+    api.call("PUT", _path(titled.listing), {"name": titled.title})
+
+
+def push_price(api: Api, priced: Priced) -> None:
+    """See `Publishing.push_price`: the regular one, in the shop's currency; a sale is the shop's own."""
+    api.call("PUT", _path(priced.listing), {"regular_price": priced.decimal})
+
+
+def _is_variation(listing: Listing) -> bool:
+    return listing.product_id not in (None, listing.item_id)
+
+
+def _path(listing: Listing) -> str:
+    of_product = f"{listing.product_id}/variations/" if _is_variation(listing) else ""
+    return f"/wp-json/wc/v3/products/{of_product}{listing.item_id}"
 
 
 def push_parcel(api: Api, parcel: Parcel) -> None:
