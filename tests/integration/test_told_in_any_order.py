@@ -24,11 +24,13 @@ from oms.store.returns import read_refunds, read_returns
 from oms.store.table import Table
 from oms.usecases.cancel_order import cancel_by_channel, cancel_order
 from oms.usecases.check_ledger import check_ledger
+from oms.usecases.count_stock import Count, count_stock
 from oms.usecases.describe_sku import describe_sku
 from oms.usecases.lift_hold import lift_hold
 from oms.usecases.place_order import place_order
 from oms.usecases.place_orders import place_orders
 from oms.usecases.record_money import record_money
+from oms.usecases.serve_waiting import serve_waiting
 from tests.builders import NOW, command, line, network
 from tests.shelves import fill, order_of, shelves
 
@@ -335,3 +337,71 @@ def test_a_kit_that_comes_with_cancelled_units_tells_of_its_components(
     tell(table, fewer, kit)
     assert outcome(table) == outcome(usual)
     assert told(table) == Counter({"2": 2, "3": 1})
+
+
+def described(table: Table, sku: Sku) -> None:
+    """What becomes of a sku that is described."""
+    describe_sku(table, sku)
+    serve_waiting(table, network(), sku.sku, LATER, described=True)
+
+
+WEIGHED = command(line("CHEESE", "1.5", price=2000))
+SCALED = Sku("CHEESE", scale=1000)
+
+
+def count(table: Table, units: int) -> None:
+    counted = Count("CHEESE", "wh-madrid", units, NOW, "count", "test")
+    count_stock(table, network(), counted, NOW)
+    serve_waiting(table, network(), "CHEESE", LATER)
+
+
+@pytest.mark.parametrize("steps", list(permutations(("order", "sku", "stock"))), ids=", ".join)
+@pytest.mark.parametrize("first", [None, Sku("CHEESE")], ids=["unknown", "known without its scale"])
+def test_a_part_of_a_unit_waits_until_its_sku_has_a_scale(
+    table: Table, steps: tuple[str, ...], first: Sku | None
+) -> None:
+    if first:
+        described(table, first)
+    for number, step in enumerate(steps):
+        if step == "order":
+            tell(table, WEIGHED)
+            if "sku" in steps[number:]:
+                after = order_of(table, ID)
+                assert order_status(after) is OrderStatus.PLACED
+                assert [known.code for known in after.exceptions] == ["quantity_unknown"]
+                assert (after.lines[0].open, after.holds) == (2, ())
+        elif step == "sku":
+            described(table, SCALED)
+        else:
+            count(table, 4000)
+    after = order_of(table, ID)
+    assert state(after)["lines"] == [("CHEESE", 1500, 0, 0, 1500, 0, 0)]
+    assert (after.exceptions, after.holds) == ((), ())
+    assert shelves(table, "CHEESE") == {"wh-madrid": (4000, 1500, 2500)}
+    assert not check_ledger(table, segments=1).findings
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_part_of_a_unit_that_is_cancelled_is_owed_and_not_waited_for(table: Table, known: bool) -> None:
+    tell(table, WEIGHED, replace(WEIGHED, cancelled=True, channel_version=NEWER))
+    if known:
+        described(table, SCALED)
+        count(table, 4000)
+    after = order_of(table, ID)
+    assert (order_status(after), after.exceptions, after.lines[0].open) == (OrderStatus.CANCELLED, (), 0)
+    assert owed(table) == after.captured == 2000
+    assert not check_ledger(table, segments=1).findings
+
+
+def test_a_part_of_a_unit_sold_at_a_till_leaves_the_shelf_when_its_scale_is_known(table: Table) -> None:
+    taken = replace(WEIGHED.lines[0], fulfilled_by=FulfilledBy.TAKEN)
+    count(table, 0)
+    counted = Count("CHEESE", "st-gracia", 4000, NOW, "count", "test")
+    count_stock(table, network(), counted, NOW)
+    tell(table, command(taken, source_location="905684977"))
+    assert shelves(table, "CHEESE")["st-gracia"][0] == 4000
+    described(table, SCALED)
+    assert shelves(table, "CHEESE")["st-gracia"] == (2500, 0, 2500)
+    (only,) = order_of(table, ID).lines
+    assert (only.shipped, only.delivered, only.open) == (1500, 1500, 0)
+    assert order_of(table, ID).exceptions == ()

@@ -130,7 +130,8 @@ def test_a_quantity_is_converted_by_the_scale_of_its_sku(quantity: int | str, sc
 
 def test_a_quantity_that_the_scale_does_not_resolve_is_parked() -> None:
     placement = placed(command(line("A", "1.5")), stock("A", {"wh-madrid": 9}))
-    assert placement.order.lines[0].ordered == 0
+    assert counters(placement.order.lines[0]) == (2, 0, 0, 0, 0)
+    assert placement.order.lines[0].pending
     assert [known.code for known in placement.order.exceptions] == ["quantity_unknown"]
     assert placement.body.lines[0].quantity == "1.5"
 

@@ -20,10 +20,10 @@ from oms.problems import Code, Problem
 _UNSOURCED = ("open", "backordered")
 """Counters of units without a source, in the order in which they are cancelled."""
 
-_MOOT_WITHOUT_UNITS = ("stock_short", "sku_unknown")
+_MOOT_WITHOUT_UNITS = ("stock_short", "sku_unknown", "quantity_unknown")
 """Exceptions of a line that nothing is left of to resolve when none of its units is open."""
 
-_MOOT_WHEN_CANCELLED = ("quantity_unknown", "address_missing", "totals_unbalanced", REDUCED)
+_MOOT_WHEN_CANCELLED = ("address_missing", "totals_unbalanced", REDUCED)
 """Exceptions that nothing is left of to resolve when the whole order is cancelled."""
 
 

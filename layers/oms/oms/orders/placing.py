@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from math import ceil
 
 from oms.inventory.availability import covered_at, seen_at
 from oms.inventory.model import Delta, Deltas, DemandChange, Position, Reserved, Sku, Stock, add
@@ -466,8 +467,6 @@ def _line(
         per_bundle=per_bundle,
         pending=taken and shipped > 0,
     )
-    if ours and not quantity:
-        return replace(entered, pending=Decimal(line.quantity) > 0 and not void)
     if not rest:
         return entered
     if taken or line.kind is not LineKind.PHYSICAL:
@@ -480,9 +479,14 @@ def _line(
 
 def _unknown(line: OrderLine, quantity: int | str, sku: Sku | None) -> str | None:
     """The exception of a line whose sku or whose quantity nobody knows."""
-    if line.ordered == 0 and Decimal(quantity):
+    if line.pending and isinstance(quantity, str) and Decimal(quantity) * _scale(line, sku) % 1:
         return "quantity_unknown"
     return "sku_unknown" if line.open and sku is None else None
+
+
+def _scale(line: OrderLine, sku: Sku | None) -> int:
+    """The sku's smallest units in one of the channel's; components are in smallest units already."""
+    return sku.scale if sku and not line.per_bundle else 1
 
 
 def _made_known(order: Order, body: OrderBody, stocks: Mapping[str, Stock], now: datetime) -> Order:
@@ -497,10 +501,13 @@ def _made_known(order: Order, body: OrderBody, stocks: Mapping[str, Stock], now:
         if not line.pending or stock is None or stock.sku is None or not codes.intersection(UNKNOWN):
             continue
         sku, quantity = stock.sku, quantities[line.line_id]
-        scale = 1 if line.per_bundle else sku.scale
-        shipped, cancelled = line.shipped * scale, line.cancelled * scale
-        rest = max(0, _smallest_units(quantity, scale) - shipped - cancelled)
-        made = replace(line, open=rest, shipped=shipped, cancelled=cancelled, tracked=sku.tracked)
+        scale = _scale(line, sku)
+        units = _smallest_units(quantity, scale)
+        cancelled = min(units, line.cancelled * scale)
+        shipped = min(units - cancelled, units if _taken(line) else line.shipped * scale)
+        delivered = shipped if _taken(line) else line.delivered
+        made = replace(line, open=units - cancelled - shipped, shipped=shipped, cancelled=cancelled)
+        made = replace(made, delivered=delivered, tracked=sku.tracked)
         made, code = (line, "kit_unknown") if sku.kit else (made, _unknown(made, quantity, sku))
         if code in codes:
             continue
@@ -558,9 +565,8 @@ def _that_fit(
 
 
 def _smallest_units(quantity: int | str, scale: int) -> int:
-    """A channel's quantity in the sku's smallest units; 0 when the scale does not resolve its fraction."""
-    units = Decimal(quantity) * scale
-    return int(units) if units == units.to_integral_value() else 0
+    """A channel's quantity in the sku's smallest units, rounded up while its scale does not resolve it."""
+    return quantity * scale if isinstance(quantity, int) else ceil(Decimal(quantity) * scale)
 
 
 def _allocate(order: Order, due: Sequence[OrderLine], assignments: Sequence[Assignment]) -> Order:
