@@ -14,10 +14,12 @@ from oms.events.publish import Queue
 from oms.fulfillment.events import FactKind, FulfillmentFact, Package
 from oms.orders.commands import PlaceOrder
 from oms.orders.identity import order_id, shard
+from oms.orders.replacing import cancelled_for
 from oms.orders.status import OrderStatus, order_status
 from oms.orders.work import WorkStage, work_stage
 from oms.problems import Code, Problem
 from oms.store.table import Table
+from oms.usecases.cancel_order import cancel_by_channel
 from oms.usecases.check_ledger import check_ledger
 from oms.usecases.lift_hold import lift_hold
 from oms.usecases.place_order import place_order
@@ -207,3 +209,83 @@ def test_the_clock_asks_for_it_and_sourcing_does_it(table: Table) -> None:
     body = json.dumps(asked)
     assert sourcing({"Records": [{"messageId": "m1", "body": body}]}, None) == {"batchItemFailures": []}
     assert order_of(table, NEW_ID).holds == ()
+
+
+ONE = replace(OLD, replaces="14@1")
+OTHER_WAY = replace(NEW, placed_at=ONE.placed_at + timedelta(microseconds=1700))
+MUTUAL = {
+    "the second is later": (ONE, OTHER_WAY),
+    "the first is later": (replace(ONE, placed_at=OTHER_WAY.placed_at + timedelta(seconds=1)), OTHER_WAY),
+    "within the millisecond": (ONE, replace(NEW, placed_at=ONE.placed_at + timedelta(microseconds=7))),
+    "at once": (ONE, NEW),
+}
+"""Two orders that name each other as replaced."""
+
+
+def survivors(table: Table) -> list[str]:
+    return [name for name in (OLD_ID, NEW_ID) if status(table, name) is OrderStatus.PLACED]
+
+
+def expected(one: PlaceOrder, other: PlaceOrder) -> list[str]:
+    """The later, to the millisecond; of two at once the one whose id is greater."""
+    apart = abs(one.placed_at - other.placed_at) >= timedelta(milliseconds=1)
+    late = OLD_ID if one.placed_at > other.placed_at else NEW_ID
+    return [late if apart else max(OLD_ID, NEW_ID)]
+
+
+@pytest.mark.parametrize("which", MUTUAL)
+@pytest.mark.parametrize("turned", [False, True])
+def test_of_two_that_name_each_other_the_later_stands_whichever_comes_first(
+    table: Table, which: str, turned: bool
+) -> None:
+    fill(table, "A", wh_madrid=9)
+    one, other = MUTUAL[which]
+    order = [other, one] if turned else [one, other]
+    for _ in range(2):
+        send(table, *order, *order[::-1])
+    assert survivors(table) == expected(one, other)
+    (name,) = survivors(table)
+    assert order_of(table, name).holds == ()
+    assert len(release_order(table, network(), name, LATER)) == 1
+    assert not check_ledger(table, segments=1).findings
+
+
+@pytest.mark.parametrize("which", MUTUAL)
+@pytest.mark.parametrize("turned", [False, True])
+def test_so_it_does_when_they_come_at_the_same_moment(table: Table, which: str, turned: bool) -> None:
+    fill(table, "A", wh_madrid=9)
+    one, other = MUTUAL[which]
+    first, second = (other, one) if turned else (one, other)
+    place_order(Racing(table, lambda: send(table, second)), network(), first, LATER)
+    send(table, one, other)
+    assert survivors(table) == expected(one, other)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_both_know_of_the_other_before_either_is_there(table: Table, turned: bool) -> None:
+    fill(table, "A", wh_madrid=9)
+    for sent in (ONE, OTHER_WAY):
+        cancel = cancelled_for(sent)
+        assert cancel
+        cancel_by_channel(table, network(), cancel, LATER)
+    send(table, *([OTHER_WAY, ONE] if turned else [ONE, OTHER_WAY]))
+    assert survivors(table) == [NEW_ID]
+
+
+def test_what_the_channel_cancels_itself_stands_no_longer(table: Table) -> None:
+    fill(table, "A", wh_madrid=9)
+    send(
+        table, ONE, OTHER_WAY, replace(OTHER_WAY, cancelled=True, channel_version="2026-11-22T09:59:00.000Z")
+    )
+    assert survivors(table) == []
+
+
+def test_the_one_that_stands_waits_while_a_location_has_the_other(table: Table) -> None:
+    fill(table, "A", wh_madrid=9)
+    send(table, ONE)
+    release_order(table, network(), OLD_ID, LATER)
+    send(table, OTHER_WAY, ONE)
+    assert order_of(table, NEW_ID).holds == ("replaces",)
+    tell(table, OLD_ID, FactKind.CANCELLED)
+    assert settle_replacement(table, NEW_ID, LATER) is not None
+    assert survivors(table) == [NEW_ID]

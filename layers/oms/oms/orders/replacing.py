@@ -1,6 +1,7 @@
 """Replacing: an order that its channel has made in place of another, so that only one of them is shipped.
 
-The one replaced is cancelled first. While a location may still ship it, the other is held.
+The one replaced is cancelled first. While a location may still ship it, the other is held. Of two that name
+each other the one that was placed later stands, whichever comes first.
 """
 
 from dataclasses import replace
@@ -20,9 +21,31 @@ _VERSION = "replaced by "
 """Sorts behind every version of a channel: no version of an order that was replaced brings it back."""
 
 
+def replaced_by(command: PlaceOrder) -> str | None:
+    """Our id of the order that another takes the place of; None when that is none but itself."""
+    if command.replaces is None or command.replaces == command.channel_order_id or command.test:
+        return None
+    return order_id(command.channel, command.replaces)
+
+
+def outlives(name: str, placed_at: datetime, replaced: str | None, cancel: CancelOrder) -> bool:
+    """Whether an order stands although it is to be cancelled for the one that it replaces itself.
+
+    Args:
+        name: our id of the order.
+        placed_at: when its channel took it.
+        replaced: our id of the one that it replaces, if any.
+        cancel: what cancels it.
+    """
+    if replaced is None or cancel.channel_version != _VERSION + replaced:
+        return False
+    return (_stored(placed_at), name) > (_stored(cancel.cancelled_at), replaced)
+
+
 def cancelled_for(command: PlaceOrder) -> CancelOrder | None:
     """What an order means for the one that it replaces; None when it replaces none but itself."""
-    if command.replaces is None or command.replaces == command.channel_order_id or command.test:
+    replaced = replaced_by(command)
+    if replaced is None or command.replaces is None:
         return None
     return CancelOrder(
         channel=command.channel,
@@ -69,6 +92,11 @@ def after(order: Order, replaced: Order | None, now: datetime) -> Order:
 def waits_for_other(order: Order) -> bool:
     """Whether the clock has to look at the order that this one replaces."""
     return REPLACES in order.holds and not any(known.code == REPLACED_SHIPPED for known in order.exceptions)
+
+
+def _stored(at: datetime) -> datetime:
+    """A time as it is after it was stored, which keeps milliseconds."""
+    return at.replace(microsecond=at.microsecond // 1000 * 1000)
 
 
 def _with_locations(order: Order) -> bool:

@@ -5,8 +5,10 @@ from datetime import datetime
 
 from oms.orders.cancelling import CancelRequest, by_channel
 from oms.orders.commands import CancelOrder, PlaceOrder
+from oms.orders.identity import order_id
 from oms.orders.placing import Placement
 from oms.orders.records import PaymentRecorded, RefundRecorded
+from oms.orders.replacing import outlives, replaced_by
 from oms.payments.recording import with_payment, with_refund
 
 type Early = CancelOrder | PaymentRecorded | RefundRecorded
@@ -27,10 +29,13 @@ class Stub:
 
 def recalled(command: PlaceOrder, stub: Stub) -> CancelRequest | None:
     """What the channel has cancelled of an order since that version, before it came; the latest says it."""
+    name, replaced = order_id(command.channel, command.channel_order_id), replaced_by(command)
     cancelled = [
         early
         for early in stub.commands
-        if isinstance(early, CancelOrder) and early.channel_version >= command.channel_version
+        if isinstance(early, CancelOrder)
+        and early.channel_version >= command.channel_version
+        and not outlives(name, command.placed_at, replaced, early)
     ]
     return by_channel(max(cancelled, key=lambda early: early.channel_version)) if cancelled else None
 

@@ -11,6 +11,7 @@ from oms.orders.claims import reclaimed
 from oms.orders.commands import CancelOrder
 from oms.orders.identity import order_id
 from oms.orders.model import Order
+from oms.orders.replacing import outlives
 from oms.payments.recording import settled_by
 from oms.payments.refunds import Refund
 from oms.returns.intercept import intercept
@@ -81,8 +82,9 @@ def cancel_by_channel(
 ) -> Cancelled | None:
     """Cancel what has not left of an order that its channel has cancelled: a fact, so never refused.
 
-    One that is older than the order as we have it, or that was carried out before, changes nothing. When the
-    order is not there yet, it waits for it.
+    One that is older than the order as we have it, or that was carried out before, changes nothing; nor does
+    one for an order that this one replaces itself, and outlives. When the order is not there yet, it waits
+    for it.
 
     Args:
         table: the store.
@@ -101,8 +103,11 @@ def cancel_by_channel(
 
     def attempt() -> Cancelled | None:
         order = order_or_parked(table, name, command, now)
-        if order is None or command.channel_version < order.channel_version:
-            return Cancelled(order) if order else None
+        if order is None:
+            return None
+        stands = outlives(name, order.placed_at, order.replaces, command)
+        if stands or command.channel_version < order.channel_version:
+            return Cancelled(order)
         result, writes = cancellation(table, network, order, order, wish, now)
         if writes:
             table.commit(*writes)
