@@ -62,6 +62,21 @@ def test_a_delivery_that_holds_nothing_at_all_is_ignored(kind: str, topic: str, 
     assert only(kind, body, Ignore, topic).reason == f"{topic}: the payload is empty"
 
 
+@pytest.mark.parametrize(
+    ("kind", "topic", "body"),
+    [
+        ("shopify", "rest_order", {"order": None}),
+        ("shopify", "rest_orders", {"orders": None}),
+        ("shopify", "rest_inventory_level", {"inventory_levels": None}),
+        ("woocommerce", "rest_order", {"data": None}),
+        ("bigcommerce", "rest_v2_order", [{}]),
+        ("bigcommerce", "rest_v2_order", {"data": None}),
+    ],
+)
+def test_a_name_with_nothing_under_it_is_ignored(kind: str, topic: str, body: object) -> None:
+    assert only(kind, body, Ignore, topic).reason.startswith(f"{topic}: ")
+
+
 def test_a_resource_with_a_message_is_no_error() -> None:
     assert not isinstance(parse("shopify", order() | {"message": "for you"}, "rest_order")[0], Ignore)
 

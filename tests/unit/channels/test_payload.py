@@ -38,6 +38,7 @@ READERS: list[tuple[str, Callable[[Node, str], object], object]] = [
     ("a boolean for a text", Node.text, True),
     ("an object for an id", Node.identifier, {}),
     ("a fraction for an id", Node.identifier, Decimal("8.5")),
+    ("a number of no size for an id", Node.identifier, Decimal("1E+100000")),
     ("a word for a number", Node.decimal, "ten"),
     ("an exponent in a text", Node.decimal, "1e5"),
     ("digits of another script", Node.decimal, "١٢"),
@@ -48,11 +49,12 @@ READERS: list[tuple[str, Callable[[Node, str], object], object]] = [
     ("a negative quantity", Node.quantity, -1),
     ("no quantity", Node.quantity, None),
     ("a word for a flag", Node.flag, "yes"),
-    ("a number for a flag", Node.flag, 1),
+    ("a number for a flag", Node.flag, 2),
+    ("a list for a flag", Node.flag, []),
     ("no time of this world", Node.time, "yesterday"),
     ("a time before time", Node.time, "0001-01-01T00:00:00+14:00"),
-    ("a list for an object", Node.child, []),
-    ("an object for a list", Node.children, {}),
+    ("a list for an object", Node.child, [7]),
+    ("an object for a list", Node.children, {"0": {}}),
 ]
 
 
@@ -93,6 +95,35 @@ def test_ids_and_integers_survive_whatever_their_size(number: int) -> None:
     node = Node(loads(b'{"id": %d, "text": "%d"}' % (number, number)))
     assert node.identifier("id") == node.identifier("text") == str(number)
     assert node.integer("id") == number
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [(b"8.0", "8"), (b"8.2e17", "820000000000000000"), (b"0.0", "0")]
+)
+def test_a_whole_number_is_an_id_however_it_is_written(text: bytes, expected: str) -> None:
+    assert Node(loads(b'{"id": %s}' % text)).identifier("id") == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (True, True),
+        ("True", True),
+        (1, True),
+        ("1", True),
+        (None, False),
+        ("", False),
+        (0, False),
+        ("FALSE", False),
+    ],
+)
+def test_a_boolean_is_one_however_it_is_written(value: bool | int | str | None, expected: bool) -> None:
+    assert Node({"flag": value}).flag("flag") is expected
+
+
+def test_an_empty_list_is_no_object_and_an_empty_object_no_list() -> None:
+    node = Node({"address": [], "lines": {}})
+    assert (node.child("address"), node.children("lines")) == (None, ())
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,7 @@ def test_an_answer_about_something_else_is_ignored(topic: str) -> None:
         ("order_transactions/create", {"id": 1, "order_id": 5, "kind": "sale", "amount": "1"}, ["order"]),
         ("refunds/create", {"id": 1, "order_id": 5, "refund_line_items": []}, ["order"]),
         ("fulfillments/create", {"id": 1, "order_id": 5, "status": "of tomorrow"}, ["order"]),
+        ("fulfillments/create", {"id": 1, "order_id": 5, "status": None}, ["order"]),
         (
             "fulfillment_orders/moved",
             {

@@ -15,6 +15,7 @@ from oms.problems import Code, Problem
 type Json = None | bool | int | str | Decimal | list[Json] | dict[str, Json]
 
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
+_FLAGS = {"true": True, "1": True, "false": False, "0": False, "": False}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_DIGITS = 24
 """Digits of the largest number taken: far above any id or amount, and within decimal's default precision."""
@@ -97,8 +98,13 @@ class Node:
         return self.text(key) or ""
 
     def identifier(self, key: str) -> str | None:
-        """An id as a string, exact; of `gid://shopify/Order/12?..` the last part. None when blank."""
+        """An id as a string, exact; of `gid://shopify/Order/12?..` the last part. None when blank.
+
+        A number with a point or an exponent is one too if it is whole: some languages write ids like that.
+        """
         value = self.get(key)
+        if isinstance(value, Decimal) and (number := self.decimal(key)) == int(number or 0):
+            return str(int(value))
         if isinstance(value, bool | Decimal):
             raise self.invalid(key, "an id")
         text = self.text(key)
@@ -141,13 +147,12 @@ class Node:
         return int(number) if whole else f"{number.normalize():f}"
 
     def flag(self, key: str) -> bool:
-        """A boolean, also one written as a string; null and absent are False."""
+        """A boolean, also one written as a string, or as 0 or 1; null and absent are False."""
         value = self.get(key)
-        if value is None or isinstance(value, bool):
-            return bool(value)
-        if value in ("true", "false", ""):
-            return value == "true"
-        raise self.invalid(key, "a boolean")
+        word = str("" if value is None else value).strip().lower()
+        if isinstance(value, list | dict) or word not in _FLAGS:
+            raise self.invalid(key, "a boolean")
+        return _FLAGS[word]
 
     def time(self, key: str) -> datetime | None:
         """A time in ISO 8601, in UTC; one without an offset is taken as UTC. None when blank."""
@@ -171,18 +176,18 @@ class Node:
             raise self.invalid(key, "a Unix time") from None
 
     def child(self, key: str) -> "Node | None":
-        """An object; None when it is null or absent."""
+        """An object; None when it is null, absent, or [], which is PHP's empty object."""
         value = self.get(key)
-        if value is None:
+        if value is None or value == []:
             return None
         if not isinstance(value, dict):
             raise self.invalid(key, "an object")
         return Node(value, self.at(key))
 
     def children(self, key: str) -> tuple["Node", ...]:
-        """The objects of a list; none when it is null or absent."""
+        """The objects of a list; none when it is null, absent, or {}."""
         value = self.get(key)
-        if value is None:
+        if value is None or value == {}:
             return ()
         if not isinstance(value, list):
             raise self.invalid(key, "a list")

@@ -20,7 +20,7 @@ def _cleaned(value: Json) -> Json:
     """The value with null for {}, which stands for it, and without stray quotes in its names."""
     if isinstance(value, dict):
         return {key.strip('"'): _cleaned(inner) for key, inner in value.items()} or None
-    return [_cleaned(inner) for inner in value] if isinstance(value, list) else value
+    return [_cleaned(inner) for inner in value if inner != {}] if isinstance(value, list) else value
 
 
 def linked(node: Node, key: str) -> tuple[Node, ...] | None:

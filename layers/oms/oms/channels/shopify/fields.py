@@ -96,7 +96,12 @@ def _coordinate(node: Node, key: str) -> str | None:
 
 
 def resources(body: Node, kind: str) -> tuple[Node, ...]:
-    """The resources of a kind in a payload: under the kind's name, in a list under its plural, or bare."""
+    """The resources of a kind in a payload: under the kind's name, in a list under its plural, or bare.
+
+    None when there is nothing under the name.
+    """
+    if body.names() in ((kind,), (f"{kind}s",)) and not any(map(body.has, body.names())):
+        return ()
     if body.has(kind):
         return (body.need(Node.child, kind),)
     return body.children(f"{kind}s") if body.has(f"{kind}s") else body.items()

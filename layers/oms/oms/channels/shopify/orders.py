@@ -30,6 +30,8 @@ from oms.orders.commands import (
     PlaceOrder,
 )
 
+TOTALS = ("total_price", "total_price_set", "current_total_price", "current_total_price_set")
+
 PAYMENT_STATES = {
     "pending": PaymentState.PENDING,
     "unpaid": PaymentState.PENDING,
@@ -43,9 +45,10 @@ PAYMENT_STATES = {
 
 
 def order(message: Inbound, node: Node) -> Command:
-    """An order in full. One without lines is only a notice: the answer to a request for a few fields."""
+    """An order in full. One without lines or money is only a notice: an answer with a few of its fields."""
     order_id = node.need(Node.identifier, "id", "admin_graphql_api_id")
-    if not node.has("line_items"):
+    priced = any(map(node.has, TOTALS)) and node.text("currency") is not None
+    if not (node.has("line_items") and priced):
         return Fetch(message.channel, message.adapter, "order", order_id)
     sale = _Sale.of(node)
     currency = sale.currency

@@ -191,7 +191,7 @@ def fulfillments(message: Inbound, body: Node) -> Iterator[Command]:
             yield from fulfillment_orders(message, node)
             continue
         order_id = node.need(Node.identifier, "order_id")
-        status = node.need(Node.text, "status")
+        status = node.text("status") or ""
         if status not in FULFILLMENTS:
             yield Fetch(message.channel, message.adapter, "order", order_id)
             continue

@@ -17,6 +17,8 @@ def resources(body: Node, kind: str) -> tuple[Node, ...]:
         inner = body.get(key)
         if isinstance(inner, list | dict):
             return Node(inner, body.at(key)).items()
+        if body.names() == (key,):
+            return ()
     return body.items()
 
 
