@@ -161,7 +161,7 @@ BAD: dict[str, tuple[Fields, str]] = {
     "no entity": (order(entity_id=None), "entity_id"),
     "a currency that is none": (order(order_currency_code="euro"), "order_currency_code"),
     "a total that is a word": (order(grand_total="free"), "grand_total"),
-    "items that are no list": (order(items={}), "items"),
+    "items that are no list": (order(items={"0": {}}), "items"),
     "an item without quantity": (order(item(qty_ordered=None)), "items[0].qty_ordered"),
     "a time that is none": (order(updated_at="0000-00-00 00:00:00"), "updated_at"),
     "no time at all": (order(updated_at=None, created_at=None), "created_at"),
