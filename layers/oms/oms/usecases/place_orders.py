@@ -5,6 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
+from math import ceil
 
 from botocore.exceptions import ClientError
 
@@ -35,6 +36,9 @@ from oms.usecases.source_order import channel_of, source_order
 
 _TRIES = 8
 """Transactions in a row that may be refused for want of stock."""
+
+_MOST_ORDERS = (MOST_WRITES - 1) // 2
+"""Orders that a transaction takes: a header and a body each, beside one position."""
 
 _INVALID = ("ValidationException", "TransactionCanceledException")
 """What the table still raises of these says that a request is not one that DynamoDB takes."""
@@ -131,7 +135,7 @@ class _Lane:
         self._now = now
         self._stocks: dict[str, Stock] = {}
         self._carts: dict[str, Reservation] = {}
-        self._most = MOST_WRITES
+        self._most = _MOST_ORDERS
         self._lost = 0
 
     def place(self, candidates: Iterable[_Candidate]) -> Iterator[tuple[_Candidate, Outcome]]:
@@ -164,11 +168,15 @@ class _Lane:
         self._carts |= read_reservations(self._table, filter(None, names))
 
     def _group(self, queue: Sequence[_Candidate], stocks: Mapping[str, Stock]) -> tuple[list[_Member], _Done]:
-        """The longest beginning of the queue that a transaction takes; or the first that cannot be placed."""
+        """The beginning of the queue that a transaction takes; or the first that cannot be placed.
+
+        Transactions share the queue evenly: while one is sent the next is formed, and after a short last one
+        there would be nothing left to form.
+        """
         group: list[_Member] = []
         touched: set[tuple[str, str, str]] = set()
         own = 0
-        for candidate in queue[: self._most]:
+        for candidate in queue[: min(self._most, _even_share(len(queue)))]:
             try:
                 member = self._placed(candidate, stocks)
             except Exception as error:  # whatever is wrong with it, the others are placed
@@ -215,7 +223,7 @@ class _Lane:
         except ClientError as error:
             if error.response["Error"]["Code"] not in _INVALID:
                 raise
-            self._most = len(group) // 2 or MOST_WRITES
+            self._most = len(group) // 2 or _MOST_ORDERS
             return ([(group[0].candidate, Refused(error))] if len(group) == 1 else []), False
         self._stocks = dict(group[-1].left)
         placements = [member.placement for member in group]
@@ -294,6 +302,11 @@ class _Lane:
         result = place_order(self._table, self._network, candidate.command, self._now)
         self._read(line.sku for line in candidate.command.lines if line.sku)
         return candidate, result
+
+
+def _even_share(orders: int) -> int:
+    """Orders in each of as few transactions as so many orders need."""
+    return ceil(orders / ceil(orders / _MOST_ORDERS)) if orders else 0
 
 
 def _writes(group: Sequence[_Member], now: datetime) -> list[Write]:
