@@ -91,7 +91,7 @@ BAD: dict[str, tuple[object, str]] = {
     "a negative quantity": (order(line(quantity=-1)), "lines[0].quantity"),
     "half a unit cancelled": (order(line(cancelled=0.5)), "lines[0].cancelled"),
     "a negative count": (order(line(shipped=-1)), "lines[0].shipped"),
-    "a flag that is a number": (order(test=1), "test"),
+    "a flag that is a number": (order(test=7), "test"),
     "a delivery that is not there": (order(line(delivery_id="d2")), "lines[0].delivery_id"),
     "a parent that is not there": (order(line(parent_line_id="7")), "lines[0].parent_line_id"),
     "a delivery by an unknown method": (

@@ -80,7 +80,8 @@ class RefundRecorded:
     """Money that the channel has given back or is about to.
 
     `amount` is what the customer gets. `adjustment` is what it holds beyond lines, shipping, duties and fees
-    (negative when less than they come to); it belongs to no line.
+    (negative when less than they come to); it belongs to no line. `settles` is the public id of the refund of
+    ours that it is, where the channel knows.
     """
 
     command: ClassVar[str] = "refund_recorded"
@@ -99,6 +100,7 @@ class RefundRecorded:
     adjustment: int
     notes: str | None
     occurred_at: datetime
+    settles: str | None = None
 
 
 class FulfillmentOutcome(StrEnum):

@@ -75,7 +75,8 @@ def with_refund(
 ) -> Recorded | None:
     """Take on money that a channel has given back; None when it was recorded before.
 
-    Refunds of ours that were due are settled by it, the earliest first, as far as it goes.
+    Refunds of ours that were due are settled by it: the one that it names, else the earliest first, as far as
+    it goes.
 
     Args:
         order: the header.
@@ -93,7 +94,10 @@ def with_refund(
         now, "settled", data={"amount": record.amount, "currency": order.currency}
     )
     back = record.amount + _told(refunds.values())
-    given, settled = _given_back(order, refunds.values(), back, record.refund_id, now)
+    # Of less than a refund it is none: it is judged by its amount then.
+    whole = any(one.public_id == record.settles and one.amount <= record.amount for one in refunds.values())
+    named = (record.settles if whole else None) or record.refund_id
+    given, settled = _given_back(order, refunds.values(), back, record.refund_id, now, named)
     return Recorded(_recorded(order, given, PaymentKind.REFUND, record.amount, now), (made, *settled))
 
 
@@ -103,7 +107,8 @@ def settled_by(
     """The refunds that are due and that the money given back settles in whole.
 
     The one that is named comes first, then one for just what was given now, then the earliest. All that was
-    ever given back counts, but for what has settled others: what it leaves may settle one with the next.
+    ever given back counts, but for what has settled others: what it leaves may settle one with the next. What
+    was settled without a name by money that turns out to be of the one that is named is due again.
 
     Args:
         refunds: every refund of the order.
@@ -113,16 +118,36 @@ def settled_by(
         ref: what the money was given back by: the public id of a refund when its giver goes by that.
     """
     ours = [refund for refund in refunds if not refund.id.startswith(_FROM_CHANNEL)]
-    left = after - sum(refund.amount for refund in ours if refund.state is RefundState.SETTLED)
+    done = [refund for refund in ours if refund.state is RefundState.SETTLED]
+    left = after - sum(refund.amount for refund in done)
     due = [refund for refund in ours if refund.state is RefundState.DUE]
-    settled = []
     given = after - before
+    named = next((refund for refund in due if refund.public_id == ref), None)
+    owed = _owed_again(done, named.amount - left, now) if named else ()
+    left += sum(refund.amount for refund in owed)
+    settled = list(owed)
     for refund in sorted(due, key=lambda one: (one.public_id != ref, one.amount != given, one.journal[0].at)):
         if refund.amount <= left:
             left -= refund.amount
-            data = {"amount": refund.amount, "currency": refund.currency}
+            data = {"amount": refund.amount, "currency": refund.currency, "named": refund is named}
             settled.append(replace(refund, state=RefundState.SETTLED).written(now, "settled", data=data))
     return tuple(settled)
+
+
+def _owed_again(done: Iterable[Refund], missing: int, now: datetime) -> tuple[Refund, ...]:
+    """Settled refunds that were only taken for what was given back, the latest first, due as before.
+
+    The money was another's, which is named now: nobody may have given them back.
+    """
+    guessed = [refund for refund in done if not refund.journal[-1].data.get("named")]
+    owed: list[Refund] = []
+    for refund in sorted(guessed, key=lambda one: one.journal[-1].at, reverse=True):
+        if missing <= 0:
+            break
+        missing -= refund.amount
+        data = {"amount": refund.amount, "currency": refund.currency}
+        owed.append(replace(refund, state=RefundState.DUE).written(now, "due", data=data))
+    return tuple(owed) if missing <= 0 else ()
 
 
 def _told(refunds: Iterable[Refund]) -> int:
@@ -131,7 +156,7 @@ def _told(refunds: Iterable[Refund]) -> int:
 
 
 def _given_back(
-    order: Order, refunds: Iterable[Refund], back: int, ref: str, now: datetime
+    order: Order, refunds: Iterable[Refund], back: int, ref: str, now: datetime, named: str = ""
 ) -> tuple[Order, tuple[Refund, ...]]:
     """The order after so much was given back in all, and the refunds that this settles."""
     if back > order.captured:
@@ -140,7 +165,7 @@ def _given_back(
         for one in refunds:
             order = order.without_exception("money_conflict", one.id.removeprefix(_FROM_CHANNEL))
     refunded = max(order.refunded, min(back, order.captured))
-    settled = settled_by(refunds, order.refunded, refunded, now, ref)
+    settled = settled_by(refunds, order.refunded, refunded, now, named or ref)
     return replace(order, refunded=refunded), settled
 
 

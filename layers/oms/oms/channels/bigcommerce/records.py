@@ -9,6 +9,7 @@ from oms.channels.canonical import stamp
 from oms.channels.currencies import require_currency
 from oms.channels.payload import Node
 from oms.channels.protocol import Command, Inbound
+from oms.channels.references import refund_named
 from oms.orders.commands import Fetch, Ignore
 from oms.orders.records import (
     FulfillmentOutcome,
@@ -143,6 +144,7 @@ def refund(message: Inbound, node: Node, order_id: str, currency: str) -> Refund
         adjustment=amount_given - sum(line.amount for line in lines) - shipping - fees,
         notes=node.text("reason"),
         occurred_at=time(node, "created") or message.received_at,
+        settles=refund_named(*(item.text("reason") for item in items)),
     )
 
 

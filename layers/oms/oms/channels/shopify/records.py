@@ -7,6 +7,7 @@ from oms.channels.canonical import stamp
 from oms.channels.currencies import require_currency
 from oms.channels.payload import Node
 from oms.channels.protocol import Command, Inbound
+from oms.channels.references import refund_named
 from oms.channels.shopify.fields import money, name, need_money, resources
 from oms.fulfillment.model import ShipmentState
 from oms.orders.commands import Customer, Fetch, Ignore
@@ -169,6 +170,7 @@ def _refund(message: Inbound, node: Node, order_id: str, currency: str) -> Refun
         ),
         notes=node.text("note"),
         occurred_at=_time(message, node, "processed_at", "created_at"),
+        settles=refund_named(node.text("note")),
     )
 
 

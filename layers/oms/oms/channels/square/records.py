@@ -6,6 +6,7 @@ from decimal import ROUND_FLOOR
 from oms.channels.amounts import pieces
 from oms.channels.payload import Node
 from oms.channels.protocol import Command, Inbound
+from oms.channels.references import refund_named
 from oms.channels.square.fields import currency, money, time
 from oms.orders.commands import Ignore
 from oms.orders.records import (
@@ -99,6 +100,7 @@ def refund(message: Inbound, node: Node) -> Iterator[Command]:
         adjustment=amount,
         notes=node.text("reason"),
         occurred_at=occurred_at,
+        settles=refund_named(node.text("reason")),
     )
 
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 from oms.channels.amounts import exact, pieces, rounded, whole
 from oms.channels.payload import Node
 from oms.channels.protocol import Command, Inbound
+from oms.channels.references import refund_named
 from oms.channels.woocommerce.fields import listed, meta, plain, resources, time
 from oms.fulfillment.model import ShipmentState
 from oms.orders.commands import Fetch, Ignore
@@ -17,6 +18,9 @@ from oms.orders.records import (
     StockRecorded,
     TrackingRecorded,
 )
+
+OUR_REFUND = "_oms_refund"
+"""Name of a refund's own field that says which of ours it is."""
 
 SHOP = "default"
 """The location of stock that the shop counts: it knows only one."""
@@ -73,6 +77,7 @@ def refund(message: Inbound, node: Node, order_id: str, currency: str) -> Refund
         adjustment=amount - told,
         notes=plain(node, "reason"),
         occurred_at=time(node, ("date_created_gmt", "date_created"), message.received_at),
+        settles=refund_named(meta(node).get(OUR_REFUND)),
     )
 
 
