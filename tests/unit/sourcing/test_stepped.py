@@ -1,10 +1,12 @@
 """Freight by rate cards: the plan is a cheapest one though prices jump with the weight."""
 
+from collections.abc import Callable
 from itertools import product
 from random import Random
 
 import pytest
 
+from oms.sourcing import stepped
 from oms.sourcing.cards import Rate
 from oms.sourcing.instance import Instance, Line, Location, Offer, Solution, price
 from oms.sourcing.solver import solve
@@ -106,7 +108,8 @@ def milp(instance: Instance, weights: list[int], freights: dict[str, Freight]) -
             offer.line: model.addIntegral(0, min(offer.units, left[offer.line])) for offer in location.offers
         }
         most = sum(weights[line] * left[line] for line in units)
-        ends = [*freights[location.id].rate.ends(most), most] if location.id in freights else [most]
+        rises = freights[location.id].rate.steps(most) if location.id in freights else ()
+        ends = [*(end for end, _ in rises), most]
         chosen = [model.addBinary() for _ in ends]
         costs = [freights[location.id].cost(end) if location.id in freights else 0 for end in ends]
         carried = sum(weights[line] * count for line, count in units.items())
@@ -159,6 +162,39 @@ def test_a_search_that_is_out_of_time_has_a_legal_plan_and_a_bound_that_holds(se
     assert found.bound <= cheapest(instance, weights, freights) <= found.cost
     assert found.cost == true_cost(instance, weights, freights, found)
     assert found.proven == (found.bound == found.cost)
+
+
+@pytest.mark.parametrize("looks", [1, 2, 5, 20, 100])
+@pytest.mark.parametrize("seed", range(8))
+def test_nothing_is_begun_once_the_time_is_over(
+    seed: int, looks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The root's plan is all that it takes to answer: after the end no other is looked for."""
+    random = Random(seed)
+    instance, weights, freights = draw(random, 5, 6, 3)
+    now = [0.0]
+    late: list[str] = []
+
+    def clock() -> float:
+        now[0] += 1
+        return now[0]
+
+    def noting[**P, R](name: str, call: Callable[P, R]) -> Callable[P, R]:
+        def noted(*args: P.args, **kwargs: P.kwargs) -> R:
+            late.extend([name] if now[0] > 1 + looks else [])
+            return call(*args, **kwargs)
+
+        return noted
+
+    for name, call in (
+        ("solve", solve),
+        ("ascend", stepped.ascend),
+        ("compile_model", stepped.compile_model),
+    ):
+        monkeypatch.setattr(stepped, name, noting(name, call))
+    found = solve_stepped(instance, Cargo(weights, freights), looks, clock)
+    assert late == []
+    assert found.bound <= found.cost == true_cost(instance, weights, freights, found)
 
 
 @pytest.mark.parametrize("seed", range(200))

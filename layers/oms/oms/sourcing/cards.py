@@ -92,15 +92,16 @@ class Rate:
         rest = grams - full * self.up_to_g[-1]
         return full * self.prices[-1] + self.prices[bisect_left(self.up_to_g, rest)]
 
-    def ends(self, most: int) -> Iterator[int]:
-        """The weights below `most` after which the price rises, the least first."""
-        full = 0
+    def steps(self, most: int) -> Iterator[tuple[int, int]]:
+        """The weights below `most` after which the price rises, the least first, each with its price."""
+        full = cost = 0
         while True:
-            for end in self.up_to_g:
+            for end, price in zip(self.up_to_g, self.prices, strict=True):
                 if full + end >= most:
                     return
-                yield full + end
+                yield full + end, cost + price
             full += self.up_to_g[-1]
+            cost += self.prices[-1]
 
 
 @dataclass(frozen=True, slots=True)

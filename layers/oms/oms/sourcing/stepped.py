@@ -26,6 +26,7 @@ several times over, so that rounding tells less.
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 from math import inf
@@ -34,7 +35,7 @@ from oms.sourcing.cards import Rate
 from oms.sourcing.instance import Instance, Location, Offer, Pick, Solution
 from oms.sourcing.solver import solve
 from oms.sourcing.solver.bound import ascend
-from oms.sourcing.solver.clock import Deadline
+from oms.sourcing.solver.clock import Deadline, OutOfTime
 from oms.sourcing.solver.model import compile_model
 from oms.sourcing.solver.search import fair_prices
 
@@ -82,8 +83,10 @@ class Freight:
         """
         most = sum([weight * units for weight, units in loads])
         sent = self.sent or 0
-        ends = [end - sent for end in self.rate.ends(sent + most)]
-        points = [(end, self.cost(end)) for end in ends if end >= least]
+        paid = 0 if self.sent is None else self.rate.price(sent)
+        points = [
+            (end - sent, cost - paid) for end, cost in self.rate.steps(sent + most) if end - sent >= least
+        ]
         grams, cost = most, self.cost(most)
         rise, run = 0, 1
         while points:
@@ -93,7 +96,7 @@ class Freight:
                     left, rise, run = point[0], cost - point[1], grams - point[0]
             if cost * run >= rise * grams:
                 break
-            grams, cost = left, self.cost(left)
+            grams, cost = left, cost - rise
             rise, run = 0, 1
             points = [point for point in points if point[0] < left]
         if grams == most:
@@ -181,6 +184,10 @@ class _Search:
         self.until = None if seconds is None else clock() + seconds
         self.scale = 1 + sum(line.units for line in instance.lines) // FEW
         self.locations = {location.id: location for location in instance.locations}
+        self.places = {
+            location.id: [(location.id, line) for line, _, _ in location.offers]
+            for location in instance.locations
+        }
         self.unit_costs = {
             (location.id, line): cost for location in instance.locations for line, _, cost in location.offers
         }
@@ -198,17 +205,18 @@ class _Search:
                 for line, units, _ in location.offers
             },
         )
-        self.bound(root)
-        if root.bound < self.cost and not self.is_over():
-            self.improve(root)
-            self.narrow(root)
+        relaxed = self.bound(root)
+        if relaxed is not None and root.bound < self.cost:
+            self.improve(root, relaxed)
+            with suppress(OutOfTime):
+                self.narrow(relaxed)
         nodes = [(root.bound, 0, root)]
         made = 0
         while nodes and nodes[0][0] < self.cost:
             if self.is_over():
                 break
             for child in self.split(heappop(nodes)[2]):
-                if self.bound(child) and child.bound < self.cost:
+                if self.bound(child) is not None and child.bound < self.cost:
                     made += 1
                     heappush(nodes, (child.bound, made, child))
         bound = min(self.cost, nodes[0][0]) if nodes else self.cost
@@ -218,20 +226,27 @@ class _Search:
         )
         return Solution(picks, self.cost, bound, bound == self.cost)
 
+    @property
+    def left(self) -> float | None:
+        """Seconds that are left; None without a budget."""
+        return None if self.until is None else max(0.0, self.until - self.clock())
+
     def is_over(self) -> bool:
         """Whether the time is over."""
-        return self.until is not None and self.clock() >= self.until
+        return self.left == 0
 
-    def narrow(self, root: _Node) -> None:
+    def narrow(self, relaxed: Instance) -> None:
         """Leave out the locations that no plan uses which is cheaper than the one that is known.
 
         At any prices of the lines a plan that uses a location costs at least the Lagrangian bound and the
         location's reduced cost (see `oms.sourcing.solver.bound`).
+
+        Raises:
+            OutOfTime: the time is over; all are kept.
         """
-        _, relaxed = self.relaxation(root, set())
-        if relaxed is None:
-            return
-        model, deadline = compile_model(relaxed), Deadline(None, self.clock)
+        deadline = Deadline(self.left, self.clock)
+        deadline.check()
+        model = compile_model(relaxed)
         target = self.scale * self.cost
         everywhere = list(range(len(model.fixed)))
         found, _ = ascend(model, fair_prices(model), [], everywhere, target, inf, ASCENT, deadline)
@@ -250,22 +265,25 @@ class _Search:
             name: location for name, location in self.locations.items() if reduced.get(name, inf) < room
         }
 
-    def bound(self, node: _Node) -> bool:
-        """Give a node its bound and a plan that may be kept; False when no plan is left in it."""
+    def bound(self, node: _Node) -> Instance | None:
+        """Give a node its bound and a plan that may be kept.
+
+        Returns:
+            The instance with lines that both are of; None when no plan is left in the node.
+        """
         opened = {name for (name, _), units in node.least.items() if units}
         if len(opened) > self.limit:
-            return False
+            return None
         given, relaxed = self.relaxation(node, opened)
         if given is None or relaxed is None:
-            return False
+            return None
         solution = self.solve(node, relaxed)
         node.bound = max(node.bound, -(-(given + solution.bound) // self.scale))
-        return True
+        return relaxed
 
     def solve(self, node: _Node, relaxed: Instance) -> Solution:
         """Give a node the plan that is cheapest by its lines; keep it if none is cheaper by the cards."""
-        left = None if self.until is None else max(0.0, self.until - self.clock())
-        solution = solve(relaxed, left, self.clock)
+        solution = solve(relaxed, self.left, self.clock)
         lines = {line.sku: index for index, line in enumerate(self.instance.lines)}
         node.plan = {place: units for place, units in node.least.items() if units}
         for pick in solution.plan:
@@ -277,18 +295,17 @@ class _Search:
                 self.plan, self.cost = node.plan, cost
         return solution
 
-    def improve(self, root: _Node) -> None:
+    def improve(self, root: _Node, relaxed: Instance) -> None:
         """Look for better plans: lines raised to the freight of the plan before lead to another one.
 
         Not a bound any more, but where the lines mislead, the next plan knows (dynamic slope scaling: Kim,
         Pardalos, A solution approach to the fixed charge network flow problem, 1999).
         """
-        _, relaxed = self.relaxation(root, set())
         trial, raised = _Node({}, root.most, plan=root.plan), dict[str, int]()
         for _ in range(ROUNDS):
             gaps = self.gaps(trial)
             stuck = all(raised.get(name) == gap for name, gap in gaps.items())
-            if relaxed is None or stuck or self.is_over():
+            if stuck or self.is_over():
                 return
             raised |= gaps
             locations = tuple(
@@ -310,14 +327,16 @@ class _Search:
         for name, location in self.locations.items():
             if name not in opened and len(opened) == self.limit:
                 continue
-            kept = [node.least.get((name, line), 0) for line, _, _ in location.offers]
+            kept = [node.least.get(place, 0) for place in self.places[name]]
             fixed, freight = self.line_of(node, location)
             fixed += scale * location.fixed_cost
             offers = []
-            for (line, _, cost), units, carried in zip(location.offers, kept, freight, strict=True):
+            for (line, _, cost), place, units, carried in zip(
+                location.offers, self.places[name], kept, freight, strict=True
+            ):
                 each = scale * cost + carried
                 given += units * each
-                more = min(node.most[name, line] - units, wanted[line])
+                more = min(node.most[place] - units, wanted[line])
                 if more > 0:
                     offers.append(Offer(line, more, each))
             room = location.capacity - sum(kept)
@@ -342,10 +361,9 @@ class _Search:
         freight = self.freights.get(location.id)
         if freight is None:
             return 0, [0] * len(location.offers)
-        loads = [(self.weights[line], node.most[location.id, line]) for line, _, _ in location.offers]
-        least = sum(
-            [self.weights[line] * node.least.get((location.id, line), 0) for line, _, _ in location.offers]
-        )
+        places = self.places[location.id]
+        loads = [(self.weights[place[1]], node.most[place]) for place in places]
+        least = sum([self.weights[place[1]] * node.least.get(place, 0) for place in places])
         if not least:
             least = min([weight for weight, units in loads if units], default=0)
         return freight.line(least, loads, self.scale)
