@@ -6,6 +6,7 @@ import json
 import zlib
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache, lru_cache
 
 from oms.orders.commands import Line, PlaceOrder
 
@@ -18,6 +19,7 @@ _VOLATILE: Mapping[type, tuple[str, ...]] = {
 }
 
 
+@lru_cache(maxsize=1024)
 def order_id(channel: str, channel_order_id: str) -> str:
     """The order's id, always the same for an order: base32(sha256(channel, 0, channel's order id))[:26].
 
@@ -38,17 +40,24 @@ def digest(command: PlaceOrder) -> bytes:
     Left out is what a channel changes without changing the order: its version, how far it has been paid,
     shipped, cancelled or refunded; and the reservation, which ends with the first of them.
     """
-    text = json.dumps(command, sort_keys=True, separators=(",", ":"), default=_plain)
-    return hashlib.sha256(text.encode()).digest()[:12]
+    return hashlib.sha256(_CONTENT.encode(command).encode()).digest()[:12]
 
 
 def _plain(value: object) -> object:
     """What stands for a value in the digest; encoding by this is much faster than `dataclasses.asdict`."""
-    match value:
-        case datetime():
-            return value.isoformat()
-        case Mapping():
-            return dict(value)
-    volatile = _VOLATILE.get(type(value), ())
-    names: tuple[str, ...] = value.__slots__  # type: ignore[attr-defined]  # all others are slotted dataclasses
-    return {name: getattr(value, name) for name in names if name not in volatile}
+    kind = type(value)
+    if kind is dict or isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return {name: getattr(value, name) for name in _fields(kind)}
+
+
+@cache
+def _fields(kind: type) -> tuple[str, ...]:
+    """The fields of a dataclass that make one order another."""
+    names: tuple[str, ...] = kind.__slots__  # type: ignore[attr-defined]  # all others are slotted dataclasses
+    return tuple(name for name in names if name not in _VOLATILE.get(kind, ()))
+
+
+_CONTENT = json.JSONEncoder(sort_keys=True, check_circular=False, separators=(",", ":"), default=_plain)

@@ -80,9 +80,12 @@ def decode_value(value: "AttributeValueTypeDef") -> Value:
     raise TypeError(f"unknown attribute value {value}")
 
 
+_TEXT = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"))
+
+
 def packed(document: object) -> bytes:
     """A JSON document as an attribute that is only shown, never decided on: compressed."""
-    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    text = _TEXT.encode(document)
     # A few KB: to clear the tables that larger windows need takes longer than to compress them.
     packer = zlib.compressobj(9, wbits=12, memLevel=6)
     return packer.compress(text.encode()) + packer.flush()

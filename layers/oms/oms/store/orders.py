@@ -216,13 +216,24 @@ def _decode_delivery(stored: list[Any]) -> OrderDelivery:
     return OrderDelivery(delivery_id, Method(method), location[0] if location else None, shipping)
 
 
+_SCALARS = frozenset({str, int, bool})
+
+
 def _sparse(value: Any) -> Any:
     """A document without its empty members; dataclasses become maps of their fields."""
-    if value is None or isinstance(value, str | int):
-        return value
-    if isinstance(value, list | tuple):
-        return [_sparse(member) for member in value]
-    if not isinstance(value, Mapping):
-        value = {name: getattr(value, name) for name in value.__slots__}
-    kept = {name: _sparse(member) for name, member in value.items()}
-    return {name: member for name, member in kept.items() if member not in (None, {}, [])}
+    kind = type(value)
+    if kind is list or kind is tuple:
+        return [member if type(member) in _SCALARS else _sparse(member) for member in value]
+    if kind is not dict:
+        if value is None or isinstance(value, str | int):
+            return value
+        value = (
+            value if isinstance(value, Mapping) else {name: getattr(value, name) for name in kind.__slots__}
+        )
+    kept = {}
+    for name, member in value.items():
+        if type(member) in _SCALARS:  # most are: a call for each would take longer than all the rest
+            kept[name] = member
+        elif member and (document := _sparse(member)):
+            kept[name] = document
+    return kept
