@@ -185,6 +185,10 @@ class ChannelSettings(Closed):
     orders_of: Annotated[
         Text | None, Doc("Of a payment provider: the channel whose orders are paid by it.")
     ] = None
+    order_prefix: Annotated[
+        Text | None,
+        Doc("Of a payment provider: what it is given before that channel's id of an order, such as WC-."),
+    ] = None
     gives_refunds: Annotated[
         bool, Doc("Whether it is asked to give back the money that is due for its orders.")
     ] = False

@@ -24,9 +24,10 @@ from oms.orders.records import Outcome, PaymentKind, PaymentRecorded, RefundReco
 from oms.payments.refunds import RefundState
 from oms.problems import Code, Problem
 from oms.store import keys
+from oms.store.configuration import document_of, encode_document
 from oms.store.returns import read_refunds
 from oms.store.table import Table
-from oms.store.writes import Write
+from oms.store.writes import Write, put
 from oms.usecases.cancel_order import cancel_by_channel, cancel_order
 from oms.usecases.place_order import place_order
 from oms.usecases.record_money import linked, record_money
@@ -145,6 +146,42 @@ def test_a_provider_names_the_channel_whose_orders_it_is_paid_for() -> None:
     assert linked(replace(PAID, channel="pay"), linked_to) == PAID
     assert linked(PAID, network()) == PAID
     assert linked(replace(PAID, channel="other"), linked_to).channel == "other"
+
+
+@pytest.mark.parametrize(
+    ("prefix", "said", "expected"),
+    [
+        (None, "WC-5001", "WC-5001"),
+        ("WC-", "WC-5001", "5001"),
+        ("WC-", "5001", "5001"),
+        ("WC-", "OTHER-WC-5001", "OTHER-WC-5001"),
+        ("WC-", "WC-", None),
+        ("WC-", None, None),
+    ],
+)
+def test_a_provider_may_have_a_prefix_before_the_id_of_an_order(
+    prefix: str | None, said: str | None, expected: str | None
+) -> None:
+    provider = Channel("pay", "paypal", "iberia", orders_of="shop-es", order_prefix=prefix)
+    found = linked(
+        replace(PAID, channel="pay", channel_order_id=said), replace(network(), channels={"pay": provider})
+    )
+    assert (found.channel, found.channel_order_id) == ("shop-es", expected)
+
+
+def test_an_event_of_paypal_finds_the_order_that_its_invoice_names(table: Table) -> None:
+    provider = Channel("pay", "paypal", "iberia", orders_of="shop-es", order_prefix="WC-")
+    channels = {name: document_of(one) for name, one in {**network().channels, "pay": provider}.items()}
+    table.commit(put(keys.snapshot("channel"), encode_document(channels, 2)))
+    place(table)
+    event = json.loads((EVENTS / "paypal_payment_capture_completed.json").read_text())
+    paid = json.loads(event["body"])
+    paid["resource"] |= {"custom_id": None, "invoice_id": "WC-5001"}
+    paid["resource"]["amount"] = {"currency_code": "EUR", "value": "20.00"}
+    (sample,) = json.loads((EVENTS / "intake.json").read_text())["Records"]
+    body = seal("pay", adapter("paypal"), Headers(()), json.dumps(paid).encode(), LATER)
+    assert intake({"Records": [sample | {"body": body}]}, None) == {"batchItemFailures": []}
+    assert amounts(table)[:2] == (2000, 0)
 
 
 @pytest.mark.parametrize("fault", ["crash_before", "crash_after", "lose_response"])

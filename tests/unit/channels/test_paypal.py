@@ -175,6 +175,10 @@ def test_events_of_the_former_api_are_read_also_inside_of_another_payload() -> N
         ({"custom_id": None, "invoice_id": "INV-7"}, "INV-7"),
         ({"custom_id": None}, "1001"),
         ({"custom_id": "C", "invoice_id": "I"}, "C"),
+        ({"custom_id": "pcp_customer_t_5f", "invoice_id": "WC-417"}, "WC-417"),
+        ({"custom_id": '{"order_id":417,"order_key":"k"}', "invoice_id": "WC-9"}, "417"),
+        ({"custom_id": '{"order":417}', "invoice_id": "WC-417"}, "WC-417"),
+        ({"custom_id": "{417}"}, "{417}"),
     ],
 )
 def test_the_order_is_named_by_the_payment_or_by_its_unit(fields: Fields, order_id: str) -> None:

@@ -119,7 +119,8 @@ class Aspect(StrEnum):
 class Channel:
     """One configured connection. `locations` maps the channel's own location ids to ours.
 
-    A channel that only takes money names the one whose orders are paid by it in `orders_of`.
+    A channel that only takes money names the one whose orders are paid by it in `orders_of`, and what it has
+    before that channel's ids of them in `order_prefix` (`WC-`).
     An order that nobody has paid `payment_hours` after it came is cancelled; None: it is kept until somebody
     does. Above `stock_threshold` units of a listing the channel is not told of changes; None when it is of
     all. `gives_refunds`: whether it is asked to give back the money that is due for its orders. `publishes`
@@ -137,6 +138,7 @@ class Channel:
     stock_threshold: int | None = None
     payment_hours: int | None = None
     orders_of: str | None = None
+    order_prefix: str | None = None
     gives_refunds: bool = False
     publishes: tuple[Aspect, ...] = (Aspect.STOCK,)
     currency: str | None = None

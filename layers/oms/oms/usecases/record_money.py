@@ -2,6 +2,7 @@
 
 from dataclasses import replace as dataclass_replace
 from datetime import datetime
+from typing import Any
 
 from oms.inventory.network import Network
 from oms.orders.identity import order_id
@@ -52,7 +53,13 @@ def refund_write(before: Refund | None, refund: Refund) -> Write:
 def linked(record: PaymentRecorded | RefundRecorded, network: Network) -> PaymentRecorded | RefundRecorded:
     """A record of a channel that only takes money, as one of the channel that its orders are of."""
     channel = network.channels.get(record.channel)
-    return dataclass_replace(record, channel=channel.orders_of) if channel and channel.orders_of else record
+    if channel is None or channel.orders_of is None:
+        return record
+    named = record.channel_order_id
+    if named is not None and channel.order_prefix is not None:
+        named = named.removeprefix(channel.order_prefix) or None
+    changed: dict[str, Any] = {"channel": channel.orders_of, "channel_order_id": named}
+    return dataclass_replace(record, **changed)
 
 
 def _record(table: Table, name: str, record: PaymentRecorded | RefundRecorded, now: datetime) -> Order | None:

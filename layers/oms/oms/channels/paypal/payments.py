@@ -5,11 +5,12 @@ from fnmatch import fnmatchcase
 
 from oms.channels.amounts import whole
 from oms.channels.currencies import require_currency
-from oms.channels.payload import Node
+from oms.channels.payload import Node, loads
 from oms.channels.protocol import Command, Inbound
 from oms.channels.reading import Rules
 from oms.orders.commands import Ignore
 from oms.orders.records import Outcome, PaymentKind, PaymentRecorded
+from oms.problems import Problem
 
 type Fact = tuple[PaymentKind, Outcome]
 
@@ -43,6 +44,9 @@ MARKS: dict[tuple[str, ...], PaymentKind] = {
     ("expiration_time",): PaymentKind.AUTHORIZATION,
 }
 """What a payment on its own is, by fields of its own kind."""
+
+SESSION = "pcp_customer_"
+"""How WooCommerce's extension names a customer in place of an order that is not there yet."""
 
 OUTCOMES = {
     "PENDING": Outcome.PENDING,
@@ -128,8 +132,20 @@ def _recorded(
 def _order_id(node: Node) -> str | None:
     """The shop's own id, from the field that it used for that; v1 names the fields otherwise."""
     reference = node.text("reference_id")
-    named = (node.text(key) for key in ("custom_id", "invoice_id", "custom", "invoice_number"))
+    named = (_named(node.text(key)) for key in ("custom_id", "invoice_id", "custom", "invoice_number"))
     return next(filter(None, named), None) or (None if reference == "default" else reference)
+
+
+def _named(text: str | None) -> str | None:
+    """An id as a shop has written it: plain, or as `order_id` of an object; None when it names a session."""
+    if text is None or text.startswith(SESSION):
+        return None
+    if not text.startswith("{"):
+        return text
+    try:
+        return Node(loads(text.encode())).identifier("order_id")
+    except Problem:
+        return text
 
 
 def _parent(payment: Node, kind: PaymentKind) -> str | None:
