@@ -17,6 +17,7 @@ from oms.orders.records import (
     PaymentRecorded,
     RefundRecorded,
     StockRecorded,
+    UnitsOfLine,
 )
 from oms.problems import Code, Problem
 
@@ -149,6 +150,14 @@ def test_a_notification_that_names_nothing_is_a_problem(data: object) -> None:
 def test_other_topics_are_ignored_without_being_read(scope: str) -> None:
     (command,) = parse(b"not JSON", scope)
     assert isinstance(command, Ignore)
+
+
+@pytest.mark.parametrize("topic", ["rest_v2_order_shipments", "rest_v2_order_shipment", "rest_v2_shipment"])
+def test_a_shipment_on_its_own_is_recorded(topic: str) -> None:
+    shipment = {"id": 12, "order_id": 250, "items": [{"order_product_id": 15, "quantity": 1}]}
+    (record,) = parse(shipment, topic)
+    assert isinstance(record, FulfillmentRecorded)
+    assert (record.channel_order_id, record.lines) == ("250", (UnitsOfLine("15", 1),))
 
 
 @pytest.mark.parametrize("inventory", [{"product_id": 167, "variant_id": 9}, {"product_id": 167}])

@@ -169,6 +169,8 @@ def test_an_order_deleted_in_the_shop_is_cancelled_as_of_the_deletion() -> None:
         ("rest_orders", [order()]),
         ("rest_order_with_transaction", {"order": order(transactions=[])}),
         ("rest_customer_orders", {"orders": [order()]}),
+        ("rest_order_cancelled", order(order_number=1001)),
+        ("rest_customer_orders", [order(order_number=1001)]),
         ("webhook_orders_create", order()),
         ("WEBHOOK_ORDERS_CREATE", order()),
     ],
@@ -176,6 +178,11 @@ def test_an_order_deleted_in_the_shop_is_cancelled_as_of_the_deletion() -> None:
 def test_an_order_is_found_however_it_is_wrapped(topic: str, payload: object) -> None:
     assert parse(topic, payload) == parse("orders/create", order())
     assert isinstance(parse(topic, payload)[0], PlaceOrder)
+
+
+@pytest.mark.parametrize("payload", [{"line_items": []}, [{"line_items": [{"id": 1}], "token": "t"}]])
+def test_a_cart_is_no_order(payload: object) -> None:
+    assert isinstance(parse("rest_checkouts", payload)[0], Ignore)
 
 
 def test_one_line_for_each_order_of_a_list() -> None:

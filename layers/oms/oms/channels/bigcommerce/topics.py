@@ -68,6 +68,7 @@ RULES: Rules = (
     ("rest_v2_order_status*", "statuses are known by their numbers"),
     ("rest_v?_order*_shipments", records.fulfillments),
     ("rest_v?_order*_shipment", records.fulfillments),
+    ("rest_v?_shipment*", records.fulfillments),
     ("rest_v3_*transaction*", records.payments),
     ("rest_v?_order*", _parts),
     ("rest_v3_*refund*", _parts),

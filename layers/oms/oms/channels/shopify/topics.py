@@ -48,11 +48,18 @@ def _mentioned(message: Inbound, body: Node) -> Iterator[Command]:
 
 
 def _by_key(message: Inbound, body: Node) -> Iterator[Command]:
-    """An answer of the REST API under a name of its own: the key around the resource tells what it is."""
+    """An answer of the REST API under a name of its own: the key around the resource tells what it is.
+
+    Of what comes bare, only an order has lines and a number in the shop's row of orders.
+    """
     key = next(iter(body.names()), "")
     reading = REST.get(key.removesuffix("s"))
     if reading is not None:
         yield from reading(message, body)
+        return
+    for node in body.items():
+        if node.has("line_items") and node.has("order_number"):
+            yield order(message, node)
 
 
 REST: dict[str, Reading] = {
