@@ -26,6 +26,7 @@ from tests.rest import Rest
 from tests.shelves import fill, order_of, shelves
 
 RELEASE = NOW + timedelta(days=30)
+RELEASED = "2026-12-22T09:30:00.000Z"
 WHY = Why("receipt", "r1", "test", NOW)
 
 
@@ -151,12 +152,13 @@ def test_the_api_sets_the_date_and_the_cap(table: Table, rest: Rest) -> None:
     fill(table, "A", wh_madrid=9)
     at = "2026-12-22T10:30:00+01:00"
     shown = rest.put("/skus/A", {"title": "Console", "first_release_at": at}).document
-    assert shown["first_release_at"] == "2026-12-22T09:30:00.000Z"
+    assert shown["first_release_at"] == RELEASED
     limits = {"backorder_limit": 0, "preorder_limit": 4}
     assert rest.put("/stock/A/demand/iberia", limits).document["preorder_limit"] == 4
     assert counters(order(table, "1", 3)) == (0, 3, 0)
     (told,) = rest.get("/availability", channel="shop-es", sku="A").document["items"]
     assert (told["ats"], told["net"], told["waiting"]) == (1, -3, 3)
+    assert (told["expected_at"], told["atp"]) == (RELEASED, [{"by": RELEASED, "units": 6}])
     assert rest.put("/skus/A", {"title": "Console"}).document["first_release_at"] is None
     assert serve_waiting(table, network(), "A", NOW).units == 3
 

@@ -46,6 +46,30 @@ def offered(known: Stock, asker: Asker = ASKER, *locations: Location) -> Availab
     return offer({"A": known}, "A", asker, network(*locations), NOW)
 
 
+@pytest.mark.parametrize(
+    ("held", "waits", "safety", "supplies", "atp"),
+    [
+        (5, 0, 0, [], [(10, 5)]),
+        (5, 2, 1, [], [(10, 2)]),
+        (5, 5, 0, [], []),
+        (0, 0, 0, [coming("p1", 2, 3)], [(10, 3)]),
+        (5, 0, 0, [coming("p1", 2, 3), coming("p2", 20, 4)], [(10, 8), (20, 12)]),
+        (2, 3, 0, [coming("p2", 20, 4)], [(20, 3)]),
+    ],
+)
+def test_before_a_first_release_what_is_there_by_then_can_be_promised_for_then(
+    held: int, waits: int, safety: int, supplies: list[Supply], atp: list[tuple[int, int]]
+) -> None:
+    known = stock("A", {"wh-madrid": held}, waiting=waits)
+    first = NOW + 10 * DAY
+    entry = Sku("A", first_release_at=first, safety_stock=(SafetyStock(safety),))
+    asked = offered(replace(known, sku=entry, supplies=tuple(supplies)))
+    assert asked.in_stock == 0
+    assert [(promise.by, promise.units) for promise in asked.incoming] == [
+        (NOW + days * DAY, units) for days, units in atp
+    ]
+
+
 def offered_kit(known: Stock, parts: Mapping[str, Stock]) -> Availability:
     return offer({"A": known, **parts}, "A", ASKER, network(), NOW)
 
@@ -107,7 +131,7 @@ def test_nothing_is_promised_for_a_day_before_the_first_release() -> None:
     ahead = replace(known, sku=Sku("A", first_release_at=NOW + 4 * DAY))
     answer = offered(ahead)
     assert (answer.ats, answer.in_stock) == (0, 0)
-    assert answer.incoming == (Promise(NOW + 4 * DAY, 5), Promise(NOW + 8 * DAY, 6))
+    assert answer.incoming == (Promise(NOW + 4 * DAY, 14), Promise(NOW + 8 * DAY, 15))
     assert answer.expected_at == NOW + 4 * DAY
 
 

@@ -1,10 +1,10 @@
 """Offering: what a channel may sell of a sku, by the same rules by which an order of it would be sourced."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from oms.inventory.availability import Availability, availability, of_kit, seen_at
+from oms.inventory.availability import Availability, Promise, availability, of_kit, seen_at
 from oms.inventory.model import Sku, Stock
 from oms.inventory.network import Channel, Network
 from oms.inventory.safety import safety_at
@@ -54,7 +54,18 @@ def offer(
     locations = [member.id for member in members if set(required) <= set(member.can)]
     safety = safety_at(stock.sku, members, asker.method)
     sources = _sources(stock.sku, asker, network, now)
-    return availability(seen, pool, locations, safety, asker.channel.buffer, sources)
+    available = availability(seen, pool, locations, safety, asker.channel.buffer, sources)
+    first = stock.sku.first_release_at if stock.sku else None
+    if first is None or first <= now:
+        return available
+    return replace(available, incoming=_from(first, offer(stocks, sku, asker, network, first)))
+
+
+def _from(first: datetime, then: Availability) -> tuple[Promise, ...]:
+    """What can be promised from a first release on: what is on the shelves by then, and what comes later."""
+    units = then.atp(first)
+    later = tuple(promise for promise in then.incoming if promise.by > first)
+    return (Promise(first, units), *later) if units else later
 
 
 def _sources(sku: Sku | None, asker: Asker, network: Network, now: datetime) -> frozenset[str] | None:
