@@ -30,6 +30,7 @@ from oms.orders.kits import Expanded, expand
 from oms.orders.model import (
     BodyLine,
     Entry,
+    OpenException,
     Order,
     OrderBody,
     OrderDelivery,
@@ -102,9 +103,27 @@ def enter(command: PlaceOrder, stocks: Mapping[str, Stock], now: datetime) -> Or
         stocks: by sku; a sku that is missing or has no catalogue entry is unknown.
         now: time of exceptions, UTC.
     """
+    name = order_id(command.channel, command.channel_order_id)
     authorized, captured, refunded = paid_amounts(command)
-    order = Order(
-        order_id=order_id(command.channel, command.channel_order_id),
+    holds = () if command.test else _holds(command, authorized + captured)
+    expanded = _expanded(command, stocks)
+    ids = {line.channel_line_id: str(number) for number, line in enumerate(expanded.lines, 1)}
+    lines: list[OrderLine] = []
+    opened: list[tuple[str, str]] = []
+    for number, line in enumerate(expanded.lines, 1):
+        stock = stocks.get(line.sku) if line.sku else None
+        parent = ids.get(line.parent_line_id) if line.parent_line_id else None
+        per_bundle = expanded.per_bundle.get(line.channel_line_id, 0)
+        entered = _line(line, str(number), parent, stock, per_bundle, void=command.test)
+        lines.append(entered)
+        if code := _unknown(entered, line.quantity, stock.sku if stock else None):
+            opened.append((code, entered.line_id))
+    if "address" in holds:
+        opened.append(("address_missing", name))
+    if not command.balanced and not command.test:
+        opened.append(("totals_unbalanced", name))
+    return Order(
+        order_id=name,
         channel=command.channel,
         channel_version=command.channel_version,
         digest=digest(command),
@@ -113,7 +132,7 @@ def enter(command: PlaceOrder, stocks: Mapping[str, Stock], now: datetime) -> Or
         currency=command.currency,
         placed_at=command.placed_at,
         tax_included=command.tax_included,
-        lines=(),
+        lines=tuple(lines),
         deliveries=tuple(_delivery(delivery) for delivery in command.deliveries),
         total=command.total,
         shipping=command.shipping,
@@ -123,25 +142,9 @@ def enter(command: PlaceOrder, stocks: Mapping[str, Stock], now: datetime) -> Or
         refunded=refunded,
         customer_key=f"{command.channel}#{command.customer.id}" if command.customer.id else None,
         test=command.test,
-        holds=() if command.test else _holds(command, authorized + captured),
+        holds=holds,
+        exceptions=tuple(OpenException(code, ref, now) for code, ref in opened),
     )
-    expanded = _expanded(command, stocks)
-    ids = {line.channel_line_id: str(number) for number, line in enumerate(expanded.lines, 1)}
-    lines = []
-    for number, line in enumerate(expanded.lines, 1):
-        stock = stocks.get(line.sku) if line.sku else None
-        parent = ids.get(line.parent_line_id) if line.parent_line_id else None
-        per_bundle = expanded.per_bundle.get(line.channel_line_id, 0)
-        entered = _line(line, str(number), parent, stock, per_bundle, void=command.test)
-        lines.append(entered)
-        code = _unknown(entered, line.quantity, stock.sku if stock else None)
-        if code:
-            order = order.with_exception(code, entered.line_id, now)
-    if "address" in order.holds:
-        order = order.with_exception("address_missing", order.order_id, now)
-    if not command.balanced and not command.test:
-        order = order.with_exception("totals_unbalanced", order.order_id, now)
-    return replace(order, lines=tuple(lines))
 
 
 def place(
@@ -175,14 +178,20 @@ def place(
     """
     cart = reservation if reservation and usable(reservation, command, now) else None
     recalled = recalled or _recall(command, stocks, now)
-    entered = replace(enter(_sold(command) if recalled else command, stocks, now), pool=channel.pool)
-    if "payment" in entered.holds:
-        entered = replace(entered, pays_until=_pays_until(channel, now))
+    entered = enter(_sold(command) if recalled else command, stocks, now)
+    entered = replace(
+        entered,
+        pool=channel.pool,
+        due_at=now + timedelta(minutes=channel.grace_minutes),
+        pays_until=_pays_until(channel, now) if "payment" in entered.holds else None,
+    )
     body = body_of(command, entered, _expanded(command, stocks).lines)
     gone = _recalled(entered.written(now, "placed"), recalled, now) if recalled else None
     order = gone.order if gone else entered
     # Whatever it is cancelled by, its units get their sources in its first write.
-    sourced = source(replace(order, v=0), body, channel, network, stocks, now, cart.id if cart else None)
+    sourced = source(
+        replace(order, v=0) if gone else order, body, channel, network, stocks, now, cart.id if cart else None
+    )
     order = weighed(None, sourced.order, now) if sourced.order.refunded else sourced.order
     if gone:
         first, *rest = order.journal
@@ -191,7 +200,7 @@ def place(
     else:
         order = order.written(now, "placed", data=_outcome(order))
     return Placement(
-        replace(order, due_at=now + timedelta(minutes=channel.grace_minutes)),
+        order,
         replace(body, sourcing=tuple(record(sourced.decisions))),
         sourced.deltas,
         sourced.demands,
@@ -451,6 +460,7 @@ def _line(
     rest = quantity - shipped - cancelled
     taken = line.fulfilled_by is FulfilledBy.TAKEN
     ours = line.fulfilled_by is FulfilledBy.US and line.kind is LineKind.PHYSICAL
+    asked = rest if ours else 0
     entered = OrderLine(
         line_id=line_id,
         sku=line.sku,
@@ -460,19 +470,18 @@ def _line(
         amount=line.amount,
         discount=line.discount,
         tax=line.tax,
+        open=asked,
         shipped=shipped,
         cancelled=cancelled,
         tracked=sku.tracked if sku else True,
         parent_line_id=parent,
         per_bundle=per_bundle,
-        pending=taken and shipped > 0,
+        pending=asked > 0 or (taken and shipped > 0),
     )
-    if not rest:
+    if not rest or ours:
         return entered
     if taken or line.kind is not LineKind.PHYSICAL:
         return replace(entered, shipped=shipped + rest, delivered=rest, pending=taken)
-    if ours:
-        return replace(entered, open=rest, pending=True)
     elsewhere = Entry(f"1.{line_id}", f"@{line.fulfilled_by}", rest, Stage.IN_FULFILLMENT)
     return replace(entered, entries=(elsewhere,))
 
@@ -571,14 +580,21 @@ def _smallest_units(quantity: int | str, scale: int) -> int:
 
 def _allocate(order: Order, due: Sequence[OrderLine], assignments: Sequence[Assignment]) -> Order:
     """Turn open units of lines whose turn has come into allocation entries."""
-    changed = {line.line_id: replace(line, pending=False) for line in due}
+    entries: dict[str, list[Entry]] = {line.line_id: [] for line in due}
     for number, assignment in enumerate(assignments, len(order.lines) + 1):
-        line = changed[assignment.line_id]
         entry = Entry(f"{order.v + 1}.{number}", assignment.location, assignment.units)
-        changed[line.line_id] = replace(
-            line, open=line.open - assignment.units, entries=(*line.entries, entry)
-        )
-    return order.with_lines(changed)
+        entries[assignment.line_id].append(entry)
+    return order.with_lines(
+        {
+            line.line_id: replace(
+                line,
+                pending=False,
+                open=line.open - sum(entry.units for entry in entries[line.line_id]),
+                entries=(*line.entries, *entries[line.line_id]),
+            )
+            for line in due
+        }
+    )
 
 
 def _wait(
