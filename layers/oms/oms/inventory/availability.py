@@ -66,6 +66,8 @@ def seen_at(stock: Stock, now: datetime, reservation: str | None = None) -> Stoc
             demands=tuple(replace(one, backorder_limit=one.preorder_limit) for one in stock.demands),
             reserved=(),
         )
+    if not stock.reserved and not stock.supplies:
+        return stock
     expired, own = Counter[str](), Counter[str]()
     for row in stock.reserved:
         if row.expires_at <= now:

@@ -191,6 +191,7 @@ def choose(
         plan = _Plan(search)
     for assignment in plan.assignments:
         shelf.take(assignment.location, assignment.sku, assignment.units)
+    cost, carried = plan.cost, plan.carried
     return Decision(
         assignments=tuple(plan.assignments),
         missing=plan.missing,
@@ -199,13 +200,12 @@ def choose(
         fallbacks=tuple(tried),
         precision=search.place.precision if search.place else None,
         candidates=tuple(search.judged),
-        parcels=search.whole
-        | {name: search.parcels[name] + sent.price for name, sent in plan.carried.items()},
-        cost=plan.cost,
-        bound=plan.bound,
+        parcels=search.whole | {name: search.parcels[name] + sent.price for name, sent in carried.items()},
+        cost=cost,
+        bound=cost.total - plan.gap,
         proven=plan.proven,
         ms=round(search.spent * 1000, 1),
-        carried=plan.carried,
+        carried=carried,
     )
 
 
@@ -328,7 +328,7 @@ class _Plan:
         self._used: dict[str, int] = {}
         self._grams: Counter[str] = Counter()
         self._units = 0
-        self._gap = 0
+        self.gap = 0
 
     @property
     def cost(self) -> Cost:
@@ -348,11 +348,6 @@ class _Plan:
         cards = self._search.cards
         return {name: Carried(cards[name], self._grams[name]) for name in self._used if name in cards}
 
-    @property
-    def bound(self) -> int:
-        """No plan made of the same parts costs less."""
-        return self.cost.total - self._gap
-
     def add(
         self,
         lines: Sequence[Wanted],
@@ -371,7 +366,7 @@ class _Plan:
         solution = solve_stepped(instance, cargo, self._search.seconds, time.thread_time)
         self._search.spent += time.thread_time() - started
         picked = sum(pick.units for pick in solution.plan)
-        self._gap += solution.cost - solution.bound
+        self.gap += solution.cost - solution.bound
         self.proven = self.proven and solution.proven
         if whole and picked < sum(self.missing.get(line.line_id, 0) for line in lines):
             return
