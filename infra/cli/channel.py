@@ -1,6 +1,8 @@
 """`oms channel verify` and `oms channel parse`: an adapter tried on its own, without a stack."""
 
 import argparse
+import base64
+import binascii
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -22,7 +24,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     commands = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     verify = commands.add_parser("verify", help="check a delivery's signature; exit status 0 = genuine")
-    verify.set_defaults(run=run_verify)
+    verify.set_defaults(run=run_verify, usage_error=verify.error)
     verify.add_argument("--channel", required=True, choices=KINDS, metavar="KIND", help=", ".join(KINDS))
     verify.add_argument(
         "--secret", action="append", default=[], help="a secret that may sign; repeat while one is rotated"
@@ -35,8 +37,11 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="FILE",
         help="a key that verifies, PEM",
     )
-    verify.add_argument("--headers", required=True, type=Path, metavar="H.json", help="header fields, JSON")
-    verify.add_argument("--body", required=True, type=Path, metavar="B.bin", help="the body, byte for byte")
+    verify.add_argument("--headers", type=Path, metavar="H.json", help="header fields, JSON")
+    verify.add_argument("--body", type=Path, metavar="B.bin", help="the body, byte for byte")
+    verify.add_argument(
+        "--capture", type=Path, metavar="C.json", help="both in one: {headers, body}, as events/ have them"
+    )
     verify.add_argument("--url", default="", help="the address the channel was given, where it is signed")
     verify.add_argument(
         "--now", type=_time, default=None, metavar="TIME", help="Unix or ISO 8601 time to take for now"
@@ -57,13 +62,8 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run_verify(args: argparse.Namespace) -> None:
     """Exit status 0 when the delivery is genuine; raises the problem otherwise."""
     keys = [*args.secret, *(path.read_text() for path in args.public_key)]
-    adapter(args.channel).verify(
-        _headers(args.headers.read_bytes()),
-        args.body.read_bytes(),
-        keys,
-        url=args.url,
-        now=args.now or datetime.now(UTC),
-    )
+    headers, body = _delivery(args)
+    adapter(args.channel).verify(headers, body, keys, url=args.url, now=args.now or datetime.now(UTC))
     print(json.dumps({"channel": args.channel, "genuine": True}))
 
 
@@ -86,10 +86,7 @@ def inbound(kind: Adapter, topic: str | None, channel_id: str | None, content: b
     headers = Headers()
     capture = _capture(content)
     if capture is not None:
-        fields = capture.child("headers") or Node({})
-        headers = Headers((name, fields.plain(name)) for name in fields.names())
-        body = capture.get("body")
-        content = (body if isinstance(body, str) else _exactly(body)).encode()
+        headers, content = _opened(capture)
     return Inbound(
         channel=channel_id or kind.kind,
         adapter=kind.kind,
@@ -98,6 +95,34 @@ def inbound(kind: Adapter, topic: str | None, channel_id: str | None, content: b
         body=content,
         received_at=datetime.now(UTC),
     )
+
+
+def _delivery(args: argparse.Namespace) -> tuple[Headers, bytes]:
+    """What is to be verified: a capture, or header fields and a body each in a file of its own."""
+    if args.capture is None:
+        if args.headers is None or args.body is None:
+            args.usage_error("--capture, or both of --headers and --body are required")
+        return _headers(args.headers.read_bytes()), args.body.read_bytes()
+    capture = _capture(args.capture.read_bytes())
+    if capture is None:
+        raise Problem(Code.BAD_REQUEST, "a capture is an object with headers and body", "capture")
+    if not isinstance(capture.get("body"), str):
+        raise Problem(Code.FIELD_INVALID, "only a body kept as text, or in base64, can be verified", "body")
+    return _opened(capture)
+
+
+def _opened(capture: Node) -> tuple[Headers, bytes]:
+    """Header fields and body of a capture."""
+    fields = capture.child("headers") or Node({})
+    headers = Headers((name, fields.plain(name)) for name in fields.names())
+    body = capture.get("body")
+    text = body if isinstance(body, str) else _exactly(body)
+    if not capture.flag("isBase64Encoded"):
+        return headers, text.encode("utf-8", "surrogatepass")
+    try:
+        return headers, base64.b64decode(text, validate=True)
+    except binascii.Error:
+        raise Problem(Code.BAD_REQUEST, "the body is not base64, as it claims to be", "body") from None
 
 
 def _capture(content: bytes) -> Node | None:
