@@ -502,14 +502,34 @@ def test_a_refund_on_its_own_names_its_order_at_most(extra: Fields, command: Com
     assert parse({"data": REFUND | extra}, "rest_order_refund") == (command,)
 
 
-def test_a_batch_holds_orders_that_were_made_and_changed() -> None:
-    batch = {"create": [order()], "update": [order(id=16)], "delete": [{"id": 17}]}
-    commands = parse(batch, "rest_orders_batch")
+@pytest.mark.parametrize("topic", ["rest_order", "rest_orders", "rest_orders_batch"])
+def test_a_batch_holds_orders_that_were_made_and_changed(topic: str) -> None:
+    failed = {"id": 17, "error": {"code": "invalid_id", "message": "There is no such order."}}
+    batch = {"create": [order()], "update": [order(id=16), failed], "delete": [{"id": 18}]}
+    commands = parse(batch, topic)
     assert [command.channel_order_id for command in commands if isinstance(command, PlaceOrder)] == [
         "15",
         "16",
     ]
     assert len(commands) == 2
+
+
+def test_a_ping_written_as_json_is_ignored() -> None:
+    (command,) = parse({"webhook_id": 7}, "order.created")
+    assert isinstance(command, Ignore)
+
+
+def test_a_parcel_is_of_the_order_that_it_links_to() -> None:
+    links = {"up": [{"href": "https://shop.example.com/wp-json/wc/v2/orders/15"}]}
+    (parcel,) = parse({"data": [{"tracking_number": "T1", "_links": links}]}, "shipment_tracking")
+    assert isinstance(parcel, TrackingRecorded)
+    assert (parcel.channel_order_id, parcel.tracking_number) == ("15", "T1")
+
+
+def test_carriers_that_the_shop_knows_are_no_parcels() -> None:
+    carriers = {"data": {"Austria": {"post.at": "https://carrier.example/track"}}}
+    (command,) = parse(carriers, "shipment_tracking_providers")
+    assert isinstance(command, Ignore)
 
 
 def test_parcels_products_and_stock() -> None:

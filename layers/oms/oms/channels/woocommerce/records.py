@@ -37,7 +37,7 @@ def refunds(message: Inbound, body: Node) -> Iterator[Command]:
 
 
 def _order_of(node: Node) -> str | None:
-    """The order of a refund: newer versions name it, older ones only link to it."""
+    """The order of a part of it: newer versions name it, older ones only link to it."""
     named = node.identifier("parent_id") or node.identifier("order_id")
     links = Node(node.get("_links"))
     above = [link.text("href") or "" for link in listed(links, "up")]
@@ -89,11 +89,14 @@ def _given(node: Node, lines: str, key: str, currency: str) -> int:
 def parcels(message: Inbound, body: Node) -> Iterator[Command]:
     """Parcels of the shipment tracking extension: handed over on the day they name."""
     for node in resources(body, "tracking"):
+        if not (node.has("tracking_id") or node.has("tracking_number")):
+            yield Ignore("an answer about parcels that names none")
+            continue
         shipped = node.has("date_shipped")
         yield TrackingRecorded(
             channel=message.channel,
             adapter=message.adapter,
-            channel_order_id=node.identifier("order_id"),
+            channel_order_id=_order_of(node),
             fulfillment_id=node.identifier("tracking_id"),
             carrier=plain(node, "tracking_provider", "custom_tracking_provider"),
             tracking_number=node.text("tracking_number"),

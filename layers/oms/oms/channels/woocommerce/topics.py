@@ -27,7 +27,9 @@ def _or_error(reading: Reading) -> Reading:
 
 def _orders(message: Inbound, body: Node) -> Iterator[Command]:
     for node in resources(body, "order"):
-        yield from order(message, node)
+        # A batch, or a ping as JSON, is no order and may hold some.
+        bare = node.has("id") or node.has("line_items")
+        yield from order(message, node) if bare else _orders_among(message, node)
 
 
 def _orders_among(message: Inbound, body: Node) -> Iterator[Command]:
