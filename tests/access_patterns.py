@@ -69,7 +69,7 @@ from oms.usecases.announce_return import announce_return
 from oms.usecases.announce_supply import announce_supply
 from oms.usecases.cancel_order import cancel_by_channel
 from oms.usecases.check_ledger import check_ledger, repair
-from oms.usecases.check_listings import Difference, check_listings, mend
+from oms.usecases.check_listings import Difference, check_listings, check_page, mend
 from oms.usecases.check_listings import Kind as ListingKind
 from oms.usecases.count_load import count_load
 from oms.usecases.count_stock import Count, count_stock
@@ -135,6 +135,7 @@ ENVIRONMENT = {
     "TABLE_NAME": "orders",
     "KEYS_SECRET": "keys",
     "CONNECTORS": "wms",
+    "CHANNEL_SECRET_PREFIX": "oms/channels/",
     "PUBLISH_QUEUE_URL": "https://sqs/publish",
     "REACH": "public",
     "ATS_QUEUE_URL": "https://queue.example.test",
@@ -888,6 +889,16 @@ def _published(skus: Sequence[str]) -> Iterator[Use]:
     shown = Shown("9", "1", None, skus[0], "Mug", 1)
     stale = Difference(ListingKind.STOCK, "9", skus[0], 0, 1, shown)
     shop = network().channels["shop-es"]
+    yield Use(
+        "GET /listings/differences",
+        "Compare a listing with what its channel shows",
+        lambda table: list(check_page(table, network(), "shop-es", [shown], NOW)),
+    )
+    yield Use(
+        "POST /listings/repair",
+        "Have a channel told again",
+        lambda table: mend(table, network(), queue, shop, stale, NOW),
+    )
     yield Use(
         "oms listings check",
         "Compare a listing with what its channel shows",

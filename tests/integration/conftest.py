@@ -31,6 +31,7 @@ _ENVIRONMENT = {
     "TABLE_NAME": NAME,
     "KEYS_SECRET": "keys",
     "CONNECTORS": "wms",
+    "CHANNEL_SECRET_PREFIX": "oms/channels/",
     "PUBLISH_QUEUE_URL": "https://sqs/publish",
     "ATS_QUEUE_URL": "https://sqs/ats.fifo",
     "REACH": "public",

@@ -53,11 +53,12 @@ class Api:
     """Settings of `api`; keys_secret names the secret that look-up hashes and cursors are keyed with.
 
     `connectors` names the queues that requests to locations can go out on; `reach` says which endpoints may
-    subscribe.
+    subscribe, and which channels may be asked what they list.
     """
 
     table_name: str
     keys_secret: str
+    channel_secret_prefix: str
     connectors: tuple[str, ...]
     publish_queue_url: str
     reach: Reach

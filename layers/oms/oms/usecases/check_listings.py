@@ -1,28 +1,32 @@
 """Check listings: compare what a channel shows with what we have, and mend what differs.
 
-What only one side knows, what is mapped otherwise and wrong stock can be mended from here; what has no sku,
-one that we do not know, or the same one twice needs a person at the channel or in the catalogue.
+What only one side knows, what is mapped otherwise, and stock, titles and prices that the channel is told of
+can be mended from here; what has no sku, one that we do not know, or the same one twice needs a person at the
+channel or in the catalogue.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from itertools import batched
 
 from oms.channels.catalogues import Shown
 from oms.channels.listings import Listing
+from oms.channels.publishing import written
 from oms.events.publish import Queue
+from oms.inventory.model import Sku
 from oms.inventory.network import Aspect, Channel, Network
 from oms.orders.records import ListingRecorded
 from oms.problems import Code, Problem
 from oms.store import keys
 from oms.store.ledger import scan
-from oms.store.listings import decode_listing
+from oms.store.listings import decode_listing, listings_of
 from oms.store.stock import read_skus
 from oms.store.table import Table
 from oms.store.writes import remove
-from oms.usecases.push_listing import forget_told, knows, to_push, units_for_sale
+from oms.usecases.push_listing import forget_told, knows, remembered, to_push, units_for_sale
 from oms.usecases.races import settle
 from oms.usecases.record_listing import record_listing
 
@@ -40,6 +44,7 @@ class Kind(StrEnum):
     GONE = "gone"
     STOCK = "stock"
     TITLE = "title"
+    PRICE = "price"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,31 +87,81 @@ def check_listings(
         Problem: `not_found`, the channel is not configured; or as reading the catalogue does.
         Unavailable: the channel gave no answer that counts.
     """
-    channel = network.channels.get(channel_id)
-    if channel is None:
-        raise Problem(Code.NOT_FOUND, f"channel {channel_id} is not configured", "channel")
+    channel = need_channel(network, channel_id)
     first: dict[str, str] = {}
     seen: set[str] = set()
     for batch in batched(catalogue, _BATCH, strict=False):
-        items = table.get_many([keys.listing(channel_id, shown.item_id) for shown in batch])
-        known = {listing.item_id: listing for listing in map(decode_listing, items)}
-        skus = read_skus(table, {shown.sku for shown in batch if shown.sku})
-        for shown in batch:
-            seen.add(shown.item_id)
-            title = skus[shown.sku].title if shown.sku in skus else None
-            yield from _mapping(shown, known.get(shown.item_id), title, first)
-            if shown.sku in skus:
-                yield from _stock(table, network, channel, shown, now)
+        seen.update(shown.item_id for shown in batch)
+        yield from _compare(table, network, channel, batch, first, now)
     for item in scan(table, 0, 1, "listing", on_page=lambda count: None):
         listing = decode_listing(item)
         if listing.channel == channel_id and listing.item_id not in seen:
             yield Difference(Kind.GONE, listing.item_id, listing.sku, listing.title, None)
 
 
-def _mapping(
-    shown: Shown, known: Listing | None, title: str | None, first: dict[str, str]
+def check_page(
+    table: Table, network: Network, channel_id: str, page: Sequence[Shown], now: datetime
 ) -> Iterator[Difference]:
-    """What differs in which sku is sold as what; `first` is the first listing of every sku."""
+    """Find what differs in a part of what a channel shows; what it does not show any more is not found so.
+
+    A duplicate is found beside the listing of its sku that we know, or that stands before it in the part.
+
+    Args:
+        table: the store.
+        network: channels, pools and locations.
+        channel_id: which channel.
+        page: a part of what it shows.
+        now: UTC.
+
+    Raises:
+        Problem: `not_found`, the channel is not configured.
+    """
+    channel = need_channel(network, channel_id)
+    first: dict[str, str] = {}
+    for sku in {shown.sku for shown in page if shown.sku}:
+        known = [key.pk.split("#", 2)[1:] for key in listings_of(table, sku)]
+        ours = sorted(item_id for of_channel, item_id in known if of_channel == channel_id)
+        if ours:
+            first[sku] = ours[0]
+    return _compare(table, network, channel, page, first, now)
+
+
+def need_channel(network: Network, channel_id: str) -> Channel:
+    """A channel that is configured.
+
+    Raises:
+        Problem: `not_found`.
+    """
+    channel = network.channels.get(channel_id)
+    if channel is None:
+        raise Problem(Code.NOT_FOUND, f"channel {channel_id} is not configured", "channel")
+    return channel
+
+
+def _compare(
+    table: Table,
+    network: Network,
+    channel: Channel,
+    page: Sequence[Shown],
+    first: dict[str, str],
+    now: datetime,
+) -> Iterator[Difference]:
+    """What differs; `first` is the first listing of every sku so far."""
+    items = table.get_many([keys.listing(channel.id, shown.item_id) for shown in page])
+    known = {listing.item_id: listing for listing in map(decode_listing, items)}
+    skus = read_skus(table, {shown.sku for shown in page if shown.sku})
+    for shown in page:
+        sku = skus.get(shown.sku or "")
+        yield from _mapping(shown, known.get(shown.item_id), sku, first)
+        if sku is not None:
+            units = units_for_sale(table, network, channel, sku.sku, now)
+            yield from _contents(channel, shown, sku, units)
+
+
+def _mapping(
+    shown: Shown, known: Listing | None, sku: Sku | None, first: dict[str, str]
+) -> Iterator[Difference]:
+    """What differs in which sku is sold as what."""
 
     def differs(kind: Kind, ours: str | None, theirs: str | None) -> Difference:
         return Difference(kind, shown.item_id, shown.sku, ours, theirs, shown)
@@ -121,25 +176,30 @@ def _mapping(
         return
     if first.setdefault(shown.sku, shown.item_id) != shown.item_id:
         yield differs(Kind.DUPLICATE, first[shown.sku], shown.item_id)
-    if title is None:
+    if sku is None:
         yield differs(Kind.UNKNOWN_SKU, None, shown.sku)
-    elif title and shown.title and title != shown.title:
-        yield differs(Kind.TITLE, title, shown.title)
 
 
-def _stock(
-    table: Table, network: Network, channel: Channel, shown: Shown, now: datetime
-) -> Iterator[Difference]:
-    assert shown.sku is not None, "its sku is known"
-    units = units_for_sale(table, network, channel, shown.sku, now)
+def _contents(channel: Channel, shown: Shown, sku: Sku, units: int) -> Iterator[Difference]:
+    """What differs in what it shows. What it does not say of its title or price does not differ."""
+
+    def differs(kind: Kind, ours: str | int, theirs: str | int | None) -> Difference:
+        return Difference(kind, shown.item_id, sku.sku, ours, theirs, shown)
+
     if not knows(channel, shown.stock, units):
-        yield Difference(Kind.STOCK, shown.item_id, shown.sku, units, shown.stock, shown)
+        yield differs(Kind.STOCK, units, shown.stock)
+    if sku.title and shown.title and sku.title != shown.title:
+        yield differs(Kind.TITLE, sku.title, shown.title)
+    price = sku.price_at(channel.id, channel.currency)
+    theirs = shown.price(price.currency) if price else None
+    if price is not None and theirs is not None and theirs != Decimal(written(price)):
+        yield differs(Kind.PRICE, remembered(price), f"{theirs:f} {price.currency}")
 
 
 def mend(
     table: Table, network: Network, publish: Queue, channel: Channel, found: Difference, now: datetime
 ) -> bool:
-    """Mend a difference: by recording what the channel shows, or by having it told again.
+    """Mend a difference: by recording what the channel shows, or by having it told again what we have.
 
     Args:
         table: the store.
@@ -157,6 +217,8 @@ def mend(
         NotTakenError: the queue did not take the message; doing it again is harmless.
     """
     mending = _MENDINGS.get(found.kind)
+    if mending is _tell_again and (channel.paused or Aspect(found.kind) not in channel.publishes):
+        return False
     if mending is not None:
         mending(table, network, publish, channel, found, now)
     return mending is not None
@@ -187,8 +249,9 @@ def _tell_again(
     table: Table, network: Network, publish: Queue, channel: Channel, found: Difference, now: datetime
 ) -> None:
     what = f"listing {channel.id} {found.item_id}"
-    settle(lambda: forget_told(table, channel.id, found.item_id, Aspect.STOCK), what)
-    publish.send([to_push(Aspect.STOCK, channel.id, found.item_id, found.sku or "")])
+    aspect = Aspect(found.kind)
+    settle(lambda: forget_told(table, channel.id, found.item_id, aspect), what)
+    publish.send([to_push(aspect, channel.id, found.item_id, found.sku or "")])
 
 
 def _forget(
@@ -203,7 +266,7 @@ type _Mending = Callable[[Table, Network, Queue, Channel, Difference, datetime],
 _MENDINGS: Mapping[Kind, _Mending] = {
     Kind.UNLISTED: _record,
     Kind.REMAPPED: _record,
-    Kind.STOCK: _tell_again,
+    **dict.fromkeys((Kind.STOCK, Kind.TITLE, Kind.PRICE), _tell_again),
     Kind.GONE: _forget,
 }
 """How what differs is mended; the others need a person."""
