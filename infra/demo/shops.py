@@ -8,7 +8,8 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
@@ -49,10 +50,28 @@ def connection(kind: str, url: str) -> dict[str, Any]:
     return {"kind": kind, "secrets": [SECRET], "api": api}
 
 
+@contextmanager
+def shops_open(api: Api) -> Iterator[None]:
+    """The chapter's channels, paused when it ends however it ends: their servers go with the demo, and nobody
+    is to call them any more.
+    """
+    try:
+        for name, kind in SHOPS.items():
+            api.put(f"/configuration/channel/{name}", _channel(kind, paused=False))
+        yield
+    finally:
+        for name, kind in SHOPS.items():
+            api.put(f"/configuration/channel/{name}", _channel(kind, paused=True))
+
+
+def _channel(kind: str, *, paused: bool) -> dict[str, Any]:
+    return {"kind": kind, "pool": POOL, "paused": paused}
+
+
 def sell_the_last(
     api: Api, world: Neighbours, url: str, run: int, wait: Wait, say: Callable[[str], None]
 ) -> Told:
-    """Play the chapter.
+    """Play the chapter while the shops are open.
 
     Args:
         api: of the stack.
@@ -63,14 +82,19 @@ def sell_the_last(
         say: says what has happened.
     """
     sku = f"LAMP-{run}"
-    for name, kind in SHOPS.items():
-        api.put(f"/configuration/channel/{name}", {"kind": kind, "pool": POOL})
     api.put(f"/skus/{sku}", {"title": "Reading lamp", "weight_g": 900})
     now = datetime.now(UTC).isoformat(timespec="seconds")
     api.put(f"/stock/{sku}/{_WAREHOUSE}/count", {"on_hand": 1, "as_of": now})
     subscriber = {"url": f"{url}/hooks", "events": list(EVENTS)}
     world.secret = api.put(f"/subscribers/demo-{run}", subscriber)["secret"]
-    _list(api, sku, run, now)
+    try:
+        _list(api, sku, run, now)
+        return _sell(api, world, sku, run, wait, say)
+    finally:
+        api.put(f"/subscribers/demo-{run}", subscriber | {"active": False})
+
+
+def _sell(api: Api, world: Neighbours, sku: str, run: int, wait: Wait, say: Callable[[str], None]) -> Told:
     wait(lambda: sum(world.shows(kind) == 1 for kind in SHOPS.values()), len(SHOPS))
     say("one lamp is left, and two shops show it: the Shopify shop sells it")
 
@@ -88,7 +112,6 @@ def sell_the_last(
     events = tuple(sorted(set(world.events)))
     say(f"it is shipped, and Shopify knows the parcel as {number}")
     say(f"a subscriber has verified {' and '.join(events)}, with a Standard Webhooks library")
-    api.put(f"/subscribers/demo-{run}", subscriber | {"active": False})
     return Told(seconds, number, events, tuple(_problems(world)))
 
 

@@ -14,7 +14,7 @@ from infra.demo.client import Api, Refused, post_webhook, shopify_headers
 from infra.demo.neighbours import Neighbours
 from infra.demo.retailer import CHANNEL, CHANNEL_SECRET, PLACES, POOL, SCARCE
 from infra.demo.seeding import in_parallel, positions, seed
-from infra.demo.shops import Told, sell_the_last
+from infra.demo.shops import Told, sell_the_last, shops_open
 from infra.demo.warehouse import Warehouse
 from oms.orders.identity import order_id
 
@@ -115,7 +115,10 @@ def play(doors: Doors, world: Neighbours, run: int, progress: Progress) -> Outco
     progress.say(
         f"{seeded['locations']} locations, {seeded['skus']} skus, {seeded['positions_filled']} filled up"
     )
-    with Warehouse(doors.sqs, doors.requests_url, doors.fulfillment_url, doors.warehouse_api) as warehouse:
+    with (
+        shops_open(doors.api),
+        Warehouse(doors.sqs, doors.requests_url, doors.fulfillment_url, doors.warehouse_api) as warehouse,
+    ):
         _settle(doors.warehouse_api)
         outcome.before = positions(doors.api)
         outcome.problems += _send_orders(doors.api, made, progress)

@@ -5,6 +5,7 @@ import socket
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +15,7 @@ from standardwebhooks import Webhook
 
 from infra.demo import shops
 from infra.demo.neighbours import Neighbours, neighbours
-from infra.demo.shops import EVENTS, sell_the_last
+from infra.demo.shops import EVENTS, SHOPS, sell_the_last, shops_open
 from oms.channels.exchange import Api, Request, Response
 from oms.channels.headers import Headers
 from oms.channels.listings import Listing
@@ -130,6 +131,39 @@ def test_what_the_world_is_not_told_is_a_problem(
 ) -> None:
     told, _ = played(monkeypatch, left_out)
     assert problem in told.problems
+
+
+@pytest.mark.parametrize("error", [None, KeyboardInterrupt])
+def test_when_the_demo_ends_nobody_calls_its_shops_any_more(error: type[BaseException] | None) -> None:
+    puts: dict[str, list[bool]] = {}
+
+    def put(path: str, document: dict[str, Any]) -> None:
+        puts.setdefault(path.rpartition("/")[2], []).append(document["paused"])
+
+    api: Any = SimpleNamespace(put=put)
+    with pytest.raises(error) if error else nullcontext(), shops_open(api):
+        assert puts == dict.fromkeys(SHOPS, [False])
+        if error:
+            raise error
+    assert puts == dict.fromkeys(SHOPS, [False, True])
+
+
+def test_a_subscriber_is_told_nothing_more_when_its_chapter_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    puts: list[tuple[str, Any]] = []
+
+    def put(path: str, document: Any) -> dict[str, str]:
+        puts.append((path, document))
+        return {"secret": SECRET}
+
+    def down(*arguments: object) -> None:
+        raise OSError("the stack is gone")
+
+    monkeypatch.setattr(shops, "post_webhook", down)
+    api: Any = SimpleNamespace(url="http://api", put=put)
+    with pytest.raises(OSError, match="gone"):
+        sell_the_last(api, Neighbours(), "http://shops", 7, lambda steps, wanted: None, lambda text: None)
+    path, document = puts[-1]
+    assert (path, document["active"]) == ("/subscribers/demo-7", False)
 
 
 def test_a_port_that_is_taken_is_named() -> None:
