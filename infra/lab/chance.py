@@ -28,10 +28,19 @@ class Chance:
         """A number from 0 up to 1."""
         return int.from_bytes(self._digest(*name)[:_BYTES]) / _END
 
-    def draws(self, *name: object) -> tuple[float, ...]:
-        """Nine independent numbers from 0 up to 1, for little more than the price of one."""
+    def drawn(self, likely: Sequence[tuple[int, float]], *name: object) -> list[int]:
+        """Which of several things happen, up to ten of them for little more than the price of one.
+
+        Args:
+            likely: the number of each, from 0 to 9, and its likelihood.
+            name: of the draw.
+        """
         digest = self._digest(*name)
-        return tuple(int.from_bytes(digest[at : at + _BYTES]) / _END for at in range(0, 9 * _BYTES, _BYTES))
+        return [
+            number
+            for number, likelihood in likely
+            if int.from_bytes(digest[number * _BYTES : (number + 1) * _BYTES]) < likelihood * _END
+        ]
 
     def _digest(self, *name: object) -> bytes:
         drawn = self._seeded.copy()

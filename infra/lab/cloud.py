@@ -19,7 +19,7 @@ from botocore.exceptions import ReadTimeoutError
 
 from infra.lab.chance import Chance
 from infra.lab.expressions import Image
-from infra.lab.faults import Crash, Faults
+from infra.lab.faults import Crash, Faults, never
 from infra.lab.memory_table import Change, Earlier, ItemKey, MemoryTable, cancelled, error
 from infra.lab.scheduler import Scheduler
 from infra.lint.template import Template, load
@@ -225,6 +225,7 @@ class Cloud:
         self._running: dict[str, int] = {}
         self._bodies: dict[tuple[str, int], int] = {}
         self._versions: dict[ItemKey, int] = {}
+        self._wanted: dict[tuple[str, str, ItemKey], bool] = {}
         self.calls = 0
         self._reads = 0
         self._number = 0
@@ -297,13 +298,8 @@ class Cloud:
         self.calls += 1
         invocation.calls += 1
         name = f"{invocation.name} call {invocation.calls} {operation}"
-        if invocation.dead:
-            raise Crash("it has ended")
-        self._scheduler.wait(self._chance.delay(_CALL_S * invocation.slow, name))
-        if self._scheduler.now > invocation.deadline:
-            raise self._death(invocation, "its time is over")
-
-        strike = _never if invocation.spared else self._faults.at_call(name)
+        self._begin(invocation, name)
+        strike = never if invocation.spared else self._faults.at_call(name)
         if strike("crash before"):
             raise self._death(invocation, f"before {operation}")
         if strike("down"):
@@ -340,11 +336,7 @@ class Cloud:
         self.calls += 1
         invocation.calls += 1
         name = f"{invocation.name} call {invocation.calls} {request.method} {request.url}"
-        if invocation.dead:
-            raise Crash("it has ended")
-        self._scheduler.wait(self._chance.delay(_CALL_S * invocation.slow, name))
-        if self._scheduler.now > invocation.deadline:
-            raise self._death(invocation, "its time is over")
+        self._begin(invocation, name)
         # Not spared: what is refused is postponed, so nothing becomes a dead letter.
         strike = self._faults.at_call(name)
         if strike("crash before") and not invocation.spared:
@@ -361,6 +353,18 @@ class Cloud:
         if strike("lost"):
             raise urllib3.exceptions.ReadTimeoutError(None, None, "lost")  # type: ignore[arg-type]  # no pool to tell of
         return answer
+
+    def _begin(self, invocation: Invocation, name: str) -> None:
+        """Let the time of a call pass.
+
+        Raises:
+            Crash: the process has ended, or its time is over.
+        """
+        if invocation.dead:
+            raise Crash("it has ended")
+        self._scheduler.wait(self._chance.delay(_CALL_S * invocation.slow, name))
+        if self._scheduler.now > invocation.deadline:
+            raise self._death(invocation, "its time is over")
 
     def _death(self, invocation: Invocation, why: str) -> Crash:
         invocation.dead = True
@@ -600,11 +604,18 @@ class Cloud:
         self._versions[change.key] = version = self._versions.get(change.key, 0) + 1
         record = None
         number = crc32(change.key.pk.encode()) % SHARDS
+        kind = _event_name(change)
         for shard in self._shards:
-            if shard.number == number and _wanted(shard, change):
+            if shard.number == number and self._wants(shard.source, kind, change.key):
                 record = record or _stream_record(change, self._scheduler.now)
                 shard.records.append((f"{change.key.pk} {change.key.sk} v{version}", record))
                 self._read_on(shard, 0.1)
+
+    def _wants(self, source: Source, kind: str, key: ItemKey) -> bool:
+        known = source.function, kind, key
+        if known not in self._wanted:
+            self._wanted[known] = _wanted(source, kind, key)
+        return self._wanted[known]
 
     def _read_on(self, shard: _Shard, mean: float) -> None:
         if shard.busy or not shard.records:
@@ -660,10 +671,6 @@ class Cloud:
         return {name: list(self.queues[name].messages.values()) for name in sorted(dead)}
 
 
-def _never(kind: str) -> bool:
-    return False
-
-
 _CONFLICTING = {"transact_write_items", "put_item", "update_item", "delete_item"}
 _PARTS = {"send_message_batch": "Entries", "put_events": "Entries"}
 
@@ -676,12 +683,14 @@ def handlers() -> dict[str, Callable[[Event, object], Any]]:
     return {name: import_module(module).handler for name, module in stack().handlers.items()}
 
 
-def _wanted(shard: _Shard, change: Change) -> bool:
+def _event_name(change: Change) -> str:
+    return "REMOVE" if change.new is None else "INSERT" if change.old is None else "MODIFY"
+
+
+def _wanted(source: Source, kind: str, key: ItemKey) -> bool:
     """Whether a function's filters let a change through; of filters those on keys and event names."""
-    name = "REMOVE" if change.new is None else "INSERT" if change.old is None else "MODIFY"
-    keys = {"PK": {"S": change.key.pk}, "SK": {"S": change.key.sk}}
-    shown = {"eventName": name, "dynamodb": {"Keys": keys}}
-    return not shard.source.filters or any(_matches(pattern, shown) for pattern in shard.source.filters)
+    shown = {"eventName": kind, "dynamodb": {"Keys": {"PK": {"S": key.pk}, "SK": {"S": key.sk}}}}
+    return not source.filters or any(_matches(pattern, shown) for pattern in source.filters)
 
 
 def _matches(pattern: Any, value: Any) -> bool:
@@ -720,7 +729,7 @@ def _stream_record(change: Change, now: float) -> Event:
     images = {"NewImage": change.new, "OldImage": change.old}
     return {
         "eventID": f"{change.sequence:032x}",
-        "eventName": "REMOVE" if change.new is None else "INSERT" if change.old is None else "MODIFY",
+        "eventName": _event_name(change),
         "eventVersion": "1.1",
         "eventSource": "aws:dynamodb",
         "awsRegion": "eu-west-1",
@@ -739,7 +748,8 @@ def _stream_record(change: Change, now: float) -> Event:
 def _lambda_form(image: Image) -> Image:
     """An image as Lambda has it in JSON: binary values, which stand at the top alone, are base64 text."""
     binary = {name: value["B"] for name, value in image.items() if "B" in value}
-    return {**image, **{name: {"B": base64.b64encode(value).decode()} for name, value in binary.items()}}
+    texts = {name: {"B": base64.b64encode(value).decode()} for name, value in binary.items()}
+    return {**image, **texts} if texts else image
 
 
 def _short(value: object) -> str:

@@ -66,6 +66,11 @@ class Faults:
     allowed: frozenset[str] | None = None
     on: bool = True
     struck: list[str] = field(default_factory=list)
+    _likely: tuple[tuple[int, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        rates = (self.rates.get(kind, 0) for kind in AT_CALL)
+        self._likely = tuple((number, rate) for number, rate in enumerate(rates) if rate)
 
     def strike(self, kind: str, *name: object) -> bool:
         """Whether a fault strikes at the opportunity of that name."""
@@ -74,10 +79,10 @@ class Faults:
 
     def at_call(self, name: str) -> Callable[[str], bool]:
         """Tells of each kind of `AT_CALL` whether it strikes at a call, all of them from one draw."""
-        if not self.on:
-            return lambda kind: False
-        numbers = dict(zip(AT_CALL, self.chance.draws("faults", name), strict=False))
-        return lambda kind: numbers[kind] < self.rates.get(kind, 0) and self._may(kind, name)
+        if not self.on or not self._likely:
+            return never
+        due = {AT_CALL[number] for number in self.chance.drawn(self._likely, "faults", name)}
+        return (lambda kind: kind in due and self._may(kind, name)) if due else never
 
     def _may(self, kind: str, name: str) -> bool:
         told = f"{kind}: {name}"
@@ -85,6 +90,11 @@ class Faults:
             return False
         self.struck.append(told)
         return True
+
+
+def never(kind: str) -> bool:
+    """Strikes nowhere."""
+    return False
 
 
 def faults_of(chance: Chance, allowed: frozenset[str] | None) -> Faults:

@@ -11,17 +11,15 @@ from typing import Any, cast
 from infra.lab.cloud import Cloud
 from infra.lab.memory_table import Change
 from infra.lab.world import LOCATIONS, POOLS, World
-from oms.events.derive import Event, events
+from oms.events import derive
+from oms.events.derive import Event
 from oms.inventory.model import Position
 from oms.orders.model import Order
 from oms.orders.status import kept_total, line_total
 from oms.payments.money import share
 from oms.payments.refunds import Refund, RefundState
-from oms.store import keys
-from oms.store.attributes import Item, decode
-from oms.store.orders import decode_order
-from oms.store.returns import decode_refund
-from oms.store.stock import decode_position
+from oms.store import attributes, keys, orders, returns, stock
+from oms.store.attributes import Item
 from oms.usecases.check_ledger import check_ledger
 
 type Wrong = Iterator[str]
@@ -33,16 +31,16 @@ class Outcome:
     def __init__(self, world: World, cloud: Cloud) -> None:
         self.world = world
         self.cloud = cloud
-        self.items: list[Item] = [decode(cast(Any, image)) for image in cloud.table.items.values()]
+        self.items: list[Item] = [attributes.decode(cast(Any, image)) for image in cloud.table.items.values()]
         by_type: dict[str, list[Item]] = {}
         for item in self.items:
             by_type.setdefault(str(item.get("t")), []).append(item)
         self.by_type = by_type
         self.orders: dict[str, Order] = {
-            order.order_id: order for order in map(decode_order, by_type.get("order", ()))
+            order.order_id: order for order in map(orders.decode_order, by_type.get("order", ()))
         }
-        self.positions: list[Position] = list(map(decode_position, by_type.get("position", ())))
-        self.refunds: list[Refund] = list(map(decode_refund, by_type.get("refund", ())))
+        self.positions: list[Position] = list(map(stock.decode_position, by_type.get("position", ())))
+        self.refunds: list[Refund] = list(map(returns.decode_refund, by_type.get("refund", ())))
 
 
 def every_delivery_is_one_order(outcome: Outcome) -> Wrong:
@@ -156,7 +154,7 @@ def _events(outcome: Outcome) -> Iterator[Event]:
     for change in outcome.cloud.changes:
         if change.new is not None and change.key.pk.startswith((keys.ORDER, keys.RESERVATION, keys.TRANSFER)):
             old, new = (cast(Any, image) for image in (change.old, change.new))
-            yield from events(decode(old) if old else None, decode(new))
+            yield from derive.events(attributes.decode(old) if old else None, attributes.decode(new))
 
 
 def nothing_is_stuck(outcome: Outcome) -> Wrong:

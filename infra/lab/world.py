@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from infra.lab.chance import Chance
@@ -81,7 +81,10 @@ class Sent:
     @property
     def order_id(self) -> str:
         """The id that it has in the system."""
-        return order_id(self.channel, self.channel_order_id)
+        return _order_id(self.channel, self.channel_order_id)
+
+
+_order_id = cache(order_id)
 
 
 @dataclass(slots=True)

@@ -34,7 +34,8 @@ def encode(item: Mapping[str, Value]) -> "dict[str, AttributeValueTypeDef]":
 
 def decode(item: "Mapping[str, AttributeValueTypeDef]") -> Item:
     """A plain item from DynamoDB's form."""
-    return {name: decode_value(value) for name, value in item.items()}
+    # Texts are most of it: to call for each of them takes as long as all else.
+    return {name: value["S"] if "S" in value else decode_value(value) for name, value in item.items()}
 
 
 def encode_value(value: Value) -> "AttributeValueTypeDef":
@@ -70,7 +71,9 @@ def decode_value(value: "AttributeValueTypeDef") -> Value:
     if kind == "N":
         return int(content)
     if kind == "M":
-        return decode(content)
+        return {
+            name: member["S"] if "S" in member else decode_value(member) for name, member in content.items()
+        }
     if kind == "L":
         return [decode_value(member) for member in content]
     if kind == "BOOL":
