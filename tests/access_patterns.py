@@ -95,7 +95,7 @@ from oms.usecases.push_refund import find_repayment
 from oms.usecases.recompute_stock import Recompute, recompute_stock
 from oms.usecases.record_elsewhere import record_elsewhere
 from oms.usecases.record_fulfillment import record_fulfillment
-from oms.usecases.record_listing import record_listing
+from oms.usecases.record_listing import record_listing, source_listed
 from oms.usecases.record_money import record_money
 from oms.usecases.record_movements import record_movements
 from oms.usecases.record_rejection import record_rejection
@@ -842,7 +842,16 @@ def _published(skus: Sequence[str]) -> Iterator[Use]:
         lambda table: deliver(table, keys_, failing, queue, delivery, NOW),
     )
     yield Use("publisher", "Replay the orders of a day", lambda table: replay(table, queue, wanted))
+    unmapped = command(line(None, properties={"listing_id": "1"}), channel_order_id="of a listing")
+    yield Use(
+        "intake", "Place an order of an unmapped listing", lambda table: place(table, network(), unmapped, NOW)
+    )
     yield Use("intake", "Record a listing", lambda table: record_listing(table, network(), queue, listed))
+    yield Use(
+        "intake",
+        "Give orders that wait for a listing its sku",
+        lambda table: source_listed(table, network(), "shop-es", "1", NOW),
+    )
     yield Use(
         "publisher",
         "Find the listings of a sku",
@@ -903,11 +912,6 @@ def _published(skus: Sequence[str]) -> Iterator[Use]:
         "oms listings check",
         "Compare a listing with what its channel shows",
         lambda table: list(check_listings(table, network(), "shop-es", [shown], NOW)),
-    )
-    yield Use(
-        "oms listings check",
-        "Have a channel told again",
-        lambda table: mend(table, network(), queue, shop, stale, NOW),
     )
 
 
