@@ -189,9 +189,8 @@ def read_instance(document: object) -> Instance:
         for node in fields.objects("nodes", "id")
     ]
     split_penalty = fields.integer("split_penalty")
-    return Instance(
-        fields.text("id"), order.lines, tuple(locations), split_penalty, fields.optional("max_nodes")
-    )
+    most = fields.optional("max_nodes")
+    return Instance(fields.text("id"), order.lines, tuple(locations), split_penalty, most).checked()
 
 
 def read_backlog(document: object) -> Backlog:
@@ -208,7 +207,7 @@ def read_backlog(document: object) -> Backlog:
         order = _Lines(row)
         distances, rates = row.integers("distance_km", len(nodes)), row.integers("kg_rate", len(nodes))
         locations = map(order.location, nodes, distances, rates)
-        orders.append(Instance(row.text("id"), order.lines, tuple(locations), split_penalty))
+        orders.append(Instance(row.text("id"), order.lines, tuple(locations), split_penalty).checked())
     stock = {node.id: node.stock for node in nodes}
     return Backlog(fields.text("id"), tuple(orders), stock, {node.id: node.capacity for node in nodes})
 

@@ -159,7 +159,7 @@ def test_an_instance_that_makes_no_sense_is_refused(
     lines: tuple[Line, ...], locations: tuple[Location, ...], field: str
 ) -> None:
     with pytest.raises(Problem) as refused:
-        Instance("test", lines, locations, 0)
+        Instance("test", lines, locations, 0).checked()
     assert (refused.value.code, refused.value.field) == (Code.FIELD_INVALID, field)
 
 

@@ -10,7 +10,7 @@ from oms.inventory.network import Location, LocationKind
 from oms.orders.commands import Address, Method
 from oms.sourcing.calendar import ANY_SERVICE, Calendar, arrives, hands_over, zone
 from oms.sourcing.load import day_of, full
-from oms.sourcing.places import Place, Point, Precision, distance_km, locate
+from oms.sourcing.places import Place, Point, Precision, distance_from, locate
 from oms.sourcing.profile import Filter, Measured, Offered, Profile
 
 
@@ -197,8 +197,9 @@ def candidates(
     judged = []
     locations = tuple(members)
     fed = _fed(question, locations)
+    far = distance_from(place.point) if place else None
     for location in locations:
-        km = round(distance_km(point_of(location), place.point)) if place else None
+        km = round(far(location.latitude, location.longitude)) if far else None
         lead = 0
         if needed and location.lead_days:
             lead = max(location.lead_days.get(need, 0) for need in needed)

@@ -1,7 +1,7 @@
 """Choosing locations for the lines of one delivery: one pure function for placing, previews and what-ifs."""
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -419,7 +419,7 @@ class _Plan:
         Lines of one sku are one demand, which a location serves if it may serve all of them. A location that
         a part before uses costs no second parcel and is no split; every other one is.
         """
-        search, used = self._search, self._used
+        search, used, rates = self._search, self._used, self._search.rates
         by_sku: dict[str, list[Wanted]] = {}
         for line in lines:
             if self.missing.get(line.line_id):
@@ -427,28 +427,29 @@ class _Plan:
         if most is not None and used:
             most -= len(used)
         wanted: list[Line] = []
-        offers: dict[str, list[Offer]] = {}
+        offers: defaultdict[str, list[Offer]] = defaultdict(list)
         for index, (sku, same) in enumerate(by_sku.items()):
             units = shelf.most(sku, sum(self.missing[line.line_id] for line in same))
             wanted.append(Line(sku, units, search.objective.backorder_cost))
             names = set.intersection(*(serving[line.line_id] for line in same))
             if most == 0:
                 names &= used.keys()
+            weight = same[0].weight_g
             for name, there in shelf.offers(sku, units, names):
-                cost = search.rates[name].unit(same[0].weight_g)
-                offers.setdefault(name, []).append(Offer(index, there, cost))
+                offers[name].append(Offer(index, there, rates[name].unit(weight)))
         split = search.objective.split_penalty
-        locations = tuple(
+        more = split if used else 0
+        locations = [
             Location(
                 name,
-                0 if name in used else search.parcels[name] + (split if used else 0),
-                sum([offer.units for offer in offers[name]]),
-                tuple(offers[name]),
+                0 if name in used else parcel + more,
+                sum([units for _, units, _ in offered]),
+                tuple(offered),
             )
-            for name in search.parcels
-            if name in offers
-        )
-        return Instance("", tuple(wanted), locations, 0 if used else split, most or None)
+            for name, parcel in search.parcels.items()
+            if (offered := offers.get(name))
+        ]
+        return Instance("", tuple(wanted), tuple(locations), 0 if used else split, most or None)
 
 
 def strategy_of(question: Question, profile: Profile) -> Strategy:

@@ -14,7 +14,7 @@ locations. The solver knows no more than this: what the costs are made of is the
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from oms.problems import Code, Problem
 
@@ -75,10 +75,6 @@ class Instance:
         locations: where it may come from.
         split_penalty: cost of each used location beyond the first, minor units.
         max_locations: how many locations may be used; None for no limit.
-
-    Raises:
-        Problem: field_invalid, when a sku or a location appears twice, a cost or a quantity is negative, or
-            an offer names no line or one that the location has offered before.
     """
 
     id: str
@@ -87,7 +83,13 @@ class Instance:
     split_penalty: int
     max_locations: int | None = None
 
-    def __post_init__(self) -> None:
+    def checked(self) -> Self:
+        """Itself, for whoever has read it from outside: the solver takes for granted what this refuses.
+
+        Raises:
+            Problem: field_invalid, when a sku or a location appears twice, a cost or a quantity is negative,
+                or an offer names no line or one that the location has offered before.
+        """
         _refuse_negative(self.split_penalty, "split_penalty")
         _refuse_negative(self.max_locations or 0, "max_locations")
         _refuse_repeated((line.sku for line in self.lines), "lines[{}].sku")
@@ -97,6 +99,7 @@ class Instance:
         for index, location in enumerate(self.locations):
             _refuse_negative(min(location.fixed_cost, location.capacity), f"locations[{index}]")
             _check_offers(location.offers, len(self.lines), f"locations[{index}].offers")
+        return self
 
 
 def _check_offers(offers: Sequence[Offer], lines: int, field: str) -> None:

@@ -9,6 +9,7 @@ parse at a cold start.
 
 import math
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache, lru_cache
@@ -54,12 +55,22 @@ def locate(address: Address | None) -> Place | None:
 
 
 def distance_km(one: Point, other: Point) -> float:
-    """Great-circle distance in km between two points, by the haversine."""
-    phi, other_phi = math.radians(one[0]), math.radians(other[0])
-    half_phi = (other_phi - phi) / 2
-    half_lambda = math.radians(other[1] - one[1]) / 2
-    chord = math.sin(half_phi) ** 2 + math.cos(phi) * math.cos(other_phi) * math.sin(half_lambda) ** 2
-    return 2 * _EARTH_RADIUS_KM * math.asin(math.sqrt(chord))
+    """Great-circle distance in km between two points."""
+    return distance_from(one)(*other)
+
+
+def distance_from(point: Point) -> Callable[[float, float], float]:
+    """Great-circle distance in km from a point, by the haversine: of latitude and longitude in degrees."""
+    sin, cos, radians = math.sin, math.cos, math.radians
+    phi, middle = radians(point[0]), point[1]
+    cosine = cos(phi)
+
+    def far(latitude: float, longitude: float) -> float:
+        other = radians(latitude)
+        chord = sin((other - phi) / 2) ** 2 + cosine * cos(other) * sin(radians(longitude - middle) / 2) ** 2
+        return 2 * _EARTH_RADIUS_KM * math.asin(math.sqrt(chord))
+
+    return far
 
 
 def code_key(code: str | None) -> str:

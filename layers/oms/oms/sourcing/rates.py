@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from oms.problems import Code, Problem
-from oms.sourcing.instance import fixed_cost, unit_cost
+from oms.sourcing.instance import fixed_cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,4 +36,4 @@ class Costs:
 
     def unit(self, weight_g: int) -> int:
         """Cost of one unit in a parcel."""
-        return unit_cost(self.handling, self.kg_rate, weight_g)
+        return self.handling - (-self.kg_rate * weight_g // 1000)  # `unit_cost`, once for each offer
