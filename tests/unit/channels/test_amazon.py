@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from oms.channels.headers import Headers
+from oms.channels.registry import adapter
 from oms.fulfillment.model import ShipmentState
 from oms.orders.commands import (
     Address,
@@ -578,6 +580,18 @@ def test_what_a_notification_quotes_of_an_order_is_not_the_order(status: str) ->
     quoted = {"AmazonOrderId": ORDER_ID, "OrderStatus": status, "PurchaseDate": 1795338000633}
     payload = notification("ORDER_STATUS_CHANGE", {"OrderStatusChangeNotification": quoted})
     assert only("amazon", payload, Fetch).resource_id == ORDER_ID
+
+
+@pytest.mark.parametrize(
+    ("payload", "topic"),
+    [
+        (CHANGED, "ORDER_CHANGE"),
+        ({"detail-type": "x", "detail": CHANGED}, "ORDER_CHANGE"),
+        ({"Type": "Notification", "Message": json.dumps(CHANGED)}, "Notification"),
+    ],
+)
+def test_a_delivery_names_its_topic_whatever_carries_it(payload: Fields, topic: str) -> None:
+    assert adapter("amazon").topic_of(Headers(), json.dumps(payload).encode()) == topic
 
 
 def test_a_letter_that_cannot_be_read_is_none() -> None:

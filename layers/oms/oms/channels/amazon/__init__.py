@@ -26,9 +26,12 @@ class Amazon:
         require_secret_in(url, secrets)
 
     def topic_of(self, headers: Headers, body: bytes) -> str:
-        """See `Adapter.topic_of`: the notification's type, also inside an event of EventBridge."""
+        """See `Adapter.topic_of`: the notification's type, also inside an event of EventBridge.
+
+        What SNS delivers has it in a text, and says for itself only that it is a notification.
+        """
         names = ("NotificationType", "notificationType")
-        return topic_in(body, *names, *(f"detail.{name}" for name in names))
+        return topic_in(body, *names, *(f"detail.{name}" for name in names), "Type")
 
     def parse(self, message: Inbound) -> tuple[Command, ...]:
         """See `Adapter.parse`."""
