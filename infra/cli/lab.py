@@ -5,18 +5,14 @@ import json
 import multiprocessing
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from itertools import batched
 from pathlib import Path
 from typing import Any
 
 from infra.cli.arguments import positive
 from infra.lab.shrink import shrink
 from infra.lab.simulation import Plan, lab, plan_of, simulate
-
-_CHUNK = 10
-"""Runs that a process makes at a time, and that a stopped command may have to make again."""
 
 _SHRUNK = 3
 """Failing runs that are made small; the others are only named."""
@@ -38,7 +34,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     faults.add_argument("--runs", type=positive, default=1, help="how many (default: 1)")
     faults.add_argument("--processes", type=positive, default=1, help="how many at a time (default: 1)")
     faults.add_argument(
-        "--state", type=Path, metavar="FILE", help="keep what is done there, and go on from it"
+        "--state", type=Path, metavar="FILE", help="keep every run there as it ends, and go on from it"
     )
     faults.set_defaults(run=run_faults)
     replay = commands.add_parser(
@@ -52,29 +48,34 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run_faults(args: argparse.Namespace) -> int:
     """Make runs, print those that fail, and a summary."""
-    started, wall = time.process_time(), time.monotonic()
-    done = _kept(args.state, args.orders)
-    seeds = [seed for seed in range(args.seed, args.seed + args.runs) if seed not in done]
-    failed = [seed for seed in range(args.seed, args.seed + args.runs) if done.get(seed)]
+    wall = time.monotonic()
+    wanted = range(args.seed, args.seed + args.runs)
+    done = {run["seed"]: run for run in _kept(args.state) if run["orders"] == args.orders}
+    done = {seed: done[seed] for seed in wanted if seed in done}
+    seeds = [seed for seed in wanted if seed not in done]
+    failed = [seed for seed, run in done.items() if run["wrong"]]
     with ExitStack() as held:
         kept = held.enter_context(args.state.open("a")) if args.state else None
-        for number, found in enumerate(_found(seeds, args.orders, args.processes), 1):
+        for number, run in enumerate(_made(seeds, args.orders, args.processes), 1):
+            done[run["seed"]] = run
             if kept:
-                kept.write(json.dumps({"orders": args.orders, **found}) + "\n")
+                kept.write(json.dumps(run) + "\n")
                 kept.flush()
-            if found["wrong"]:
-                failed.append(found["seed"])
+            if run["wrong"]:
+                failed.append(run["seed"])
             _progress(number, len(seeds), len(failed))
     with lab():
         for seed in sorted(failed)[:_SHRUNK]:
             print(json.dumps(failure(Plan(seed, args.orders))), flush=True)
+    cpu_s = sum(run["cpu_s"] for run in done.values())
     summary = {
         "runs": args.runs,
         "orders": args.orders,
         "failed": sorted(failed),
         "minutes": round((time.monotonic() - wall) / 60, 1),
         "made_now": len(seeds),
-        "cpu_s": round(time.process_time() - started, 1) if args.processes == 1 else None,
+        "cpu_s": round(cpu_s, 1),
+        "cpu_s_a_run": round(cpu_s / args.runs, 3),
     }
     print(json.dumps(summary), file=sys.stderr)
     return int(bool(failed))
@@ -97,32 +98,43 @@ def run_replay(args: argparse.Namespace) -> int:
     return int(bool(run.wrong))
 
 
-def _found(seeds: Sequence[int], orders: int, processes: int) -> Iterator[Mapping[str, Any]]:
-    """What became of each run, as it ends."""
-    chunks = [(tuple(chunk), orders) for chunk in batched(seeds, _CHUNK, strict=False)]
+def _made(seeds: Sequence[int], orders: int, processes: int) -> Iterator[Mapping[str, Any]]:
+    """What became of each run, as it ends; with the processor time that it took, whatever else ran."""
+    plans = [Plan(seed, orders) for seed in seeds]
     if processes == 1:
-        for chunk in chunks:
-            yield from _runs(chunk)
+        with lab():
+            yield from map(_run, plans)
         return
-    with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        for found in pool.imap_unordered(_runs, chunks):
-            yield from found
+    with multiprocessing.get_context("spawn").Pool(processes, initializer=_enter_lab) as pool:
+        yield from pool.imap_unordered(_run, plans)
 
 
-def _runs(work: tuple[tuple[int, ...], int]) -> list[dict[str, Any]]:
-    seeds, orders = work
-    with lab():
-        return [{"seed": seed, "wrong": simulate(Plan(seed, orders)).wrong} for seed in seeds]
+_entered = ExitStack()
 
 
-def _kept(state: Path | None, orders: int) -> dict[int, list[str]]:
-    """Runs that a command before has made."""
+def _enter_lab() -> None:
+    """Enter the lab for as long as this process lives."""
+    _entered.enter_context(lab())
+
+
+def _run(plan: Plan) -> dict[str, Any]:
+    started = time.process_time()
+    wrong = simulate(plan).wrong
+    cpu_s = round(time.process_time() - started, 3)
+    return {"orders": plan.orders, "seed": plan.seed, "wrong": wrong, "cpu_s": cpu_s}
+
+
+def _kept(state: Path | None) -> list[dict[str, Any]]:
+    """Runs that a command before has made; the line that it was writing when it was killed is cut off."""
     if state is None:
-        return {}
+        return []
     state.parent.mkdir(parents=True, exist_ok=True)
-    lines: Iterable[str] = state.read_text().splitlines() if state.exists() else ()
-    made = [json.loads(line) for line in lines if line.endswith("}")]
-    return {run["seed"]: run["wrong"] for run in made if run["orders"] == orders}
+    state.touch()
+    whole, end, cut_off = state.read_bytes().rpartition(b"\n")
+    if cut_off:
+        with state.open("r+b") as file:
+            file.truncate(len(whole + end))
+    return [json.loads(line) for line in whole.splitlines()]
 
 
 def _progress(number: int, of: int, failed: int) -> None:

@@ -11,10 +11,13 @@ import pytest
 
 from infra.cli.main import main
 from infra.lab.faults import MEANINGS, PROFILES
+from infra.lab.invariants import Outcome
 from infra.lab.scheduler import Scheduler
 from infra.lab.shrink import shrink
 from infra.lab.simulation import Plan, Run, lab, plan_of, simulate
 from infra.lint.template import ROOT
+from oms.store import attributes
+from oms.store.attributes import decode_value
 from tests.planted import BUGS, planted
 
 FORGETFUL = next(bug for bug in BUGS if bug.name == "a failed record is confirmed")
@@ -50,6 +53,16 @@ def test_a_run_is_the_same_in_every_process() -> None:
         for seed in ("1", "2")
     )
     assert first == second
+
+
+@pytest.mark.usefixtures("in_the_lab")
+def test_nobody_changes_what_was_decoded_once_for_all() -> None:
+    def see(outcome: Outcome) -> None:
+        seen = [(image, attributes.decode(image)) for image in outcome.cloud.table.items.values()]
+        assert all(plain == {name: decode_value(image[name]) for name in image} for image, plain in seen)
+        assert all(attributes.decode(image) is plain for image, plain in seen)
+
+    assert not simulate(Plan(3, 3), see=see).wrong
 
 
 @pytest.mark.usefixtures("in_the_lab")
@@ -90,6 +103,26 @@ def test_the_command_tells_of_failing_runs_and_goes_on_where_it_was(
     summaries = [json.loads(line) for line in capsys.readouterr().err.splitlines() if line.startswith("{")]
     assert [summary["made_now"] for summary in summaries] == [2, 0]
     assert len(state.read_text().splitlines()) == 2
+    took = [json.loads(line)["cpu_s"] for line in state.read_text().splitlines()]
+    assert all(took)
+    assert {summary["cpu_s"] for summary in summaries} == {round(sum(took), 1)}
+
+
+def test_a_command_that_was_killed_while_it_wrote_makes_that_run_again(tmp_path: Path) -> None:
+    state = tmp_path / "state.jsonl"
+    command = ["lab", "faults", "--orders", "1", "--seed", "5", "--runs", "2", "--state", str(state)]
+    assert main(command) == 0
+    first, second = state.read_text().splitlines()
+    state.write_text(f"{first}\n{second[:-9]}")
+    assert main(command) == 0
+    assert [json.loads(line)["seed"] for line in state.read_text().splitlines()] == [5, 6]
+
+
+def test_processes_share_the_runs(tmp_path: Path) -> None:
+    state = tmp_path / "state.jsonl"
+    shared = ["--runs", "3", "--processes", "2", "--state", str(state)]
+    assert main(["lab", "faults", "--orders", "1", "--seed", "5", *shared]) == 0
+    assert sorted(json.loads(line)["seed"] for line in state.read_text().splitlines()) == [5, 6, 7]
 
 
 def test_a_plan_is_replayed_line_by_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
