@@ -37,6 +37,9 @@ SHARDS = 2
 STALE_S = 2.0
 """For how long an eventually consistent read may miss a write."""
 
+SKEW_S = 1.5
+"""By how much a function's clock may be ahead, or behind."""
+
 SPARED_AFTER = 3
 """Deliveries of a message or a batch after which nothing more goes wrong: faults make no dead letters."""
 
@@ -255,7 +258,7 @@ class Cloud:
             function,
             name,
             self._scheduler.now + self._stack.timeouts[function],
-            self._chance.between(-1.5, 1.5, "skew", name) if self._faults.on else 0.0,
+            self._chance.between(-SKEW_S, SKEW_S, "skew", name) if self._faults.on else 0.0,
             spared or not self._faults.on,
         )
         if not invocation.spared and self._faults.strike("slow", name):

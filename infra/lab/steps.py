@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from infra.lab.cloud import SKEW_S
+from infra.lab.substitutes import instant
 from infra.lab.world import SHOPS, SKUS, Sent, Work, World
 from oms.returns.model import Outcome, return_id
 from oms.store.returns import read_returns
@@ -439,15 +441,22 @@ def send_back(world: World, work: Work, lines: Mapping[str, int], name: str) -> 
         say("received", {"location": location}, {"line_id": line_id, "units": units})
 
     def dispose() -> None:
-        if outcome is Outcome.SCRAP:
+        # Units that a count has put up for sale before anybody told that they came back may be sold.
+        counted = world.counted.get((sku, location), -1.0)
+        sold = counted >= comes_in and not received(by=counted - SKEW_S)
+        fate = Outcome.RESTOCK if sold and outcome is Outcome.SCRAP else outcome
+        if fate is Outcome.SCRAP:
             world.shelves[sku, location] -= units
-        line = {"line_id": line_id, "units": units, "outcome": str(outcome)}
+        line = {"line_id": line_id, "units": units, "outcome": str(fate)}
         told = partial(say, "disposed", {"location": location}, line, world.now)
         world.after_count([(sku, location)], comes_in, received, told)
 
-    def received() -> bool:
+    def received(by: float | None = None) -> bool:
         known = read_returns(world.table, work.order_id).get(return_id(work.order_id, reference))
-        return known is not None and known.knows(f"received {name}")
+        return known is not None and any(
+            entry.data.get("message") == f"received {name}" and (by is None or entry.at <= instant(by))
+            for entry in known.journal
+        )
 
     if announced:
         say("requested", {}, {"line_id": line_id, "units": units})
