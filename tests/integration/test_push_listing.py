@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from functions.publisher import handler as publisher
 from oms.channels.exchange import Api, Request, Response
 from oms.channels.headers import Headers
 from oms.channels.listings import Listing
@@ -20,6 +21,7 @@ from oms.store.table import Table
 from oms.usecases.describe_sku import describe_sku
 from oms.usecases.push_listing import PACE, Pushed, Wanted, push_listing
 from tests.builders import NOW, network
+from tests.conflicts import Crash, Faults
 from tests.fakes_channels import API, NO, PRODUCT, SKU, FakeChannel
 from tests.fakes_http import Asked, Fault, Says
 from tests.listed import World, opened
@@ -173,6 +175,30 @@ def test_a_change_while_the_channel_is_told_is_told_after_it(world: World) -> No
 
 def never_opened(channel: str) -> Api:
     raise AssertionError("somebody else is telling")
+
+
+@pytest.mark.parametrize("when", ["crash_before", "crash_after"])
+def test_a_process_that_dies_anywhere_leaves_the_truth_to_the_next_that_gets_the_message(
+    when: str, world: World
+) -> None:
+    document = {"task": "push_price", "channel": "shop-es", "item_id": world.shop.item_id}
+    wanted, places = Wanted(Aspect.PRICE, "shop-es", world.shop.item_id), network(channel=world.channel)
+    queue = Queue(world.receiver.queue, "https://sqs/publish")
+
+    for calls in range(1, 20):
+        world.now += timedelta(minutes=5)
+        describe_sku(world.table, Sku(SKU, prices=(Price(1000 + calls, "EUR"),)))
+        faults = Faults(**{when: calls})  # type: ignore[arg-type]  # one of its numbers of calls
+        table = Table(faults.wrap(world.table.client), world.table.name)
+        try:
+            push_listing(table, places, publisher._open, queue, document, wanted, world.now)
+        except Crash:
+            world.receive(document)
+            world.run()
+        else:
+            break
+        assert (shown(world)[1], world.told(Aspect.PRICE).value) == (f"10.{calls:02}", f"10.{calls:02} EUR")
+    assert calls > 5
 
 
 @pytest.mark.parametrize("world", ["shopify", "bigcommerce", "square"], indirect=True)
