@@ -9,13 +9,14 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from oms.store.meter import write_units
+from oms.store.table import Table
 from tests.tables import INDEXES, KEY
 
 if TYPE_CHECKING:
@@ -371,6 +372,30 @@ class Faults:
                 raise Crash(f"after call {number}, {name}")
             if lost:
                 raise ReadTimeoutError(endpoint_url=f"https://aws.invalid/{name}")
+
+
+def deaths(kind: str, at_least: int) -> Iterator[tuple[int, Callable[[Table], Table]]]:
+    """Somebody who dies at his first call to AWS, then at his second, and so on until no call is left.
+
+    Args:
+        kind: `crash_before`, `crash_after` or `lose_response`.
+        at_least: calls that there are at the least: a test that dies nowhere proves nothing.
+
+    Yields:
+        The number of the call, and what makes of a table the one that he works with; the last time nothing
+        happens to him.
+    """
+    number, died = 0, True
+    while died:
+        number += 1
+        plan = Faults(**{kind: number}, sleep=lambda seconds: None)  # type: ignore[arg-type]
+
+        def faulty(table: Table, plan: Faults = plan) -> Table:
+            return Table(plan.wrap(table.client), table.name, pause=lambda seconds: None)
+
+        yield number, faulty
+        died = len(plan.calls) >= number
+    assert number > at_least, f"there are only {number - 1} calls to die at"
 
 
 class _FaultyClient:

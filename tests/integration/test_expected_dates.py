@@ -34,7 +34,7 @@ from oms.usecases.receive_stock import Receipt, ReceivedUnits, receive_stock
 from oms.usecases.resolve_shortage import resolve_shortage
 from oms.usecases.serve_waiting import serve_waiting
 from tests.builders import MADRID, NOW, command, line, network
-from tests.conflicts import Crash, Faults
+from tests.conflicts import Crash, deaths
 from tests.outlets import Receiver
 from tests.rest import Rest
 from tests.shelves import fill, order_of
@@ -403,18 +403,12 @@ def test_what_is_cancelled_lets_others_come_earlier(table: Table) -> None:
 def test_telling_that_dies_at_any_call_is_completed_by_the_next(table: Table, when: str) -> None:
     fill(table, "A")
     names = queue(table, 2, 2)
-    number, died = 0, True
-    while died:
-        number += 1
+    for number, faulty in deaths(when, at_least=6):
         change(table, 4, number)
-        plan = Faults(**{when: number}, sleep=lambda seconds: None)  # type: ignore[arg-type]
         with contextlib.suppress(Crash, Exception):
-            faulty = Table(plan.wrap(table.client), table.name, pause=lambda seconds: None)
-            expect_waiting(faulty, network(), "A", NOW)
-        died = len(plan.calls) >= number
+            expect_waiting(faulty(table), network(), "A", NOW)
         tell(table)
         assert told(table, names) == [number, number]
-    assert number > 6
 
 
 def test_a_sku_that_nobody_knows_or_waits_for_has_nobody_to_tell(table: Table) -> None:

@@ -41,6 +41,7 @@ from oms.store.errors import Busy
 from oms.store.stock import read_supplies
 from oms.store.table import Table
 from oms.store.transfers import find_transfer
+from oms.store.writes import Why, move
 from oms.usecases.check_ledger import check_ledger
 from oms.usecases.correct_stock import Correction, correct_stock
 from oms.usecases.count_stock import Count, Counted, count_stock
@@ -52,7 +53,7 @@ from oms.usecases.record_return import record_return
 from oms.usecases.release_order import release_order
 from oms.usecases.transfer_stock import change_transfer, plan_transfer
 from tests.builders import MADRID, NOW, STORE, command, line, network
-from tests.conflicts import Crash, Faults
+from tests.conflicts import Crash, Faults, deaths
 from tests.shelves import fill, position
 from tests.stream import lambda_form, record
 
@@ -116,12 +117,12 @@ class Shelf:
         """A transfer to the store is ready: two units, of an order or nobody's; how many are promised."""
         name = f"t-{len(self.ready)}"
         self.ready.append(Leaving(name, kind, 2))
-        bound = self._bound_order(MADRID) if kind == "for an order" else None
+        bound = self._bound_order(name, MADRID) if kind == "for an order" else None
         self._claim(name, AT, "st-gracia", bound)
         return 2
 
-    def _bound_order(self, location: Location) -> OrderLineName:
-        wanted = command(line(SKU, 2), channel_order_id=f"moved-{location.id}-{len(self.ready)}")
+    def _bound_order(self, name: str, location: Location) -> OrderLineName:
+        wanted = command(line(SKU, 2), channel_order_id=f"moved-{name}")
         return OrderLineName(place_order(self.table, network(location), wanted, START).order.order_id, "1")
 
     def _claim(self, name: str, source: str, target: str, bound: OrderLineName | None) -> None:
@@ -203,9 +204,10 @@ class Shelf:
                 return lambda now: self.change(gone.name, lambda known: receive(known, arrived, at, now), now)
             case "came" | "came for an order":
                 name, bound = f"in-{len(self.history)}", None
-                fill(table, SKU, st_gracia=2)
+                there = Why("receipt", name, "test", START)
+                table.commit(move(SKU, "st-gracia", Delta(on_hand=2), there))
                 if kind != "came":
-                    bound = self._bound_order(STORE)
+                    bound = self._bound_order(name, STORE)
                 self._claim(name, "st-gracia", AT, bound)
                 self.change(name, lambda known: dispatch(known, None, START, START))
                 self.history.append(Happened(at, 2, 2 if bound else 0))
@@ -420,30 +422,24 @@ def test_units_disposed_of_at_several_times_are_all_received_when_their_receipt_
     assert shelf.held.on_hand == HELD - 1
 
 
-@pytest.mark.parametrize("chain", CHAINS, ids="-".join)
-@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
+@pytest.mark.parametrize("chain", CHAINS[:-1], ids="-".join)  # a dispatch is known again by its key alone
+@pytest.mark.parametrize("when", ["crash_before", "crash_after"])
 def test_who_dies_while_telling_when_units_left_or_came_is_repeated_as_if_nothing_had_happened(
-    chain: tuple[str, str], before: bool
+    chain: tuple[str, str], when: str
 ) -> None:
-    number, died = 0, True
-    while died:
-        number += 1
+    for _, faulty in deaths(when, at_least=3):
         shelf = prepared(CountBasis.PHYSICAL, chain[0])
         earlier, later = (shelf.happen(kind, minute(at)) for kind, at in zip(chain, (2, 6), strict=True))
         assert earlier and later
         shelf.count(minute(4))(minute(7))
         later(minute(8))
-        table = shelf.table
-        faults = Faults(crash_before=number) if before else Faults(crash_after=number)
-        client = table.client
-        table.client = faults.wrap(client)
+        table, client = shelf.table, shelf.table.client
+        table.client = faulty(table).client
         with contextlib.suppress(Crash):
             earlier(minute(9))
         table.client = client
-        died = len(faults.calls) >= number
         earlier(minute(10))
         assert shelf.agrees()
-    assert number >= 4
 
 
 def test_units_promised_since_a_net_count_are_not_added_back() -> None:

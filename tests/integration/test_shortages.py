@@ -30,7 +30,7 @@ from oms.usecases.release_order import release_order
 from oms.usecases.resolve_shortage import Resolved, resolve_shortage
 from oms.usecases.serve_waiting import serve_waiting
 from tests.builders import MADRID, NOW, command, line, network
-from tests.conflicts import Crash, Faults
+from tests.conflicts import Crash, deaths
 from tests.shelves import fill, order_of, position
 
 LATER = NOW + timedelta(hours=1)
@@ -522,17 +522,12 @@ def test_two_who_resolve_at_once_take_no_more_than_one(shop: Table) -> None:
 def test_a_resolution_that_dies_at_any_call_is_completed_by_the_next(shop: Table, when: str) -> None:
     release(shop, 2)
     count(shop, 1)
-    number, died = 0, True
-    while died:
-        number += 1
-        plan = Faults(**{when: number}, sleep=lambda seconds: None)  # type: ignore[arg-type]
+    for _, faulty in deaths(when, at_least=10):
         with contextlib.suppress(Crash, Exception):
-            resolve(Table(plan.wrap(shop.client), shop.name, pause=lambda seconds: None))
-        died = len(plan.calls) >= number
+            resolve(faulty(shop))
         proved(shop)
     resolve(shop)
     assert (opened(shop), asked(shop)) == ([2, 0, 2], [0, 1, 0])
-    assert number > 10
 
 
 def test_what_a_resolution_costs(shop: Table) -> None:

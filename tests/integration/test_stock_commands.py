@@ -21,7 +21,7 @@ from oms.store.stock import encode_supply, read_supplies
 from oms.store.table import Table
 from oms.store.writes import Why, Write, create, move
 from tests.builders import NOW
-from tests.conflicts import Crash, Faults
+from tests.conflicts import Crash, deaths
 from tests.rest import Reply, Rest, path_of
 from tests.shelves import COUNTED_AT, fill, position
 
@@ -174,21 +174,16 @@ def test_a_command_that_dies_at_any_call_is_done_once_when_it_is_sent_again(
     rest: Rest, table: Table, monkeypatch: pytest.MonkeyPatch, name: str, when: str
 ) -> None:
     path, body, _ = COMMANDS[name]
-    number, died = 0, True
-    while died:
-        number += 1
+    for number, faulty in deaths(when, at_least=3):
         key = f"k{number}"
         rest.post(ADJUST, {"units": 5, "reason": "more"}, key=f"more{number}")
-        plan = Faults(**{when: number}, sleep=lambda seconds: None)  # type: ignore[arg-type]
-        use(monkeypatch, Table(plan.wrap(table.client), table.name, pause=lambda seconds: None))
+        use(monkeypatch, faulty(table))
         before = madrid(table).v
         with contextlib.suppress(Crash):
             rest.post(path, body, key=key)
-        died = len(plan.calls) >= number
         use(monkeypatch, table)
         assert rest.post(path, body, key=key).status == 200
         assert madrid(table).v == before + 1
-    assert number > 3
 
 
 # ---- Adjusting and blocking --------------------------------------------------------------------------------

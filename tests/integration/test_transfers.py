@@ -27,7 +27,7 @@ from oms.usecases.check_ledger import check_ledger
 from oms.usecases.place_order import place_order
 from oms.usecases.release_order import release_order
 from tests.builders import MADRID, NOW, command, line, network
-from tests.conflicts import Crash, Faults
+from tests.conflicts import Crash, deaths
 from tests.rest import Reply, Rest
 from tests.shelves import COUNTED_AT, fill, order_of, position
 
@@ -349,27 +349,22 @@ def test_a_dispatch_told_after_the_receipt_says_what_has_stayed_behind(desk: Des
 def test_a_dispatch_that_dies_after_the_receipt_is_told_once(
     desk: Desk, table: Table, monkeypatch: pytest.MonkeyPatch, verb: str
 ) -> None:
-    number, died = 0, True
-    while died:
-        number += 1
+    for number, faulty in deaths("crash_after", at_least=3):
         one = Desk(table, monkeypatch, f"t-{number}")
         one.plan({"sku": "A", "units": 2})
         assert one.ready().status == 200
         came = {"occurred_at": AT, "lines": [{"line_id": "1", "units": 1}]}
         sent = {"occurred_at": EARLY, "lines": [{"line_id": "1", "units": 1}]}
         steps = {"receipts": came, "dispatch": sent}
-        plan = Faults(crash_after=number)
-        faulty = Table(plan.wrap(table.client), table.name, pause=lambda seconds: None)
+        dying = faulty(table)
         for step, body in steps.items():
-            one.use(faulty if step == verb else table)
+            one.use(dying if step == verb else table)
             with contextlib.suppress(Crash):
                 one.do(step, body, key=f"{step}-{number}")
             one.use(table)
             assert one.do(step, body, key=f"{step}-{number}").status == 200
-        died = len(plan.calls) >= number
         assert desk.shelf("A", "wh-madrid") == (10, 0, 10), "a count has seen what left before it"
         one.proved()
-    assert number > 3
 
 
 def test_units_of_an_order_that_stayed_behind_are_there_for_it_again(desk: Desk) -> None:
@@ -663,9 +658,7 @@ def test_a_repeated_command_is_answered_as_before_and_changes_nothing(desk: Desk
 def test_a_command_that_dies_at_any_call_is_done_once_when_it_is_sent_again(
     desk: Desk, table: Table, monkeypatch: pytest.MonkeyPatch, when: str, step: int
 ) -> None:
-    number, died = 0, True
-    while died:
-        number += 1
+    for number, faulty in deaths(when, at_least=6):
         name = f"o{number}"
         place_order(table, network(MADRID), command(line("A", 2), channel_order_id=name), NOW)
         bound = {"order_id": order_id("shop-es", name), "line_id": "1"}
@@ -673,11 +666,9 @@ def test_a_command_that_dies_at_any_call_is_done_once_when_it_is_sent_again(
         one.plan({"sku": "B", "units": 1}, {"sku": "A", "units": 2, "order": bound})
         for before in LIFE[:step]:
             assert before(one, name).status == 200
-        plan = Faults(**{when: number}, sleep=lambda seconds: None)  # type: ignore[arg-type]
-        one.use(Table(plan.wrap(table.client), table.name, pause=lambda seconds: None))
+        one.use(faulty(table))
         with contextlib.suppress(Crash):
             LIFE[step](one, name)
-        died = len(plan.calls) >= number
         one.use(table)
         assert LIFE[step](one, name).status == 200
         one.proved()
@@ -687,7 +678,6 @@ def test_a_command_that_dies_at_any_call_is_done_once_when_it_is_sent_again(
         if after.state is TransferState.READY:
             one.do("cancel", {"units": "put_back"})
         fill_up(desk)
-    assert number > 6
 
 
 def fill_up(desk: Desk) -> None:
