@@ -52,6 +52,7 @@ READERS: list[tuple[str, Callable[[Node, str], object], object]] = [
     ("a number for a flag", Node.flag, 2),
     ("a list for a flag", Node.flag, []),
     ("no time of this world", Node.time, "yesterday"),
+    ("a zone that is none", Node.time, "2026-11-22 09:30:00 CET"),
     ("a time before time", Node.time, "0001-01-01T00:00:00+14:00"),
     ("a list for an object", Node.child, [7]),
     ("an object for a list", Node.children, {"0": {}}),
@@ -156,6 +157,9 @@ def test_a_quantity_is_an_integer_or_a_decimal_text(value: Decimal | int | str, 
         "2026-11-22T09:30:00",
         "2026-11-22T09:30:00.000000000Z",
         "2026-11-21T16:30:00-17:00",
+        "2026-11-22 09:30:00 UTC",
+        "2026-11-22 04:30:00 -0500",
+        "2026-11-22 10:30:00.000 +01:00",
     ],
 )
 def test_times_of_every_form_are_the_same_instant_in_utc(text: str) -> None:

@@ -16,6 +16,7 @@ type Json = None | bool | int | str | Decimal | list[Json] | dict[str, Json]
 
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
 _FLAGS = {"true": True, "1": True, "false": False, "0": False, "": False}
+_SPACED_ZONE = re.compile(r"\s+(?:UTC$|GMT$|(?=[+-]\d\d:?\d\d$))")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_DIGITS = 24
 """Digits of the largest number taken: far above any id or amount, and within decimal's default precision."""
@@ -155,12 +156,15 @@ class Node:
         return _FLAGS[word]
 
     def time(self, key: str) -> datetime | None:
-        """A time in ISO 8601, in UTC; one without an offset is taken as UTC. None when blank."""
+        """A time in ISO 8601, in UTC; one without an offset is taken as UTC. None when blank.
+
+        Ruby writes a space before the offset, or UTC in place of it.
+        """
         text = self.text(key)
         if text is None:
             return None
         try:
-            time = datetime.fromisoformat(text.strip())
+            time = datetime.fromisoformat(_SPACED_ZONE.sub("", text.strip()))
             return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
         except (ValueError, OverflowError):
             raise self.invalid(key, "a time in ISO 8601") from None
