@@ -12,7 +12,7 @@ from botocore.exceptions import ReadTimeoutError
 from functions.sourcing.handler import handler as sourcing
 from oms.events.publish import Queue
 from oms.fulfillment.events import FactKind, FulfillmentFact, Package
-from oms.orders.commands import PlaceOrder
+from oms.orders.commands import Customer, PlaceOrder
 from oms.orders.identity import order_id, shard
 from oms.orders.replacing import cancelled_for
 from oms.orders.status import OrderStatus, order_status
@@ -62,6 +62,41 @@ def status(table: Table, name: str) -> OrderStatus:
 
 def codes(table: Table, name: str) -> list[str]:
     return [known.code for known in order_of(table, name).exceptions]
+
+
+BY_NUMBER = replace(NEW, replaces="000000013")
+OF_ANOTHER = command(
+    line("A", 1), channel_order_id="13@2", order_number="000000013", customer=Customer(id="another")
+)
+
+
+def test_an_order_that_names_only_the_number_of_another_takes_its_place(table: Table) -> None:
+    fill(table, "A", wh_madrid=9)
+    send(table, OF_ANOTHER, OLD, BY_NUMBER, BY_NUMBER, OLD)
+    assert (status(table, OLD_ID), status(table, NEW_ID)) == (OrderStatus.CANCELLED, OrderStatus.PLACED)
+    assert order_of(table, NEW_ID).replaces == OLD_ID
+    assert status(table, order_id("shop-es", "13@2")) is OrderStatus.PLACED
+    assert shelves(table, "A") == {"wh-madrid": (9, 4, 5)}
+
+
+def test_an_order_that_names_only_a_number_waits_for_the_other_at_its_location(table: Table) -> None:
+    fill(table, "A", wh_madrid=9)
+    send(table, OLD)
+    release_order(table, network(), OLD_ID, LATER)
+    send(table, BY_NUMBER)
+    assert (order_of(table, NEW_ID).holds, release_order(table, network(), NEW_ID, LATER)) == (
+        ("replaces",),
+        (),
+    )
+
+
+@pytest.mark.parametrize(
+    "new", [replace(BY_NUMBER, replaces="000000099"), replace(BY_NUMBER, customer=Customer())]
+)
+def test_a_number_that_nobody_knows_takes_no_place_of_another(table: Table, new: PlaceOrder) -> None:
+    fill(table, "A", wh_madrid=9)
+    send(table, OLD, new)
+    assert (status(table, OLD_ID), status(table, NEW_ID)) == (OrderStatus.PLACED, OrderStatus.PLACED)
 
 
 def test_no_order_has_no_replacement_to_settle(table: Table) -> None:
