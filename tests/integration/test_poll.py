@@ -3,7 +3,7 @@
 import json
 import random
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -23,7 +23,7 @@ from oms.problems import Code, Problem
 from oms.runtime import clients
 from oms.store import keys, process, queries
 from oms.store.table import Table
-from oms.usecases.poll_channel import FIRST, OVERLAP, SETTLED
+from oms.usecases.poll_channel import FIRST, OVERLAP, SETTLED, polls
 from tests.builders import NOW, network
 from tests.fakes_channels import API
 from tests.fakes_http import Asked, FakeServer, Fault, Says, serving
@@ -184,6 +184,13 @@ def test_a_channel_without_an_api_is_left_alone(shop: Shop) -> None:
     clients.secrets().put_secret_value(SecretId="oms/channels/shop-es", SecretString=secret)
     assert shop.poll() == []
     assert shop.server.asked == []
+
+
+def test_a_channel_that_is_paused_is_not_polled() -> None:
+    places = network()
+    paused = {name: replace(channel, paused=True) for name, channel in places.channels.items()}
+    assert polls(places) != []
+    assert polls(replace(places, channels=paused)) == []
 
 
 @pytest.mark.parametrize("document", [{"task": "poll"}, {"task": "poll", "channel": "shop-es", "since": "x"}])

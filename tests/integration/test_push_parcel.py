@@ -110,6 +110,19 @@ def warehouse(
 every_kind = pytest.mark.parametrize("warehouse", KINDS, indirect=True)
 
 
+def test_a_parcel_waits_for_a_channel_that_is_paused(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paused = network(channel=Channel("shop-es", "shopify", "iberia", paused=True))
+    monkeypatch.setattr(process, "network", lambda: paused)
+    assert warehouse.tell(warehouse.ship("p1", NUMBER, l1=2, l2=1)) == []
+    waiting = warehouse.queued()
+    assert (len(waiting), waiting[0]["attempt"], warehouse.server.asked) == (1, 1, [])
+    monkeypatch.setattr(process, "network", lambda: warehouse.network)
+    assert warehouse.publish(*waiting) == []
+    assert warehouse.order.numbers == [NUMBER]
+
+
 @every_kind
 def test_a_parcel_whose_telling_was_lost_or_repeated_is_known_to_its_channel_once(
     warehouse: Warehouse,
