@@ -514,8 +514,17 @@ def test_a_batch_holds_orders_that_were_made_and_changed(topic: str) -> None:
     assert len(commands) == 2
 
 
-def test_a_ping_written_as_json_is_ignored() -> None:
-    (command,) = parse({"webhook_id": 7}, "order.created")
+@pytest.mark.parametrize(
+    ("topic", "body"),
+    [
+        ("ping", b"webhook_id=7"),
+        ("order.created", b"webhook_id=7\n"),
+        ("product.updated", b"webhook_id=7"),
+        ("order.created", {"webhook_id": 7}),
+    ],
+)
+def test_a_ping_is_ignored_whatever_it_is_taken_for(topic: str, body: object) -> None:
+    (command,) = parse(body, topic)
     assert isinstance(command, Ignore)
 
 
