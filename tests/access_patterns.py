@@ -177,7 +177,7 @@ _PK = (
     (r"PL#.+", "PL#<location>"),
 )
 _SK = (
-    (r"(O|B|T|I|L|P|H|META|ACTIVE)", r"\1"),
+    (r"(O|B|T|I|L|N|P|H|META|ACTIVE)", r"\1"),
     (r"R#[^#]+#.+", "R#<reservation>#<location>"),
     (r"F#.*", "F#<work>"),
     (r"S#.*", "S#<shipment>"),
@@ -844,7 +844,9 @@ def _published(skus: Sequence[str]) -> Iterator[Use]:
     yield Use("publisher", "Replay the orders of a day", lambda table: replay(table, queue, wanted))
     unmapped = command(line(None, properties={"listing_id": "1"}), channel_order_id="of a listing")
     yield Use(
-        "intake", "Place an order of an unmapped listing", lambda table: place(table, network(), unmapped, NOW)
+        "intake",
+        "Place an order of an unmapped listing",
+        lambda table: place_order(table, network(), unmapped, NOW),
     )
     yield Use("intake", "Record a listing", lambda table: record_listing(table, network(), queue, listed))
     yield Use(

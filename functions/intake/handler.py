@@ -33,7 +33,7 @@ from oms.usecases.heat import Heat, Hot
 from oms.usecases.honour_privacy import honour_privacy
 from oms.usecases.place_order import place_order
 from oms.usecases.record_elsewhere import record_elsewhere
-from oms.usecases.record_listing import record_listing
+from oms.usecases.record_listing import record_listing, source_listed
 from oms.usecases.record_money import linked, record_money
 from oms.usecases.record_tracking import record_tracking
 
@@ -94,6 +94,9 @@ def _execute(table: Table, command: Command) -> None:
         case ListingRecorded():
             listing = record_listing(table, process.network(), _publish(), command)
             logger.note(listing=listing.item_id if listing else None)
+            if command.listing_id:
+                named, now = command.listing_id, datetime.now(UTC)
+                logger.note(waited=source_listed(table, process.network(), command.channel, named, now))
         case CancelOrder():
             cancelled = cancel_by_channel(table, process.network(), command, datetime.now(UTC))
             logger.note(cancelled=cancelled.cancelled if cancelled else "when it comes")

@@ -50,15 +50,27 @@ def unknown(order: Order) -> tuple[str, ...]:
     return tuple(skus)[:_MOST_UNKNOWN]
 
 
+def listed(channel: str, listing: str) -> str:
+    """The name under which orders wait for the sku of a listing, among the skus that others wait for."""
+    return f"@{channel}/{listing}"
+
+
+def unlisted(order: Order) -> tuple[str, ...]:
+    """What lines of unknown sku wait for: their listings, the first ten, under the names of `listed`."""
+    found = (line.listing for line in order.lines if line.pending and line.sku is None)
+    return tuple(dict.fromkeys(listed(order.channel, name) for name in found if name))[:_MOST_UNKNOWN]
+
+
 def sought(order: Order) -> Counter[str]:
     """Units by the skus under which the order stands in the queue: those that wait, and those nobody knows.
 
-    Of the latter there may be 0 when it is the quantity that nobody knows.
+    Where nobody knows even the sku, it stands under the channel's listing.
     """
-    units: Counter[str] = Counter(dict.fromkeys(unknown(order), 0))
+    units: Counter[str] = Counter(dict.fromkeys((*unknown(order), *unlisted(order)), 0))
     for line in order.lines:
-        if line.pending and line.sku is not None and line.sku in units:
-            units[line.sku] += line.open
+        name = line.sku or (listed(order.channel, line.listing) if line.listing else None)
+        if line.pending and name is not None and name in units:
+            units[name] += line.open
     for (sku, _), waiting in awaited(order).items():
         units[sku] += waiting
     return units

@@ -314,7 +314,8 @@ def _unlike(order: Order, groups: Mapping[str, _Group], command: PlaceOrder) -> 
             continue
         first = group.lines[0]
         kit = first.kind is LineKind.CONTAINER and line.kind is LineKind.PHYSICAL
-        alike = (first.sku, first.delivery_id) == (line.sku, line.delivery_id)
+        # Where the channel names a listing alone, the sku is ours to know.
+        alike = (first.sku, first.delivery_id) == (line.sku or first.sku, line.delivery_id)
         back = _said_cancelled(group, line) < _cancelled_by_channel(order, group)
         if not alike or (first.kind is not line.kind and not kit) or back:
             yield f"lines.{first.line_id}"

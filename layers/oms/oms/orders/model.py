@@ -55,9 +55,10 @@ class OrderLine:
 
     `amount` is the gross of all ordered units; `discount` and `tax` are line totals. `tracked` is False when
     the sku's stock is not counted, so that no position is touched. `sku` is None while the channel's listing
-    is not mapped. While `pending`, no stock has been asked for yet: nobody knows the sku, or the order is too
-    large for one transaction and this line's turn has not come; such a line claims nothing. `expected_at` is
-    when announced supply covers the units that wait, as told last (UTC).
+    is not mapped, whose id it then has as `listing` if the channel tells. While `pending`, no stock has been
+    asked for yet: nobody knows the sku, or the order is too large for one transaction and this line's turn
+    has not come; such a line claims nothing. `expected_at` is when announced supply covers the units that
+    wait, as told last (UTC).
     """
 
     line_id: str
@@ -78,6 +79,7 @@ class OrderLine:
     tracked: bool = True
     pending: bool = False
     expected_at: datetime | None = None
+    listing: str | None = None
     parent_line_id: str | None = None
     per_bundle: int = 0
     origin: Origin | None = None

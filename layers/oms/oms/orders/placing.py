@@ -12,7 +12,7 @@ from oms.inventory.network import Channel, Network
 from oms.inventory.reservations import Place, Reservation, ending
 from oms.inventory.safety import safety_stock
 from oms.orders.cancelling import CancelReason, CancelRequest, cancel
-from oms.orders.claims import UNKNOWN, Reclaimed, promised, unknown
+from oms.orders.claims import UNKNOWN, Reclaimed, promised, unknown, unlisted
 from oms.orders.commands import (
     Address,
     Delivery,
@@ -37,6 +37,7 @@ from oms.orders.model import (
     OrderLine,
     Stage,
 )
+from oms.orders.privacy import LISTING
 from oms.orders.records import PaymentRecorded
 from oms.payments.refunds import Refund
 from oms.returns.intercept import intercept
@@ -278,7 +279,7 @@ def source(
         now: UTC.
         cart: id of the reservation that becomes this order: all that it holds is taken or given back.
     """
-    room = share = ROOM - len(_FOUND) * len(unknown(order))
+    room = share = ROOM - len(_FOUND) * len((*unknown(order), *unlisted(order)))
     while True:
         sourced = _source(order, body, channel, network, stocks, now, cart, share)
         written = len(sourced.deltas) + len(sourced.ended) + len(_WAITING) * len(sourced.demands)
@@ -474,6 +475,7 @@ def _line(
         shipped=shipped,
         cancelled=cancelled,
         tracked=sku.tracked if sku else True,
+        listing=None if line.sku else line.properties.get(LISTING),
         parent_line_id=parent,
         per_bundle=per_bundle,
         pending=asked > 0 or (taken and shipped > 0),

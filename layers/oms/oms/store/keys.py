@@ -152,6 +152,11 @@ def listing_told(channel: str, item_id: str, aspect: str) -> Key:
     return Key(listing(channel, item_id).pk, f"T#{aspect}")
 
 
+def listed(channel: str, listing_id: str) -> Key:
+    """The sku that a channel's orders mean by a listing."""
+    return Key(listing(channel, listing_id).pk, "N")
+
+
 def listings(name: str) -> str:
     """GSI2 partition of a sku's listings."""
     return f"{LISTING}{name}"

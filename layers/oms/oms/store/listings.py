@@ -2,7 +2,9 @@
 and neither aspect for another.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, cast
 
 from oms.channels.listings import Listing, Told
@@ -79,3 +81,30 @@ def find_told(table: Table, listing: Listing, aspect: Aspect) -> Told | None:
     times: dict[str, Any] = {name: moment(stored[name]) if name in stored else None for name in _TIMES}
     value, v = stored.get("value"), stored["v"]
     return Told(listing.channel, listing.item_id, aspect, stored["sku"], value, **times, v=v)
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """The sku that a channel's orders mean by a listing, as it was said at `as_of` (UTC)."""
+
+    channel: str
+    listing_id: str
+    sku: str
+    as_of: datetime
+    v: int = 0
+
+
+def encode_named(named: Named) -> Item:
+    """What a listing means as attributes, without the key."""
+    return {"t": "listed", "sv": 1, "v": named.v, "sku": named.sku, "as_of": millis(named.as_of)}
+
+
+def read_named(table: Table, channel: str, listing_ids: Iterable[str]) -> dict[str, Named]:
+    """What listings mean, as it stands now, by their ids; those of which nobody has said it are left out."""
+    wanted = {keys.listed(channel, name): name for name in listing_ids}
+    items = table.get_many(wanted, consistent=True)
+    found = {wanted[Key(str(item["PK"]), str(item["SK"]))]: cast(Mapping[str, Any], item) for item in items}
+    return {
+        name: Named(channel, name, item["sku"], moment(item["as_of"]), item["v"])
+        for name, item in found.items()
+    }

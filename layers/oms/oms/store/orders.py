@@ -164,6 +164,7 @@ def _encode_line(line: OrderLine) -> Value:
         "og": [line.origin.kind, line.origin.line_id or ""] if line.origin else None,
         "u": None if line.tracked else True,
         "w": line.pending or None,
+        "ls": line.listing,
         "xa": millis(line.expected_at) if line.expected_at else None,
         "e": [_encode_entry(entry) for entry in line.entries] or None,
     }
@@ -181,6 +182,7 @@ def _decode_line(stored: Mapping[str, Any]) -> OrderLine:
         origin=Origin(stored["og"][0], stored["og"][1] or None) if "og" in stored else None,
         tracked=not stored.get("u", False),
         pending=stored.get("w", False),
+        listing=stored.get("ls"),
         expected_at=moment(stored["xa"]) if "xa" in stored else None,
         entries=tuple(_decode_entry(entry) for entry in stored.get("e", ())),
         **{name: stored.get(short, 0) for name, short in _COUNTERS.items()},

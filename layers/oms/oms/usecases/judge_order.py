@@ -6,7 +6,7 @@ from datetime import datetime
 
 from oms.inventory.model import Stock
 from oms.inventory.network import Network
-from oms.orders.claims import reclaimed
+from oms.orders.claims import reclaimed, unlisted
 from oms.orders.commands import PlaceOrder
 from oms.orders.judgement import Verdict, judge, judged
 from oms.orders.model import Order, OrderBody
@@ -81,7 +81,7 @@ def judge_order(table: Table, network: Network, order: Order, command: PlaceOrde
         return Judged(judgement.verdict, final, opened)
 
     done = settle(attempt, f"order {order.order_id}")
-    if IN_TURN in done.order.holds:
+    if IN_TURN in done.order.holds or unlisted(done.order):
         return dataclass_replace(done, order=source_order(table, network, order.order_id, now))
     return done
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from oms.inventory.model import Stock
 from oms.inventory.network import Network
 from oms.inventory.reservations import Reservation
-from oms.orders.claims import unknown
+from oms.orders.claims import unknown, unlisted
 from oms.orders.commands import PlaceOrder
 from oms.orders.identity import order_id
 from oms.orders.judgement import Verdict
@@ -145,10 +145,11 @@ def _finish(
 ) -> Order:
     """What remains to be done once an order is there; whoever comes after a crash does it later."""
     order = placement.order
-    if IN_TURN in order.holds:
+    if IN_TURN in order.holds or unlisted(order):
         order = source_order(table, network, order.order_id, now)
     left = left_by(placement, stocks)
-    waits = {sku: left[sku] for sku in (*(change.sku for change in placement.demands), *unknown(order))}
+    skus = (*(change.sku for change in placement.demands), *unknown(placement.order))
+    waits = {sku: left[sku] for sku in skus}
     if serve_missed(table, network, waits, [order.order_id], now):
         order = known_order(table, order.order_id)
     return refuse_short(table, network, order, now)

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from oms.inventory.model import Stock
 from oms.inventory.network import Channel, Network
 from oms.inventory.reservations import Reservation
-from oms.orders.claims import unknown
+from oms.orders.claims import unknown, unlisted
 from oms.orders.commands import PlaceOrder
 from oms.orders.identity import order_id
 from oms.orders.judgement import Verdict
@@ -257,7 +257,7 @@ class _Lane:
         }
         seen = {sku: self._stocks[sku] for sku in set[str]().union(*awaited.values())}
         waiting = [name for name, skus in awaited.items() if skus]
-        large = [order for order in orders if IN_TURN in order.holds]
+        large = [order for order in orders if IN_TURN in order.holds or unlisted(order)]
         for order in large:
             source_order(self._table, self._network, order.order_id, self._now)
         served = serve_missed(self._table, self._network, seen, waiting, self._now)

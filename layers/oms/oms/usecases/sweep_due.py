@@ -143,7 +143,7 @@ def _wanted(orders: Iterable[Order], now: datetime) -> list[Message]:
         if days and rest < _LOOK:
             waiting.append(order.order_id)
         skus |= dict.fromkeys(sku for sku, _ in awaited(order))
-        if any(line.pending and line.sku for line in order.lines):
+        if any(line.pending and (line.sku or line.listing) for line in order.lines):
             pending.append(order.order_id)
     first = [*map(expire_unpaid, overdue), *map(settle_replacement, replacing), *map(source, pending)]
     return [*first, *map(serve, skus), *map(give_up, waiting)]
