@@ -62,8 +62,10 @@ def announce_stock(
         if image is None or not str(image["SK"]).startswith(_CONCERNING):
             continue
         sku = str(image["PK"]).removeprefix(keys.SKU)
-        message = to_announce(sku, now, EVERYTHING if _is_described_anew(old, new) else STOCK)
-        soon.setdefault(str(message.id), (position, message))
+        first, known = soon.get(sku, (position, None))
+        described_anew = _is_described_anew(old, new)
+        if known is None or described_anew:
+            soon[sku] = (first, to_announce(sku, now, EVERYTHING if described_anew else STOCK))
         if str(image["SK"]).startswith(keys.POSITION) and _crosses(network, old, new):
             at_once.setdefault(sku, (position, to_announce_now(sku)))
     sent = 0
