@@ -5,6 +5,9 @@ import sys
 
 import pytest
 
+from functions.sourcing import handler, seldom
+from oms.usecases.messages import Work
+
 RUNTIME = "import oms.runtime.batch, oms.runtime.clients, oms.runtime.secrets, oms.runtime.settings"
 BUDGET = 360
 """Modules; botocore's session alone is 296, Powertools' logger 41."""
@@ -61,3 +64,23 @@ def test_a_reader_of_the_stream_stays_light(function: str) -> None:
     there = loaded(f"import functions.{function}.handler")
     assert not there & {"pydantic", "boto3", "oms.channels.registry"}
     assert len(there - loaded("pass")) <= READER_BUDGET
+
+
+SOURCING_BUDGET = 500
+"""Modules of `sourcing`, which releases orders and serves what waits."""
+
+
+def test_sourcing_loads_what_few_messages_ask_for_with_the_first_of_them() -> None:
+    there = loaded("import functions.sourcing.handler")
+    assert not there & {
+        "pydantic",
+        "boto3",
+        "oms.sourcing.backlog",
+        "oms.orders.replanning",
+        "oms.orders.privacy",
+    }
+    assert len(there - loaded("pass")) <= SOURCING_BUDGET
+
+
+def test_all_work_of_sourcing_is_done_in_one_of_both() -> None:
+    assert sorted((*handler.WORK, *seldom.WORK)) == sorted(Work)

@@ -1,0 +1,92 @@
+"""Work that few messages of sourcing ask for; it is loaded with the first of them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+from oms.channels.payload import Node
+from oms.events.messages import expect, reoptimise
+from oms.events.publish import Queue
+from oms.orders.model import POSITION_SHORT
+from oms.orders.replacing import REPLACED_SHIPPED
+from oms.runtime import clients, logger, metrics, settings
+from oms.runtime.metrics import Metric
+from oms.store import process
+from oms.usecases.erase_order import erase_order
+from oms.usecases.expect_waiting import expect_waiting
+from oms.usecases.expire_unpaid import expire_unpaid
+from oms.usecases.figures import count_cancellation
+from oms.usecases.give_up_waiting import give_up_waiting
+from oms.usecases.messages import Work, page_end
+from oms.usecases.reoptimise_backlog import reoptimise_backlog
+from oms.usecases.resolve_shortage import resolve_shortage
+from oms.usecases.settle_replacement import settle_replacement
+
+
+def _expect(message: Node) -> None:
+    sku, after = message.need(Node.text, "sku"), message.child("after")
+    end, before = (page_end(after), message.need(Node.integer, "before")) if after else (None, 0)
+    now = datetime.now(UTC)
+    told = expect_waiting(process.table(), process.network(), sku, now, after=end, before=before)
+    logger.note(orders=told.orders)
+    if told.after:
+        url = settings.read(settings.Sourcing).sourcing_queue_url
+        Queue(clients.sqs(), url).send([expect(sku, told.after, told.before)])
+
+
+def _give_up(message: Node) -> None:
+    order_id = message.need(Node.text, "order_id")
+    given_up = give_up_waiting(process.table(), process.network(), order_id, datetime.now(UTC))
+    logger.note(cancelled=given_up.cancelled if given_up else 0)
+    if given_up:
+        count_cancellation(given_up)
+
+
+def _reoptimise(message: Node) -> None:
+    since = message.time("since")
+    run = reoptimise_backlog(process.table(), process.network(), datetime.now(UTC), since=since)
+    logger.note(deliveries=run.deliveries, moves=run.moves, lost=run.lost)
+    metrics.add(Metric.BACKLOG_COST_BEFORE, run.cost_before)
+    metrics.add(Metric.BACKLOG_COST_AFTER, run.cost_after)
+    metrics.add(Metric.BACKLOG_MOVES_LOST, run.lost)
+    if run.since:
+        url = settings.read(settings.Sourcing).sourcing_queue_url
+        Queue(clients.sqs(), url).send([reoptimise(run.since)])
+
+
+def _resolve(message: Node) -> None:
+    sku, location = message.need(Node.text, "sku"), message.need(Node.text, "location")
+    resolved = resolve_shortage(process.table(), sku, location, datetime.now(UTC))
+    logger.note(**asdict(resolved))
+    if resolved.exceptions:
+        metrics.add(Metric.EXCEPTIONS_OPENED, resolved.exceptions, code=POSITION_SHORT)
+
+
+def _expire_unpaid(message: Node) -> None:
+    order_id = message.need(Node.text, "order_id")
+    expired = expire_unpaid(process.table(), process.network(), order_id, datetime.now(UTC))
+    logger.note(cancelled=expired.cancelled if expired else 0)
+    if expired:
+        count_cancellation(expired)
+
+
+def _replace(message: Node) -> None:
+    settled = settle_replacement(process.table(), message.need(Node.text, "order_id"), datetime.now(UTC))
+    for known in settled.exceptions if settled else ():
+        metrics.add(Metric.EXCEPTIONS_OPENED, known.code == REPLACED_SHIPPED, code=REPLACED_SHIPPED)
+
+
+def _erase(message: Node) -> None:
+    erased = erase_order(process.table(), message.need(Node.text, "order_id"), datetime.now(UTC))
+    logger.note(erased=str(erased))
+
+
+WORK: Mapping[Work, Callable[[Node], None]] = {
+    Work.SHORTAGE: _resolve,
+    Work.UNPAID: _expire_unpaid,
+    Work.ERASE: _erase,
+    Work.REPLACE: _replace,
+    Work.EXPECT: _expect,
+    Work.REOPTIMISE: _reoptimise,
+    Work.GIVE_UP: _give_up,
+}
