@@ -72,17 +72,24 @@ def _leave(world: World, van: _Van) -> None:
         return
     world.shelves[van.sku, van.source] -= sent
     body = {"occurred_at": world.time(), "lines": [{"line_id": "1", "units": sent}]}
+    if world.chance.happens(0.2, "told when it is there", van.name):
+        _on_the_way(world, van, sent, body)
+        return
     _say(world, van, "dispatch", body, then=partial(_sent_off, world, van, sent))
 
 
 def _sent_off(world: World, van: _Van, sent: int, status: int, document: Any) -> None:
     world.expect(f"{van.name} dispatch", status, document)
+    _on_the_way(world, van, sent)
+
+
+def _on_the_way(world: World, van: _Van, sent: int, untold: Any = None) -> None:
     comes_in = world.now + world.chance.delay(60, "comes in", van.name)
-    world.scheduler.at(comes_in, partial(_come_in, world, van, sent))
+    world.scheduler.at(comes_in, partial(_come_in, world, van, sent, untold))
 
 
-def _come_in(world: World, van: _Van, sent: int) -> None:
-    """A part, all, or one more than anybody has counted in."""
+def _come_in(world: World, van: _Van, sent: int, untold: Any) -> None:
+    """A part, all, or one more than anybody has counted in; and nobody may have said that it was sent."""
     chance = world.chance
     found = max(1, sent + chance.choice((-1, 0, 0, 0, 1), "found", van.name))
     damaged = 1 if chance.happens(0.2, "damaged", van.name) else 0
@@ -90,13 +97,15 @@ def _come_in(world: World, van: _Van, sent: int) -> None:
     line = {"line_id": "1", "units": found, "damaged": damaged}
     told = world.now + chance.choice((0, 3, 60), "told after", van.name)
     body = {"occurred_at": world.time(), "lines": [line]}
-    then = partial(_received, world, van, sent - found)
+    then = partial(_received, world, van, sent - found, untold)
     world.scheduler.at(told, partial(_say, world, van, "receipts", body, then))
 
 
-def _received(world: World, van: _Van, missing: int, status: int, document: Any) -> None:
+def _received(world: World, van: _Van, missing: int, untold: Any, status: int, document: Any) -> None:
     world.expect(f"{van.name} receive", status, document)
-    if missing > 0:
+    if untold:
+        _say(world, van, "dispatch", untold, partial(_received, world, van, missing, None))
+    elif missing > 0:
         _say(world, van, "close")
 
 
