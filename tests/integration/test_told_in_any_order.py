@@ -103,8 +103,9 @@ def told(table: Table) -> Counter[str]:
     units: Counter[str] = Counter()
     for event in events_of_journal(item):
         if event.type == "order.cancelled":
-            for one in event.data["lines"]:  # type: ignore[union-attr]  # a list, by its schema
-                units[one["line_id"]] += one["units"]  # type: ignore[index, call-overload]
+            data: Any = event.data
+            for one in data["lines"]:
+                units[one["line_id"]] += one["units"]
     return units
 
 
