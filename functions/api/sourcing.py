@@ -18,6 +18,7 @@ from oms.orders.history import Step, StepKind, history
 from oms.orders.model import Order, OrderBody
 from oms.problems import Code, Problem
 from oms.sourcing.alternatives import Alternative, Plan
+from oms.sourcing.deliveries import AT_STORE
 from oms.sourcing.places import Precision
 from oms.sourcing.profile import USUAL_REJECTIONS, Act, Asked, Fallback, Offered, Profile
 from oms.sourcing.promise import Promise
@@ -375,7 +376,13 @@ def _preview(call: Call[None, PreviewBody]) -> Answer[PreviewDocument]:
     body = call.body
     if (body.basket is None) == (body.order_id is None):
         raise Problem(Code.FIELD_INVALID, "give a basket or an order_id", "basket")
-    basket = _basket(body.basket) if body.basket else _basket_of_order(body.order_id or "", body.delivery)
+    if body.basket and body.delivery:
+        raise Problem(Code.FIELD_INVALID, "a basket has one delivery, which has no name", "delivery")
+    basket = (
+        _basket(body.basket, "basket.")
+        if body.basket
+        else _basket_of_order(body.order_id or "", body.delivery)
+    )
     _check_known(body.locations, [f"locations[{number}]" for number in range(len(body.locations))])
     profile = None if body.profile is None else find_profile(process.table(), body.profile)
     made = preview(process.table(), process.network(), basket, call.now, profile, body.locations)
@@ -407,14 +414,26 @@ def _pickup_points(call: Call[PickupQuery, None]) -> Answer[Page[PickupPointDocu
 
 def _asked_sku(number: int, text: str) -> BasketLine:
     sku, _, units = text.strip().rpartition(":") if ":" in text else (text.strip(), "", "1")
-    if not 0 < len(sku) <= 200 or not units.isdecimal() or not 0 < int(units) <= 10**6:
+    if not 0 < len(sku) <= 200 or not (units.isascii() and units.isdecimal()) or not 0 < int(units) <= 10**6:
         raise Problem(Code.FIELD_INVALID, "sku takes skus with units, separated by commas: MUG:2,CAP", "sku")
     return BasketLine(str(number), sku, int(units), 0, {})
 
 
-def _basket(body: BasketBody) -> Basket:
+def _basket(body: BasketBody, path: str = "") -> Basket:
+    """The basket of a body; `path` is where it stands in the request."""
     to = body.ship_to
-    address = _address(to.country, to.postal_code, to.city, to.latitude, to.longitude) if to else None
+    address = (
+        _address(to.country, to.postal_code, to.city, to.latitude, to.longitude, f"{path}ship_to.")
+        if to
+        else None
+    )
+    if body.method in AT_STORE:
+        network = process.network()
+        channel = network.channels.get(body.channel)
+        named = body.location or ""
+        if channel and channel.locations.get(named, named) not in network.locations:
+            detail = f"{body.method} needs the location where it is handed over"
+            raise Problem(Code.FIELD_INVALID, detail, f"{path}location")
     lines = tuple(
         BasketLine(str(number), line.sku, line.units, line.value, line.properties)
         for number, line in enumerate(body.lines, 1)
@@ -437,8 +456,19 @@ def _address(
     city: str | None,
     latitude: float | None,
     longitude: float | None,
+    path: str = "",
 ) -> Address:
+    """An address as far as it is known; `path` is where it stands in the request.
+
+    Raises:
+        Problem: `field_invalid`, for a country of other than letters, or half of a place.
+    """
+    if country is not None and not (country.isascii() and country.isalpha()):
+        raise Problem(Code.FIELD_INVALID, "country takes two letters, ISO 3166-1", f"{path}country")
     known = latitude is not None and longitude is not None
+    if not known and (latitude, longitude) != (None, None):
+        missing = "latitude" if latitude is None else "longitude"
+        raise Problem(Code.FIELD_INVALID, "latitude and longitude go together", f"{path}{missing}")
     return Address(
         country=country,
         postal_code=postal_code,

@@ -94,6 +94,25 @@ def basket(*lines: dict[str, Any], **fields: Any) -> dict[str, Any]:
             {"basket": basket(), "locations": ["wh-lyon", "wh-lyno"]},
             (422, "field_invalid", "locations[1]"),
         ),
+        ("/promises", basket(ship_to={"country": ".."}), (422, "field_invalid", "ship_to.country")),
+        (
+            "/promises",
+            basket(ship_to={"country": "ES", "latitude": 40}),
+            (422, "field_invalid", "ship_to.longitude"),
+        ),
+        (
+            "/sourcing/preview",
+            {"basket": basket(ship_to={"country": "ES", "longitude": 4})},
+            (422, "field_invalid", "basket.ship_to.latitude"),
+        ),
+        ("/promises", basket(method="pickup"), (422, "field_invalid", "location")),
+        ("/promises", basket(method="carry_out", location="st-graz"), (422, "field_invalid", "location")),
+        (
+            "/sourcing/preview",
+            {"basket": basket(method="ship_to_store", location="st-graz")},
+            (422, "field_invalid", "basket.location"),
+        ),
+        ("/sourcing/preview", {"basket": basket(), "delivery": "d9"}, (422, "field_invalid", "delivery")),
         ("/sourcing/preview", {"basket": basket(speed=1)}, (422, "field_invalid", "basket.speed")),
     ],
 )
@@ -104,7 +123,14 @@ def test_a_question_that_makes_no_sense_is_refused_by_its_field(
     assert rest.post(path, body).problem == problem
 
 
-@pytest.mark.parametrize("sku", ["", "A:", "A:0", "A:x", ",", "A:1,:2", "A:99999999"])
+@pytest.mark.parametrize(("known", "missing"), [("latitude", "longitude"), ("longitude", "latitude")])
+def test_half_of_a_place_is_none(known: str, missing: str, rest: Rest, table: Table) -> None:
+    fill(table, "A", st_gracia=1)
+    refused = rest.get("/pickup-points", channel="shop-es", sku="A", **{known: "2"})
+    assert refused.problem == (422, "field_invalid", missing)
+
+
+@pytest.mark.parametrize("sku", ["", "A:٣", "A:", "A:0", "A:x", ",", "A:1,:2", "A:99999999"])
 def test_pickup_points_need_skus_with_units(sku: str, rest: Rest, table: Table) -> None:
     assert rest.get("/pickup-points", channel="shop-es", sku=sku).problem == (422, "field_invalid", "sku")
 
@@ -150,6 +176,16 @@ def test_a_delivery_with_nothing_to_source_has_no_preview(rest: Rest, table: Tab
                 ]
             },
             (422, "field_invalid", "strategies[0].filters[0].none_of[1]"),
+        ),
+        (
+            "1",
+            {"strategies": [{"name": "a", "filters": [{"measure": "days", "at_least": 5, "at_most": 2}]}]},
+            (422, "field_invalid", "strategies[0].filters[0].at_least"),
+        ),
+        (
+            "1",
+            {"strategies": [{"name": "a", "fallbacks": ["relax", "partial", "relax"]}]},
+            (422, "field_invalid", "strategies[0].fallbacks[2]"),
         ),
         ("1", {"properties": {"engraving": "fly"}}, (422, "field_invalid", "properties.engraving")),
     ],

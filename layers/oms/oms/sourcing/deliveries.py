@@ -17,7 +17,8 @@ from oms.sourcing.profile import Profile
 type Decisions = dict[str | None, Decision]
 """What was decided about each delivery of an order, by its id."""
 
-_AT_STORE = (Method.PICKUP, Method.SHIP_TO_STORE, Method.CARRY_OUT)
+AT_STORE = (Method.PICKUP, Method.SHIP_TO_STORE, Method.CARRY_OUT)
+"""Ways in which a customer gets units at a location."""
 _NO = ("", "0", "false", "no")
 """Values of a property that asks for nothing."""
 
@@ -158,7 +159,7 @@ def ask(
     """What is to be sourced for one delivery of a channel."""
     channel = network.channels.get(channel_id)
     ours = channel.locations if channel else {}
-    at_store = delivery.method in _AT_STORE
+    at_store = delivery.method in AT_STORE
     names = {line.line_id for line in lines}
     return Question(
         channel=channel_id,

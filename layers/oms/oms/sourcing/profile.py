@@ -269,6 +269,9 @@ class Profile:
                 raise _invalid(f"{path}.name", f"{strategy.name} is there twice")
             if strategy.cancel_after_days is not None and strategy.cancel_after_days < 1:
                 raise _invalid(f"{path}.cancel_after_days", "is below 1")
+            for number, step in enumerate(strategy.fallbacks):
+                if step in strategy.fallbacks[:number]:
+                    raise _invalid(f"{path}.fallbacks[{number}]", f"{step} is there twice")
             for number, condition in enumerate(strategy.when):
                 _check_condition(condition, f"{path}.when[{number}]")
             for number, limit in enumerate(strategy.filters):
@@ -326,6 +329,8 @@ def _check_condition(test: Condition[Any], path: str) -> None:
         raise _invalid(path, f"{test.measure} is a number: give at_least or at_most")
     if test.measure not in _NUMBERS and (numbers or not words):
         raise _invalid(path, f"{test.measure} is a word: give one_of or none_of")
+    if test.at_least is not None and test.at_most is not None and test.at_least > test.at_most:
+        raise _invalid(f"{path}.at_least", "is above at_most: nothing would pass")
 
 
 def _check_service(service: Service, path: str) -> None:
