@@ -10,6 +10,7 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 
 from functions.sourcing import handler as sourcing
+from functions.sourcing import seldom
 from oms.events.publish import Queue
 from oms.inventory.model import Component, Delta, Sku
 from oms.inventory.network import Network
@@ -196,7 +197,7 @@ def test_a_fault_at_any_call_is_made_good_by_the_next_delivery(table: Table, fau
 
 def test_the_worker_does_what_the_message_asks(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
     place(table)
-    monkeypatch.setattr(sourcing, "process", SimpleNamespace(table=lambda: table, network=patient))
+    monkeypatch.setattr(seldom, "process", SimpleNamespace(table=lambda: table, network=patient))
     records = [
         {"messageId": name, "body": json.dumps({"type": "give_up", **what})}
         for name, what in (("m1", {}), ("m2", {"order_id": "NOPE"}), ("m3", {"order_id": ID}))
@@ -204,7 +205,7 @@ def test_the_worker_does_what_the_message_asks(table: Table, monkeypatch: pytest
 
     def run(at: datetime) -> list[str]:
         moment = type("Clock", (datetime,), {"now": classmethod(lambda cls, tz: at)})
-        monkeypatch.setattr(sourcing, "datetime", moment)
+        monkeypatch.setattr(seldom, "datetime", moment)
         answer = sourcing.handler({"Records": records}, None)
         return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
