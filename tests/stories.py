@@ -233,7 +233,8 @@ class Story:
         for work in tuple(self.works.values()):
             fact = replace(self._fact(FactKind.REJECTED, work.id), lines=(PackedUnits("1", 1),))
             positions = defaultdict[str, Position](lambda: Position("any", "any"))
-            rejected = reject(self.order, work, positions, fact, Act.BLOCK, 3, self.now)
+            refunds = self._refunds.values()
+            rejected = reject(self.order, work, positions, refunds, fact, Act.BLOCK, 3, self.now)
             if rejected:
                 self._keep(rejected.change.order, rejected.fulfillment_order)
 
