@@ -12,7 +12,7 @@ from oms.inventory.network import Channel, Network
 from oms.inventory.reservations import Place, Reservation, ending
 from oms.inventory.safety import safety_stock
 from oms.orders.cancelling import CancelReason, CancelRequest, cancel
-from oms.orders.claims import UNKNOWN, Reclaimed, promised, unknown, unlisted
+from oms.orders.claims import LISTING, UNKNOWN, Reclaimed, promised, unknown, unlisted
 from oms.orders.commands import (
     Address,
     Delivery,
@@ -37,7 +37,6 @@ from oms.orders.model import (
     OrderLine,
     Stage,
 )
-from oms.orders.privacy import LISTING
 from oms.orders.records import PaymentRecorded
 from oms.payments.refunds import Refund
 from oms.returns.intercept import intercept

@@ -4,14 +4,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
 
+from oms.orders.claims import LISTING
 from oms.orders.commands import Address, Customer, PlaceOrder
 from oms.orders.model import Order, OrderBody
 
 ERASED = "personal_data_erased"
 """Kind of the journal entry of what was erased."""
-
-LISTING = "listing_id"
-"""The one property of a line that is the shop's: all others may be what a customer has written."""
 
 
 def still_needed(order: Order) -> bool:
