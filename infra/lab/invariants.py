@@ -15,7 +15,7 @@ from oms.events import derive
 from oms.events.derive import Event
 from oms.inventory.model import Position
 from oms.orders.model import Order
-from oms.orders.status import kept_total, line_total
+from oms.orders.status import OrderStatus, kept_total, line_total, order_status
 from oms.payments.money import share
 from oms.payments.refunds import Refund, RefundState
 from oms.store import attributes, keys, orders, returns, stock
@@ -61,6 +61,15 @@ def every_delivery_is_one_order(outcome: Outcome) -> Wrong:
         latest = max(version.zfill(20) for version in sent.taken)
         if order.channel_version != latest and not sent.cancelled:
             yield f"order {order_id} stands at version {order.channel_version}, not {latest}"
+
+
+def what_does_not_add_up_is_shown(outcome: Outcome) -> Wrong:
+    """An order whose parts do not come to its sums waits for a person, and no other does for that."""
+    for order in outcome.orders.values():
+        shown = any(known.code == "totals_unbalanced" for known in order.exceptions)
+        wanted = outcome.world.orders[order.order_id].unbalanced
+        if shown != wanted and order_status(order) is not OrderStatus.CANCELLED:
+            yield f"order {order.order_id} is shown as unbalanced: {shown}, and is so: {wanted}"
 
 
 def units_are_where_they_are(outcome: Outcome) -> Wrong:
@@ -207,6 +216,7 @@ def _done(order: Order) -> bool:
 
 INVARIANTS: tuple[Callable[[Outcome], Wrong], ...] = (
     every_delivery_is_one_order,
+    what_does_not_add_up_is_shown,
     units_are_where_they_are,
     counters_are_sums,
     money_due_is_what_came_back,

@@ -25,11 +25,15 @@ from infra.lab.substitutes import instant
 from infra.lab.world import SHOPS, SKUS, Sent, Work, World
 from oms.returns.model import Outcome, return_id
 from oms.store.returns import read_returns
+from oms.store.writes import heat
+from oms.usecases.heat import HOT_FOR
 
 BURST = 5
 """Orders that come at nearly the same time."""
 
 PAUSE_S = 40.0
+_RUSH = 0.15
+_SHIPPING = 499
 _PRICES = dict(zip(SKUS, (999, 1250, 333, 10001, 500, 7), strict=True))
 
 
@@ -68,8 +72,6 @@ EXEMPT: Mapping[str, str] = {
     "honour_privacy": "touches neither stock nor money; `tests/integration/test_privacy.py` has its crashes",
     "erase_order": "touches neither stock nor money; `tests/integration/test_privacy.py` has its crashes",
     "settle_replacement": "not in the lab yet; `tests/integration/test_replaces.py` has its crashes",
-    "announce_return": "not in the lab yet: returns that channels announce, by `record_return`, which is",
-    "record_tracking": "not in the lab yet; `tests/integration/test_tracking.py` has its crashes and races",
 }
 """Modules that no step has to drive, and why."""
 
@@ -93,7 +95,12 @@ def step(*drives: str) -> Callable[[Callable[[World, int], None]], Callable[[Wor
     *("announce_stock", "push_listing"),
 )
 def shops_send_orders(world: World, orders: int) -> None:
-    """Orders in bursts, over few skus; some twice, some in an old and a new version, in any order."""
+    """Orders in bursts, over few skus; some twice, some in an old and a new version, in any order.
+
+    In some runs there was a rush before them, so that the favourite sku is hot.
+    """
+    if world.chance.happens(_RUSH, "rush before"):
+        world.table.commit(heat(SKUS[0], world.instant + HOT_FOR))
     for number in range(orders):
         name = f"order {number}"
         chance = world.chance
@@ -104,6 +111,7 @@ def shops_send_orders(world: World, orders: int) -> None:
             sent = Sent(channel, f"{5000 + number}")
         world.orders[sent.order_id] = sent
         at = number // BURST * PAUSE_S + chance.between(0, 0.05, "at", name)
+        sent.unbalanced = chance.happens(0.05, "unbalanced", name)
         placed = order_document(world, sent, name, at)
         sent.total, sent.unpaid = placed["total"], chance.happens(0.2, "unpaid", name)
         if sent.unpaid:
@@ -172,9 +180,10 @@ def order_document(world: World, sent: Sent, name: str, at: float) -> dict[str, 
             }
         )
     discount = sum(line["discount"] for line in lines)
-    total = sum(line["amount"] for line in lines) - discount + 499
+    total = sum(line["amount"] for line in lines) - discount + _SHIPPING
     address = {"name": "L. Ab", "line1": "1", "city": "Madrid", "postal_code": "28013", "country": "ES"}
-    delivery = {"id": "d1", "method": "ship", "service": "standard", "ship_to": address, "shipping": 499}
+    shipping = {"shipping": _SHIPPING, "shipping_tax": _SHIPPING * 21 // 121}
+    delivery = {"id": "d1", "method": "ship", "service": "standard", "ship_to": address, **shipping}
     return {
         "command": "place_order",
         "channel_order_id": sent.channel_order_id,
@@ -190,11 +199,11 @@ def order_document(world: World, sent: Sent, name: str, at: float) -> dict[str, 
         "deliveries": [delivery],
         "lines": lines,
         "discount": discount,
-        "shipping": 499,
+        "shipping": _SHIPPING,
         "fees": [],
         "duties": 0,
         "tip": 0,
-        "tax": sum(line["tax"] for line in lines) + 499 * 21 // 121,
+        "tax": sum(line["tax"] for line in lines) + shipping["shipping_tax"] + sent.unbalanced,
         "total": total,
         "payments": [{"method": "card", "amount": total, "state": "captured"}],
     }
@@ -395,7 +404,7 @@ def carts_reserve(world: World, orders: int) -> None:
             world.act(f"{name} gone", gone, partial(world.api, f"{name} gone", "DELETE", path))
 
 
-@step("record_return")
+@step("record_return", "announce_return")
 def customers_send_back(world: World, orders: int) -> None:
     """Of a third of all parcels something comes back, announced or not; the messages overtake each other."""
 
@@ -458,12 +467,33 @@ def send_back(world: World, work: Work, lines: Mapping[str, int], name: str) -> 
             for entry in known.journal
         )
 
-    if announced:
+    if announced and chance.happens(0.3, "announced by the shop", name):
+        _announce(world, world.orders[work.order_id], reference, line_id, units)
+    elif announced:
         say("requested", {}, {"line_id": line_id, "units": units})
     comes_in = world.now + chance.delay(60, "comes in", name)
     world.scheduler.at(comes_in, come_in)
     disposed = comes_in + 60 + chance.delay(60, "disposed", name)
     world.scheduler.at(disposed, dispose)
+
+
+def _announce(world: World, sent: Sent, reference: str, line_id: str, units: int) -> None:
+    """The shop says what will come back: that it was asked for and approved, in any order, or only one."""
+    line = {"return_line_id": "1", "channel_line_id": line_id, "quantity": units}
+    said = ("requested", "open", "open")[world.chance.below(3, "told", reference) :]
+    for number, status in enumerate(said):
+        record = {
+            "command": "return_recorded",
+            "channel_order_id": sent.channel_order_id,
+            "return_id": reference,
+            "status": status,
+            "lines": [line | {"reason": "too small", "notes": None}],
+            "reason": None,
+            "occurred_at": world.time(),
+        }
+        name = f"return {reference} {status} {number}"
+        at = world.now + world.chance.delay(20, "told after", name)
+        world.act(name, at, partial(world.webhook, name, sent.channel, record, lambda: None))
 
 
 @step("park_command")

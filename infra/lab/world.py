@@ -66,7 +66,8 @@ class Sent:
     """An order that a shop has sent: every version of it, and which of them the system has taken.
 
     `doomed` are those that the shop is going to cancel, `cancelled` those of which the system knows. The
-    customer pays `total`, and has still to while it is `unpaid`.
+    customer pays `total`, and has still to while it is `unpaid`. The parts of one that is `unbalanced` do not
+    come to its sums.
     """
 
     channel: str
@@ -74,6 +75,7 @@ class Sent:
     versions: dict[str, dict[str, Any]] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
     total: int = 0
+    unbalanced: bool = False
     unpaid: bool = False
     doomed: bool = False
     cancelled: bool = False
@@ -120,6 +122,7 @@ class World:
         parcels: tracking numbers of all parcels that left, by id.
         on_leaving, on_parcel: told when a parcel leaves, and when it arrives.
         wrong: what the world itself has seen go wrong.
+        tracked, silent: parcels that their carrier tells of, and those of which their location says nothing.
         aside: where units were put aside that may be promised.
         given_back: what shops say that they have given back, by order id.
         served: whether servers of others are there.
@@ -145,6 +148,8 @@ class World:
         self.works: dict[str, Work] = {}
         self.parcels: dict[str, str] = {}
         self.given_back: Counter[str] = Counter()
+        self.tracked: set[str] = set()
+        self.silent: set[str] = set()
         self.aside: set[Place] = set()
         self.served = False
         self.checks: list[Callable[[Any], Iterator[str]]] = []
@@ -426,14 +431,18 @@ class World:
         at = self.now
         places = [(work.lines[line][0], work.location) for line in lines]
         order_id, _, name = work.public_id.partition("-")
-        self.after_count(
-            places,
-            left,
-            lambda: self.table.get(keys.shipment(order_id, f"{name}.{package['package_id']}")) is not None,
-            lambda: self._tell(work, way, "delivered", package, at=at),
-        )
+        parcel = f"{work.public_id} {package['package_id']}"
+        if parcel not in self.silent:
+            self.after_count(
+                places,
+                left,
+                lambda: (
+                    self.table.get(keys.shipment(order_id, f"{name}.{package['package_id']}")) is not None
+                ),
+                lambda: self._tell(work, way, "delivered", package, at=at),
+            )
         for hook in self.on_parcel:
-            hook(work, lines, f"{work.public_id} {package['package_id']}")
+            hook(work, lines, parcel)
 
     def after_count(
         self, places: Iterable[Place], since: float, known: Callable[[], bool], tell: Callable[[], None]

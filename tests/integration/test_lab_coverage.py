@@ -10,7 +10,7 @@ from infra.lab.invariants import Outcome, public_events
 from infra.lab.simulation import Plan, lab, simulate
 from infra.lab.steps import EXEMPT, STEPS
 
-SEEDS = range(1, 9)
+SEEDS = range(1, 10)
 ORDERS = 12
 
 
@@ -43,6 +43,15 @@ RARE: Mapping[str, Callable[[Outcome], bool]] = {
     "a cart that becomes an order": lambda outcome: ("held", "confirmed") in _states(outcome, "H#"),
     "a refund that its channel has given back": lambda outcome: any(
         refund.id.startswith("channel.") for refund in outcome.refunds
+    ),
+    "a parcel of which its carrier alone tells that it has arrived": lambda outcome: bool(
+        outcome.world.silent
+    ),
+    "a return that its channel announces": lambda outcome: any(
+        str(name).startswith("return ref ") and " open " in name for name in outcome.world.acted
+    ),
+    "an order that does not add up": lambda outcome: any(
+        known.code == "totals_unbalanced" for order in outcome.orders.values() for known in order.exceptions
     ),
     "a transfer that comes in": lambda outcome: any(
         name.endswith("#transfer.received") for name in public_events(outcome)
