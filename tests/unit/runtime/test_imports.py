@@ -77,7 +77,7 @@ def test_sourcing_loads_what_few_messages_ask_for_with_the_first_of_them() -> No
         "boto3",
         "oms.sourcing.backlog",
         "oms.orders.replanning",
-        "oms.orders.privacy",
+        "oms.usecases.erase_order",
     }
     assert len(there - loaded("pass")) <= SOURCING_BUDGET
 
