@@ -198,7 +198,7 @@ def test_a_listed_message_can_be_received_at_once_by_others(
 
 
 def sealed(header: str, value: str) -> str:
-    return seal("shop-es", adapter("shopify"), Headers({header: value}.items()), b"{}", NOW)
+    return seal("shop-es", adapter("shopify"), Headers({header: value}.items()), b'{"name": "#1"}', NOW)
 
 
 @pytest.mark.parametrize(
