@@ -1,15 +1,10 @@
-"""What channels sell under their own ids, what they were told of it, and where a line without a sku keeps
-such an id.
-"""
+"""What channels sell under their own ids, and what they were told of it."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from oms.inventory.network import Aspect
 from oms.orders.records import ListingRecorded
-
-LISTING = "listing_id"
-"""Name of that line property: the id under which `ListingRecorded` maps it to a sku."""
 
 
 @dataclass(frozen=True, slots=True)

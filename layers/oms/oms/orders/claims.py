@@ -10,10 +10,6 @@ from oms.sourcing.deliveries import Decisions
 UNKNOWN = ("sku_unknown", "quantity_unknown", "kit_unknown")
 """Exceptions that keep a line pending until the catalogue knows what is meant."""
 
-LISTING = "listing_id"
-"""The property of a line by which its channel names a listing. It is the shop's: all others may be what a
-customer has written."""
-
 _MOST_UNKNOWN = 10
 """Skus that nobody knows by which one order is found; each of them takes room in its transactions."""
 

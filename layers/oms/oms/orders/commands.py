@@ -10,6 +10,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 
+LISTING = "listing_id"
+"""The property of a line without a sku under which `ListingRecorded` maps it to one. It is the shop's: all
+others may be what a customer has written.
+"""
+
 
 class LineKind(StrEnum):
     """What a line sells. Only physical lines of tracked skus touch positions."""

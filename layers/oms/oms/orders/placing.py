@@ -12,8 +12,9 @@ from oms.inventory.network import Channel, Network
 from oms.inventory.reservations import Place, Reservation, ending
 from oms.inventory.safety import safety_stock
 from oms.orders.cancelling import CancelReason, CancelRequest, cancel
-from oms.orders.claims import LISTING, UNKNOWN, Reclaimed, promised, unknown, unlisted
+from oms.orders.claims import UNKNOWN, Reclaimed, promised, unknown, unlisted
 from oms.orders.commands import (
+    LISTING,
     Address,
     Delivery,
     FulfilledBy,

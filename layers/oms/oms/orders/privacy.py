@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
 
-from oms.orders.claims import LISTING
-from oms.orders.commands import Address, Customer, PlaceOrder
+from oms.orders.commands import LISTING, Address, Customer, PlaceOrder
 from oms.orders.model import Order, OrderBody
 
 ERASED = "personal_data_erased"

@@ -8,11 +8,11 @@ from decimal import Decimal
 from oms.channels.amounts import rounded, unit_price
 from oms.channels.canonical import stamp
 from oms.channels.currencies import scaled
-from oms.channels.listings import LISTING
 from oms.channels.payload import Node
 from oms.channels.protocol import Inbound
 from oms.channels.totals import settled, with_tax
 from oms.orders.commands import (
+    LISTING,
     CancelOrder,
     Fee,
     FulfilledBy,

@@ -12,11 +12,11 @@ from oms.channels.amounts import exact, rounded, unit_price
 from oms.channels.canonical import stamp
 from oms.channels.currencies import require_currency
 from oms.channels.deliveries import DIGITAL, GOODS
-from oms.channels.listings import LISTING
 from oms.channels.payload import Node
 from oms.channels.protocol import Inbound
 from oms.channels.totals import settled, with_tax
 from oms.orders.commands import (
+    LISTING,
     Address,
     Customer,
     Delivery,

@@ -11,12 +11,12 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from oms.channels.canonical import stamp
 from oms.channels.deliveries import GOODS
-from oms.channels.listings import LISTING
 from oms.channels.payload import Node
 from oms.channels.protocol import Inbound
 from oms.channels.square.fields import address, currency, money, name, time
 from oms.channels.totals import settled
 from oms.orders.commands import (
+    LISTING,
     Customer,
     Delivery,
     Fee,
