@@ -23,6 +23,7 @@ from functions.availability import handler as availability
 from functions.clock import handler as clock
 from functions.outbox import handler as outbox
 from functions.sourcing import handler as sourcing
+from functions.sourcing import seldom
 from infra.lab.memory_table import ItemKey, MemoryTable
 from oms.fulfillment.events import FactKind, FulfillmentFact, Package, PackedUnits
 from oms.inventory.ledger import Finding
@@ -179,7 +180,7 @@ def tried(
         for name, value in _ENVIRONMENT.items():
             patch.setenv(name, value)
         patch.setattr(process, "network", network)
-        for function in (api_function, sourcing, availability, clock):
+        for function in (api_function, sourcing, seldom, availability, clock):
             patch.setattr(function, "datetime", SimpleNamespace(now=lambda zone: LATER))
         memory, shop = MemoryTable(NAME), _Shop(patch)
         for use in of(Table(cast(Any, memory), NAME, pause=lambda seconds: None), lines):
