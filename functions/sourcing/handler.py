@@ -5,9 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from oms.channels.payload import Node, loads
-from oms.events.messages import serve
-from oms.events.publish import Queue
-from oms.runtime import batch, clients, logger, metrics, settings
+from oms.runtime import batch, logger, metrics
 from oms.runtime.metrics import Metric
 from oms.store import process
 from oms.usecases.end_reservations import expire_reservation
@@ -59,8 +57,9 @@ def _serve(message: Node) -> None:
     served = serve_waiting(table, network, sku, datetime.now(UTC), after=end, described=described)
     metrics.add(Metric.UNITS_SERVED, served.units)
     if served.after:
-        url = settings.read(settings.Sourcing).sourcing_queue_url
-        Queue(clients.sqs(), url).send([serve(sku, served.after, described=described)])
+        from functions.sourcing import seldom  # noqa: PLC0415 - see above
+
+        seldom.serve_on(sku, served.after, described=described)
 
 
 WORK: Mapping[Work, Callable[[Node], None]] = {

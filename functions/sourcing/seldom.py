@@ -5,13 +5,14 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from oms.channels.payload import Node
-from oms.events.messages import expect, reoptimise
+from oms.events.messages import Message, expect, reoptimise, serve
 from oms.events.publish import Queue
 from oms.orders.model import POSITION_SHORT
 from oms.orders.replacing import REPLACED_SHIPPED
 from oms.runtime import clients, logger, metrics, settings
 from oms.runtime.metrics import Metric
 from oms.store import process
+from oms.store.attributes import Item
 from oms.usecases.erase_order import erase_order
 from oms.usecases.expect_waiting import expect_waiting
 from oms.usecases.expire_unpaid import expire_unpaid
@@ -23,6 +24,16 @@ from oms.usecases.resolve_shortage import resolve_shortage
 from oms.usecases.settle_replacement import settle_replacement
 
 
+def serve_on(sku: str, after: Item, *, described: bool) -> None:
+    """Ask for the next page of what waits for a sku; the catalogue of events is loaded for that alone."""
+    _send(serve(sku, after, described=described))
+
+
+def _send(message: Message) -> None:
+    url = settings.read(settings.Sourcing).sourcing_queue_url
+    Queue(clients.sqs(), url).send([message])
+
+
 def _expect(message: Node) -> None:
     sku, after = message.need(Node.text, "sku"), message.child("after")
     end, before = (page_end(after), message.need(Node.integer, "before")) if after else (None, 0)
@@ -30,8 +41,7 @@ def _expect(message: Node) -> None:
     told = expect_waiting(process.table(), process.network(), sku, now, after=end, before=before)
     logger.note(orders=told.orders)
     if told.after:
-        url = settings.read(settings.Sourcing).sourcing_queue_url
-        Queue(clients.sqs(), url).send([expect(sku, told.after, told.before)])
+        _send(expect(sku, told.after, told.before))
 
 
 def _give_up(message: Node) -> None:
@@ -50,8 +60,7 @@ def _reoptimise(message: Node) -> None:
     metrics.add(Metric.BACKLOG_COST_AFTER, run.cost_after)
     metrics.add(Metric.BACKLOG_MOVES_LOST, run.lost)
     if run.since:
-        url = settings.read(settings.Sourcing).sourcing_queue_url
-        Queue(clients.sqs(), url).send([reoptimise(run.since)])
+        _send(reoptimise(run.since))
 
 
 def _resolve(message: Node) -> None:

@@ -10,6 +10,8 @@ from oms.sourcing import stepped
 from oms.sourcing.cards import Rate
 from oms.sourcing.instance import Instance, Line, Location, Offer, Solution, price
 from oms.sourcing.solver import solve
+from oms.sourcing.solver.bound import ascend
+from oms.sourcing.solver.model import compile_model
 from oms.sourcing.stepped import Cargo, Freight, solve_stepped
 
 highspy = pytest.importorskip("highspy", reason="the reference solver is not installed")
@@ -188,8 +190,8 @@ def test_nothing_is_begun_once_the_time_is_over(
 
     for name, call in (
         ("solve", solve),
-        ("ascend", stepped.ascend),
-        ("compile_model", stepped.compile_model),
+        ("ascend", ascend),
+        ("compile_model", compile_model),
     ):
         monkeypatch.setattr(stepped, name, noting(name, call))
     found = solve_stepped(instance, Cargo(weights, freights), looks, clock)
