@@ -667,7 +667,7 @@ def outsourced_v2(*shipments: Fields, **fields: object) -> Fields:
 
 def test_a_shipment_of_the_second_version_is_recorded_too() -> None:
     carrier = {"carrierCode": "SEUR", "trackingNumber": "T-2", "trackingUrl": "https://track.example/T-2"}
-    shipment = {
+    shipment: dict[str, object] = {
         "amazonShipmentId": "S-2",
         "amazonFacility": {"facilityId": "MAD4"},
         "status": "SHIPPED",

@@ -6,7 +6,7 @@ import json
 import zlib
 from collections.abc import Mapping
 from datetime import datetime
-from functools import cache, lru_cache
+from functools import lru_cache
 
 from oms.orders.commands import Line, PlaceOrder
 
@@ -50,14 +50,14 @@ def _plain(value: object) -> object:
         return dict(value)
     if isinstance(value, datetime):
         return value.isoformat()
-    return {name: getattr(value, name) for name in _fields(kind)}
+    names = _FIELDS.get(kind)
+    if names is None:  # of a slotted dataclass, as all others are
+        slots: tuple[str, ...] = kind.__slots__  # type: ignore[attr-defined]
+        names = _FIELDS[kind] = tuple(name for name in slots if name not in _VOLATILE.get(kind, ()))
+    return {name: getattr(value, name) for name in names}
 
 
-@cache
-def _fields(kind: type) -> tuple[str, ...]:
-    """The fields of a dataclass that make one order another."""
-    names: tuple[str, ...] = kind.__slots__  # type: ignore[attr-defined]  # all others are slotted dataclasses
-    return tuple(name for name in names if name not in _VOLATILE.get(kind, ()))
-
+_FIELDS: dict[type, tuple[str, ...]] = {}
+"""The fields of dataclasses that make one order another, once they have been asked for."""
 
 _CONTENT = json.JSONEncoder(sort_keys=True, check_circular=False, separators=(",", ":"), default=_plain)
