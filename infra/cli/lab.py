@@ -5,7 +5,7 @@ import json
 import multiprocessing
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -98,7 +98,7 @@ def run_replay(args: argparse.Namespace) -> int:
     return int(bool(run.wrong))
 
 
-def _made(seeds: Sequence[int], orders: int, processes: int) -> Iterator[Mapping[str, Any]]:
+def _made(seeds: Sequence[int], orders: int, processes: int) -> Iterator[dict[str, Any]]:
     """What became of each run, as it ends; with the processor time that it took, whatever else ran."""
     plans = [Plan(seed, orders) for seed in seeds]
     if processes == 1:

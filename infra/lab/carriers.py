@@ -58,5 +58,6 @@ def _tell(world: World, work: Work, name: str, state: ShipmentState) -> None:
 def _what_arrived_is_delivered(outcome: Outcome) -> Wrong:
     """However a parcel's arrival was told, and whatever was told afterwards of its way."""
     for shipment in outcome.by_type.get("shipment", ()):
-        if shipment["st"] != ShipmentState.DELIVERED:
-            yield f"parcel {shipment['PK']} {shipment['SK']} has arrived and is {shipment['st']}"
+        state = str(shipment["st"])
+        if state != ShipmentState.DELIVERED:
+            yield f"parcel {shipment['PK']!s} {shipment['SK']!s} has arrived and is {state}"

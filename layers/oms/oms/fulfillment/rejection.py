@@ -11,6 +11,7 @@ from oms.inventory.model import Block, Delta, Position, add
 from oms.inventory.shortage import missing
 from oms.orders.cancelling import completed
 from oms.orders.claims import Reclaimed, reclaimed
+from oms.orders.holds import weighed
 from oms.orders.model import Order
 from oms.orders.resourcing import take_back
 from oms.payments.refunds import Refund, cancellation_refund
@@ -127,7 +128,7 @@ def _cancelled(
     for line_id, units in cancelled.items():
         requests[line_id] = replace(requests[line_id], unwanted=requests[line_id].unwanted - units)
     asked = next(entry for entry in reversed(order.journal) if "cancel_refused" in entry.kinds)
-    written = with_cancelled(order, work.id, cancelled)
+    written = weighed(order, with_cancelled(order, work.id, cancelled), now)
     if not any(line.unwanted for line in work.with_lines(requests).lines):
         written = written.without_exception("cancel_refused", work.id)
     data = {"cancelled": cancelled, "refused": {}, "reason": asked.data["reason"]}
