@@ -491,6 +491,12 @@ PAYMENTS: list[tuple[Fields, list[tuple[str, int]]]] = [
         {"financial_status": "partially_paid", "total_outstanding": "4.00"},
         [("captured", 600), ("pending", 400)],
     ),
+    ({"financial_status": "paid", "current_total_price": "7.00"}, [("captured", 700)]),
+    (
+        {"financial_status": "paid", "current_total_price": "7.00", "total_outstanding": "-3.00"},
+        [("captured", 1000)],
+    ),
+    ({"financial_status": "paid", "current_total_price": "12.00"}, [("captured", 1000)]),
     ({"financial_status": None}, []),
     ({"financial_status": "something new"}, []),
     ({"financial_status": "paid", "total_price": "0.00"}, []),

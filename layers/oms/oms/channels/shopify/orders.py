@@ -315,11 +315,23 @@ def _payments(node: Node, total: int, currency: str) -> tuple[Payment, ...]:
     if status == "partially_paid":
         outstanding = money(node, "total_outstanding", currency) or 0
         parts = [(total - outstanding, PaymentState.CAPTURED), (outstanding, PaymentState.PENDING)]
+    elif status == "paid":
+        parts = [(_paid(node, total, currency), PaymentState.CAPTURED)]
     elif status in PAYMENT_STATES:
         parts = [(total, PAYMENT_STATES[status])]
     else:
         parts = []
     return tuple(Payment(method, amount, state) for amount, state in parts if amount)
+
+
+def _paid(node: Node, total: int, currency: str) -> int:
+    """What was paid of an order that is paid: without what was taken off before, and never given back.
+
+    A negative outstanding amount is what was paid beyond what the order is worth now.
+    """
+    worth = money(node, "current_total_price", currency)
+    beyond = max(0, -(money(node, "total_outstanding", currency) or 0))
+    return total if worth is None else min(total, worth + beyond)
 
 
 def _customer(node: Node) -> Customer:
