@@ -4,12 +4,13 @@ Quantities are integers in the sku's smallest unit.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from oms.inventory.codes import SkuCode
 from oms.orders.commands import Method
+from oms.values import replace
 
 
 class Block(StrEnum):

@@ -1,9 +1,11 @@
 """The journal of an entity: one entry a write, from which its events are derived."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Self
+
+from oms.values import replace
 
 
 @dataclass(frozen=True, slots=True)

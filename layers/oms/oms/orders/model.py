@@ -6,13 +6,14 @@ the sku's smallest unit, times aware datetimes in UTC.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from oms.orders.commands import Address, Customer, FulfilledBy, LineKind, Method
 from oms.orders.journal import Journaled
+from oms.values import replace
 
 
 class Stage(StrEnum):

@@ -1,7 +1,7 @@
 """Placing: from a canonical command and the stock seen to an order with sources, and what that changes."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from math import ceil
@@ -46,6 +46,7 @@ from oms.returns.progress import Known
 from oms.sourcing.choose import Assignment
 from oms.sourcing.deliveries import assignments_of, decide
 from oms.sourcing.record import record
+from oms.values import replace
 
 ROOM = 97
 """Positions, demands and rows that fit into one transaction beside an order's header, body and cart."""

@@ -1,0 +1,37 @@
+"""Copies of frozen values."""
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from oms.values import replace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Versioned:
+    v: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Box(Versioned):
+    name: str
+    units: int = field(default=1, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.units < 0:
+            raise ValueError("units")
+
+
+def test_a_copy_has_what_was_changed_and_all_else_of_its_base_too() -> None:
+    box = replace(Box("a", 3, v=2), name="b")
+    assert (box.name, box.units, box.v) == ("b", 3, 2)
+
+
+def test_a_copy_is_checked_as_any_value_is() -> None:
+    with pytest.raises(ValueError, match="units"):
+        replace(Box("a"), units=-1)
+
+
+def test_a_field_that_is_not_there_is_refused() -> None:
+    with pytest.raises(TypeError, match="colour"):
+        replace(Box("a"), colour="red")  # type: ignore[call-arg]
