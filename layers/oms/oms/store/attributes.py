@@ -29,7 +29,7 @@ def encode(item: Mapping[str, Value]) -> "dict[str, AttributeValueTypeDef]":
     Raises:
         TypeError: a value is neither text, integer, boolean, bytes, list nor map.
     """
-    return {name: encode_value(value) for name, value in item.items()}
+    return {name: {"S": value} if type(value) is str else encode_value(value) for name, value in item.items()}
 
 
 def decode(item: "Mapping[str, AttributeValueTypeDef]") -> Item:
@@ -40,6 +40,15 @@ def decode(item: "Mapping[str, AttributeValueTypeDef]") -> Item:
 
 def encode_value(value: Value) -> "AttributeValueTypeDef":
     """One value in DynamoDB's form; see `encode`."""
+    # What there is most of comes first: to match the value takes several times as long.
+    if type(value) is str:
+        return {"S": value}
+    if type(value) is int:
+        return {"N": str(value)}
+    if type(value) is list:
+        return {"L": list(map(encode_value, value))}
+    if type(value) is dict:
+        return {"M": encode(value)}
     match value:
         case str():
             return {"S": str(value)}  # of an enumeration, its value alone
@@ -50,7 +59,7 @@ def encode_value(value: Value) -> "AttributeValueTypeDef":
         case bytes():
             return {"B": value}
         case list() | tuple():
-            return {"L": [encode_value(member) for member in value]}
+            return {"L": list(map(encode_value, value))}
         case dict():
             return {"M": encode(value)}
     raise TypeError(f"{type(value).__name__} cannot be stored")

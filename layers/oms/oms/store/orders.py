@@ -25,6 +25,7 @@ from oms.orders.work import work_stage
 from oms.store import keys
 from oms.store.attributes import Item, Value, millis, moment, packed, unpacked
 from oms.store.journal import decode_journal, encode_journal
+from oms.values import replace
 
 _COUNTERS = {
     "open": "op",
@@ -121,7 +122,7 @@ def encode_body(order: Order, body: OrderBody) -> Item:
     return {
         "t": "body",
         "sv": 1,
-        "doc": packed(_sparse(body)),
+        "doc": packed(_document(body)),
         "GSI2PK": keys.day(order.placed_at),
         "GSI2SK": keys.iso(order.placed_at),
     }
@@ -216,6 +217,12 @@ def _encode_delivery(delivery: OrderDelivery) -> Value:
 def _decode_delivery(stored: list[Any]) -> OrderDelivery:
     delivery_id, method, shipping, *location = stored
     return OrderDelivery(delivery_id, Method(method), location[0] if location else None, shipping)
+
+
+def _document(body: OrderBody) -> dict[str, Any]:
+    """A body without what is empty in it; a decision's record is without already."""
+    document: dict[str, Any] = _sparse(replace(body, sourcing=()))
+    return document | ({"sourcing": body.sourcing} if body.sourcing else {})
 
 
 _SCALARS = frozenset({str, int, bool})
