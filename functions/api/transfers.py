@@ -328,8 +328,8 @@ ROUTES = (
         "Send a transfer off",
         _dispatch,
         DispatchBody,
-        "On hand falls at the source; the target shows the units as incoming supply. Told after a receipt has "
-        "shown that the units had left, it says once which did, and when.",
+        "On hand falls at the source; the target shows the units as incoming supply. Told after a receipt "
+        "has shown that the units had left, it says once which did, and when.",
     ),
     _command(
         "receipts",
