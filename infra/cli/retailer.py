@@ -1,11 +1,15 @@
 """What `oms sourcing simulate` reads: a retailer (network, catalogue, stock), its profiles, its orders."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import date
 from functools import partial
 from typing import Any, cast
 
+from functions.api import validation
+from functions.api.configuration import ChannelSettings, LocationSettings, PoolSettings, RateCardSettings
+from functions.api.sourcing import ProfileBody
 from infra.cli.instances import decode, documents
 from oms.channels.payload import Node, loads
 from oms.inventory.model import Capability, Sku
@@ -42,19 +46,26 @@ class Retailer:
         document = _object(path)
         cards = {
             name: cast(RateCard, made).compiled()
-            for name, made in _configured(document, "rate_cards", "rate_card")
+            for name, made in _configured(document, "rate_cards", "rate_card", RateCardSettings)
         }
         locations: dict[str, Location] = {}
-        for name, made in _configured(document, "locations", "location"):
+        for name, made in _configured(document, "locations", "location", LocationSettings):
             location = cast(Location, made)
             if location.rate_card is not None and location.rate_card not in cards:
                 raise _invalid(f"locations.{name}.rate_card", f"there is no rate card {location.rate_card}")
             locations[name] = replace(location, rates=cards.get(location.rate_card or ""))
-        self.network = Network(
-            {name: cast(Channel, made) for name, made in _configured(document, "channels", "channel")},
-            {name: cast(Pool, made) for name, made in _configured(document, "pools", "pool")},
-            locations,
-        )
+        pools: dict[str, Pool] = {}
+        for name, made in _configured(document, "pools", "pool", PoolSettings):
+            pools[name] = cast(Pool, made)
+            for index, member in enumerate(pools[name].locations):
+                if member not in locations:
+                    raise _invalid(f"pools.{name}.locations[{index}]", f"there is no location {member}")
+        channels: dict[str, Channel] = {}
+        for name, made in _configured(document, "channels", "channel", ChannelSettings):
+            channels[name] = cast(Channel, made)
+            if channels[name].pool not in pools:
+                raise _invalid(f"channels.{name}.pool", f"there is no pool {channels[name].pool}")
+        self.network = Network(channels, pools, locations)
         self.skus = {name: _sku(name, node) for name, node in _nodes(document, "skus")}
         self._stock = {
             name: {place: _units(node, place) for place in node.names()}
@@ -81,7 +92,7 @@ def read_profile(path: str) -> Profile:
     """
     if path == BUILT_IN:
         return USUAL
-    return _made(path, lambda: Profile.of(_object(path)))
+    return _made(path, lambda: Profile.of(_checked(ProfileBody, _object(path))))
 
 
 def read_orders(path: str) -> Iterator[Recorded]:
@@ -113,8 +124,15 @@ def _recorded(node: Node) -> Recorded:
             "", Method(method), node.text("service"), _address(to) if to else None, node.text("location")
         ),
         lines=lines,
-        promised=None if promised is None else _made("promised", lambda: date.fromisoformat(promised)),
+        promised=None if promised is None else _day("promised", promised),
     )
+
+
+def _day(field: str, text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise _invalid(field, f"{text} is no day like 2026-11-22") from None
 
 
 def _line(node: Node) -> RecordedLine:
@@ -171,18 +189,27 @@ def _nodes(document: Mapping[str, Any], part: str) -> Iterator[tuple[str, Node]]
         yield name, Node(value, f"{part}.{name}")
 
 
-def _configured(document: Mapping[str, Any], part: str, kind: str) -> Iterator[tuple[str, object]]:
+def _configured(
+    document: Mapping[str, Any], part: str, kind: str, settings: type
+) -> Iterator[tuple[str, object]]:
+    def made(name: str) -> object:
+        return parse(kind, name, _checked(settings, document[part][name]))
+
     for name, _ in _nodes(document, part):
-        yield name, _made(f"{part}.{name}", partial(parse, kind, name, document[part][name]))
+        yield name, _made(f"{part}.{name}", partial(made, name))
+
+
+def _checked(kind: type, document: Mapping[str, Any]) -> dict[str, Any]:
+    """A document that the API would take as a body of this type, with what it leaves out."""
+    return asdict(validation.body(kind, json.dumps(document).encode()))
 
 
 def _made[T](field: str, make: Callable[[], T]) -> T:
     try:
         return make()
     except Problem as problem:
-        raise _invalid(f"{field}.{problem.field}" if problem.field else field, problem.detail) from None
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise _invalid(field, f"{type(error).__name__}: {error}") from None
+        path = f"{field}.{problem.field}" if problem.field else field
+        raise Problem(problem.code, problem.detail, path) from None
 
 
 def _invalid(field: str, detail: str) -> Problem:

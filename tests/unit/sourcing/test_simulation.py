@@ -94,20 +94,29 @@ def changed(path: str, value: object) -> Callable[[dict[str, Any]], None]:
 @pytest.mark.parametrize(
     ("file", "path", "value", "field"),
     [
-        ("retailer.json", "locations/lyon/kind", "cave", "locations.lyon"),
+        ("retailer.json", "locations/lyon/kind", "cave", "locations.lyon.kind"),
+        ("retailer.json", "locations/lyon/prioritty", 1, "locations.lyon.prioritty"),
         ("retailer.json", "locations/lyon/costs", {"handling": -1}, "locations.lyon.costs.handling"),
         ("retailer.json", "locations/lyon/rate_card", "post", "locations.lyon.rate_card"),
         ("retailer.json", "locations/lyon", 7, "locations.lyon"),
         ("retailer.json", "pools", [], "pools"),
-        ("retailer.json", "pools/iberia", {}, "pools.iberia"),
+        ("retailer.json", "pools/iberia", {}, "pools.iberia.locations"),
+        ("retailer.json", "pools/iberia/locations", ["madrid", "lyons"], "pools.iberia.locations[1]"),
+        ("retailer.json", "channels/web/pool", "italy", "channels.web.pool"),
+        ("retailer.json", "channels/web/buffer", "2", "channels.web.buffer"),
         ("retailer.json", "rate_cards", {"post": {"services": {}}}, "rate_cards.post.services"),
         ("retailer.json", "skus/MUG/weight_g", -1, "skus.MUG.weight_g"),
         ("retailer.json", "skus/MUG/requires", ["magic"], "skus.MUG.requires"),
         ("retailer.json", "stock/MUG/lyon", -1, "stock.MUG.lyon"),
         ("retailer.json", "channels", {}, "channel"),
         ("retailer.json", "skus", {}, "lines[0].sku"),
-        ("profile.json", "strategies", [], "{profile}.strategies[0].when"),
-        ("profile.json", "services", None, "{profile}"),
+        ("profile.json", "strategies", [], "{profile}.strategies"),
+        ("profile.json", "strategies", [{}], "{profile}.strategies[0].name"),
+        ("profile.json", "strategies/0/filters", [{"measure": "kind"}], "{profile}.strategies[0].filters[0]"),
+        ("profile.json", "strategies/0/limits/max_locations", "1", "{profile}.strategies[0].limits"),
+        ("profile.json", "services", None, "{profile}.services"),
+        ("profile.json", "costs/*/handling", 1.5, "{profile}.costs.*.handling"),
+        ("profile.json", "atempts", 2, "{profile}.atempts"),
         ("orders.jsonl", "id", None, "id"),
         ("orders.jsonl", "placed_at", "soon", "placed_at"),
         ("orders.jsonl", "method", "throw", "method"),
@@ -126,7 +135,16 @@ def test_what_cannot_be_read_is_refused_by_the_name_of_the_field(
     assert run(folder) == 1
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert field.format(profile=folder / "profile.json") in printed.err
+    assert json.loads(printed.err)["field"].startswith(field.format(profile=folder / "profile.json"))
+
+
+def test_a_profile_without_anything_is_told_what_is_missing(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(folder, "profile.json", {})
+    assert run(folder) == 1
+    refused = json.loads(capsys.readouterr().err)
+    assert (refused["code"], refused["field"]) == ("field_missing", f"{folder / 'profile.json'}.strategies")
 
 
 def test_a_file_without_orders_or_with_two_retailers_is_refused(
