@@ -3,6 +3,7 @@
 import argparse
 import io
 import json
+import re
 import sys
 import zipfile
 from collections import defaultdict
@@ -18,6 +19,9 @@ _LARGE = 500_000
 
 _COLUMNS = 11
 """Of a GeoNames postal code file: country, code, place, six of regions, latitude, longitude."""
+
+_COUNTRY = re.compile("[A-Z]{2}")
+"""ISO 3166-1; its table is named by it."""
 
 
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -96,7 +100,10 @@ def _text(path: Path) -> Iterator[str]:
         with zipfile.ZipFile(path) as archive:
             names = [name for name in archive.namelist() if name.lower() != "readme.txt"]
             data = archive.read(names[0]) if names else b""
-    yield from io.TextIOWrapper(io.BytesIO(data), "utf-8")
+    try:
+        yield from io.TextIOWrapper(io.BytesIO(data), "utf-8")
+    except UnicodeDecodeError:
+        raise Problem(Code.FIELD_INVALID, f"{path} is no text in UTF-8 and no whole ZIP", "file") from None
 
 
 def _codes(lines: Iterable[str]) -> dict[str, dict[str, list[Point]]]:
@@ -106,7 +113,11 @@ def _codes(lines: Iterable[str]) -> dict[str, dict[str, list[Point]]]:
         try:
             if len(columns) < _COLUMNS:
                 raise ValueError(f"{len(columns)} columns instead of {_COLUMNS}")
+            if not _COUNTRY.fullmatch(columns[0]):
+                raise ValueError(f"{columns[0]!r} is no country of two letters")
             point = float(columns[9]), float(columns[10])
+            if not (abs(point[0]) <= 90 and abs(point[1]) <= 180):
+                raise ValueError(f"{columns[9]}, {columns[10]} is no place")
         except ValueError as error:
             raise Problem(Code.FIELD_INVALID, f"line {number}: {error}", f"file[{number}]") from None
         codes[columns[0]][code_key(columns[1])].append(point)

@@ -44,6 +44,9 @@ def _forget() -> None:
         ("", "has no postal codes"),
         ("ES\t28013\tMadrid\n", "line 1: 3 columns"),
         (POSTAL.replace("40.4500", "north"), "line 3: could not convert"),
+        (POSTAL.replace("40.4500", "nan"), "line 3: nan, -3.6900 is no place"),
+        (POSTAL.replace("38.7300", "387300"), "line 4: 387300, -9.1400 is no place"),
+        (POSTAL.replace("PT", "../PT"), "line 4: '../PT' is no country"),
     ],
 )
 def test_a_file_that_has_no_postal_codes_is_refused_by_its_line(
@@ -54,6 +57,19 @@ def test_a_file_that_has_no_postal_codes_is_refused_by_its_line(
     assert main(["sourcing", "import-postal", str(file), "--into", str(tmp_path)]) == 1
     assert said in json.loads(capsys.readouterr().err)["detail"]
     assert not (tmp_path / "postal").exists()
+
+
+def test_a_zip_that_was_cut_off_is_refused(
+    imported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole, cut = tmp_path / "whole.zip", tmp_path / "ES.zip"
+    with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("ES.txt", POSTAL)
+    cut.write_bytes(whole.read_bytes()[:90])
+    before = (imported / "postal/ES.txt").read_text()
+    assert main(["sourcing", "import-postal", str(cut), "--into", str(imported)]) == 1
+    assert "no whole ZIP" in json.loads(capsys.readouterr().err.splitlines()[-1])["detail"]
+    assert (imported / "postal/ES.txt").read_text() == before
 
 
 def test_cities_that_are_none_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
