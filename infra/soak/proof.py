@@ -146,15 +146,7 @@ def _refund_off(order: Order, books: Books) -> int:
     back = {line.line_id: line.returned for line in order.lines}
     unreturned = replace(order, lines=tuple(replace(line, returned=0) for line in order.lines))
     expected = sum(line.amount for line in worth(unreturned, back))
-    if not _entered_cancelled(order):
-        expected += order.total - kept_total(order)
-    return abs(due - expected)
-
-
-def _entered_cancelled(order: Order) -> bool:
-    """Whether its channel had cancelled it before it came in: the money is then the channel's to return."""
-    placed = order.journal[0].data
-    return not any(placed[name] for name in ("allocated", "backordered", "open"))
+    return abs(due - expected - (order.total - kept_total(order)))
 
 
 def _difference[K](one: Mapping[K, int], other: Mapping[K, int]) -> dict[K, int]:
