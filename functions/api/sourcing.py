@@ -1,7 +1,8 @@
 """Sourcing: where an order's units come from and why, what-ifs, promises, the profile's versions."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, TypedDict, cast
 
@@ -384,8 +385,9 @@ def _preview(call: Call[None, PreviewBody]) -> Answer[PreviewDocument]:
         else _basket_of_order(body.order_id or "", body.delivery)
     )
     _check_known(body.locations, [f"locations[{number}]" for number in range(len(body.locations))])
-    profile = None if body.profile is None else find_profile(process.table(), body.profile)
-    made = preview(process.table(), process.network(), basket, call.now, profile, body.locations)
+    profile = None if body.profile is None else find_profile(process.table(), body.profile, "profile")
+    with _named(lambda field: f"basket.{field}" if body.basket else field):
+        made = preview(process.table(), process.network(), basket, call.now, profile, body.locations)
     return Answer(
         {
             "decision": _decision(record({basket.delivery.id or None: made.decision})[0]),
@@ -408,8 +410,18 @@ def _pickup_points(call: Call[PickupQuery, None]) -> Answer[Page[PickupPointDocu
         raise Problem(Code.FIELD_INVALID, f"sku takes up to {_MOST_LINES} skus", "sku")
     basket = Basket(query.channel, lines, Delivery("", Method.PICKUP))
     near = _address(query.country, query.postal_code, query.city, query.latitude, query.longitude)
-    points = pickup_points(process.table(), process.network(), basket, near, query.radius_km, call.now)
+    with _named(lambda field: "sku" if field.startswith("lines") else field):
+        points = pickup_points(process.table(), process.network(), basket, near, query.radius_km, call.now)
     return Answer({"items": [_point(point) for point in points], "next": None})
+
+
+@contextmanager
+def _named(place: Callable[[str], str]) -> Iterator[None]:
+    """Tell what is wrong with a basket by the place where the request has it."""
+    try:
+        yield
+    except Problem as problem:
+        raise Problem(problem.code, problem.detail, place(problem.field or ""), problem.state) from None
 
 
 def _asked_sku(number: int, text: str) -> BasketLine:
@@ -432,7 +444,11 @@ def _basket(body: BasketBody, path: str = "") -> Basket:
         channel = network.channels.get(body.channel)
         named = body.location or ""
         if channel and channel.locations.get(named, named) not in network.locations:
-            detail = f"{body.method} needs the location where it is handed over"
+            detail = (
+                f"location {named} is not configured"
+                if named
+                else f"{body.method} needs the location where it is handed over"
+            )
             raise Problem(Code.FIELD_INVALID, detail, f"{path}location")
     lines = tuple(
         BasketLine(str(number), line.sku, line.units, line.value, line.properties)

@@ -17,12 +17,15 @@ from infra.cli.instances import add_file_argument, answer_each, duration, read_b
 from infra.cli.recording import record_orders
 from infra.cli.retailer import BUILT_IN, Retailer, read_orders, read_profile
 from infra.cli.target import add_stack_argument, opened
+from oms.inventory.network import Network
 from oms.orders.commands import Address, Delivery, Method
 from oms.problems import Code, Problem
 from oms.sourcing.backlog import Backlog, plan_in_turn, reoptimise
+from oms.sourcing.deliveries import AT_STORE
 from oms.sourcing.record import record
 from oms.sourcing.simulation import Outcome, difference, simulate
 from oms.store.configuration import read_network
+from oms.store.loads import loaded
 from oms.usecases.preview_sourcing import Basket, BasketLine, preview
 from oms.usecases.profiles import find_profile
 
@@ -96,6 +99,7 @@ def _register_preview(commands: "argparse._SubParsersAction[argparse.ArgumentPar
     add_stack_argument(parser)
     parser.add_argument("--channel", required=True)
     parser.add_argument("--method", choices=list(Method), default=Method.SHIP)
+    parser.add_argument("--country", type=_country, help="ISO 3166-1, two letters")
     for name, what in _DELIVERY.items():
         parser.add_argument(name, help=what)
     parser.add_argument(
@@ -185,7 +189,6 @@ def _summary(outcomes: list[Outcome]) -> dict[str, object]:
 _DELIVERY = {
     "--service": "how it is shipped",
     "--location": "where it is picked up",
-    "--country": "ISO 3166-1, two letters",
     "--postal-code": "of the address",
     "--city": "of the address",
 }
@@ -196,11 +199,13 @@ def run_preview(args: argparse.Namespace) -> None:
     lines = tuple(_basket_line(number, text) for number, text in enumerate(args.lines, 1))
     address = Address(country=args.country, postal_code=args.postal_code, city=args.city)
     delivery = Delivery("", Method(args.method), args.service, address, args.location)
+    now = datetime.now(UTC)
     with opened(args.stack) as stack:
-        network = read_network(stack.table)
-        profile = None if args.profile is None else find_profile(stack.table, args.profile)
+        network = loaded(stack.table, read_network(stack.table), now)
+        _check_places(args, network)
+        profile = None if args.profile is None else find_profile(stack.table, args.profile, "profile")
         basket = Basket(args.channel, lines, delivery)
-        made = preview(stack.table, network, basket, datetime.now(UTC), profile, args.compare)
+        made = preview(stack.table, network, basket, now, profile, args.compare)
     print(
         json.dumps(
             {
@@ -212,6 +217,24 @@ def run_preview(args: argparse.Namespace) -> None:
             default=str,
         )
     )
+
+
+def _check_places(args: argparse.Namespace, network: Network) -> None:
+    """Refuse to compare with, or to hand over at, a location that is not there."""
+    channel = network.channels.get(args.channel)
+    at = args.location or ""
+    if args.method in AT_STORE and channel and channel.locations.get(at, at) not in network.locations:
+        detail = f"location {at} is not configured" if at else f"{args.method} needs the location"
+        raise Problem(Code.FIELD_INVALID, detail, "location")
+    for name in args.compare:
+        if name not in network.locations:
+            raise Problem(Code.FIELD_INVALID, f"there is no location {name}", "compare")
+
+
+def _country(text: str) -> str:
+    if len(text) != 2 or not text.isascii() or not text.isalpha():
+        raise argparse.ArgumentTypeError(f"{text} is no country like ES")
+    return text
 
 
 def _basket_line(number: int, text: str) -> BasketLine:

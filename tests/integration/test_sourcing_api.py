@@ -88,7 +88,17 @@ def basket(*lines: dict[str, Any], **fields: Any) -> dict[str, Any]:
         ("/sourcing/preview", {}, (422, "field_invalid", "basket")),
         ("/sourcing/preview", {"basket": basket(), "order_id": ID}, (422, "field_invalid", "basket")),
         ("/sourcing/preview", {"order_id": ID}, (404, "not_found", "order_id")),
-        ("/sourcing/preview", {"basket": basket(), "profile": 9}, (404, "not_found", "version")),
+        ("/sourcing/preview", {"basket": basket(), "profile": 9}, (404, "not_found", "profile")),
+        (
+            "/sourcing/preview",
+            {"basket": basket(channel="nope")},
+            (404, "channel_unknown", "basket.channel"),
+        ),
+        (
+            "/sourcing/preview",
+            {"basket": basket({"sku": "A", "units": 1}, {"sku": "GHOST", "units": 1})},
+            (422, "field_invalid", "basket.lines[1].sku"),
+        ),
         (
             "/sourcing/preview",
             {"basket": basket(), "locations": ["wh-lyon", "wh-lyno"]},
@@ -133,6 +143,22 @@ def test_half_of_a_place_is_none(known: str, missing: str, rest: Rest, table: Ta
 @pytest.mark.parametrize("sku", ["", "A:٣", "A:", "A:0", "A:x", ",", "A:1,:2", "A:99999999"])
 def test_pickup_points_need_skus_with_units(sku: str, rest: Rest, table: Table) -> None:
     assert rest.get("/pickup-points", channel="shop-es", sku=sku).problem == (422, "field_invalid", "sku")
+
+
+def test_pickup_points_of_an_unknown_sku_or_channel_are_refused_by_the_parameter(
+    rest: Rest, table: Table
+) -> None:
+    fill(table, "A", st_gracia=1)
+    refused = rest.get("/pickup-points", channel="shop-es", sku="A,GHOST")
+    assert refused.problem == (422, "field_invalid", "sku")
+    assert "GHOST" in refused.document["detail"]
+    refused = rest.get("/pickup-points", channel="nope", sku="A")
+    assert refused.problem == (404, "channel_unknown", "channel")
+
+
+def test_a_store_that_is_not_configured_is_named(rest: Rest) -> None:
+    refused = rest.post("/promises", basket(method="pickup", location="st-graz"))
+    assert refused.document["detail"] == "location st-graz is not configured"
 
 
 def test_an_order_that_is_not_there_has_no_decisions(rest: Rest) -> None:

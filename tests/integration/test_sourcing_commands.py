@@ -2,6 +2,8 @@
 
 import json
 from contextlib import nullcontext
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,13 +13,17 @@ from infra.cli import sourcing as commands
 from infra.cli.main import main
 from oms.orders.cancelling import CancelReason, CancelRequest
 from oms.orders.identity import order_id
+from oms.sourcing.load import Capacity
 from oms.store.configuration import read_network
 from oms.store.meter import Meter
 from oms.store.table import Table
 from oms.usecases.cancel_order import cancel_order
+from oms.usecases.configure import configure
+from oms.usecases.count_load import count_load
 from oms.usecases.place_order import place_order
 from oms.usecases.release_order import release_order
-from tests.builders import NOW, command, line
+from tests.builders import MADRID, NOW, command, line
+from tests.recorder import RecordingTable
 from tests.shelves import fill, shelves
 
 WHERE = ("--channel", "shop-es", "--country", "ES", "--postal-code", "28013")
@@ -44,7 +50,10 @@ def run(*arguments: str) -> int:
         (("MUG", "MUG:some"), "lines[1]"),
         (("GHOST",), "lines[0].sku"),
         (("MUG", "--channel", "nowhere"), "channel"),
-        (("MUG", "--profile", "7"), "version"),
+        (("MUG", "--profile", "7"), "profile"),
+        (("MUG", "--compare", "wh-lyno"), "compare"),
+        (("MUG", "--method", "pickup"), "location"),
+        (("MUG", "--method", "carry_out", "--location", "st-graz"), "location"),
     ],
 )
 def test_what_cannot_be_previewed_is_refused_by_the_name_of_the_field(
@@ -69,6 +78,20 @@ def test_a_preview_tells_sources_the_promise_and_what_other_plans_cost(
     (lyon,) = [other for other in printed["alternatives"] if other["instead"] == "wh-lyon"]
     assert lyon["difference"] > 0
     assert (stack.bill.writes, shelves(table, "MUG")) == (0, before)
+
+
+def test_a_preview_sees_that_a_location_has_enough_work_for_the_day(
+    stack: Meter, table: Table, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure(table, replace(MADRID, capacity=Capacity(orders=1)), {"wms"})
+    network, kept = read_network(table), RecordingTable(table, "O#")
+    place_order(table, network, command(line("MUG", 1), channel_order_id="1"), NOW)
+    release_order(kept, network, order_id("shop-es", "1"), datetime.now(UTC))
+    count_load(table, network, kept.records)
+    assert run("MUG") == 0
+    decided = json.loads(capsys.readouterr().out)["decision"]["locations"]
+    assert {one["location"]: one["ships"] for one in decided if "ships" in one} == {"wh-lyon": {"1": 1}}
+    assert "capacity" in {out["reason"] for one in decided for out in one.get("out", ())}
 
 
 def test_recorded_orders_are_placed_again_as_they_were(

@@ -35,15 +35,20 @@ def write_profile(table: Table, profile: Profile) -> Profile:
     return profile
 
 
-def find_profile(table: Table, number: int) -> Profile:
+def find_profile(table: Table, number: int, field: str = "version") -> Profile:
     """A version of the sourcing profile; 0 is the one that is built in.
+
+    Args:
+        table: the store.
+        number: of the version.
+        field: what the request calls it.
 
     Raises:
         Problem: `not_found`.
     """
     item = table.get(keys.profile(number)) if number else None
     if number and item is None:
-        raise Problem(Code.NOT_FOUND, f"version {number} of the sourcing profile is not there", "version")
+        raise Problem(Code.NOT_FOUND, f"version {number} of the sourcing profile is not there", field)
     return decode_profile(item) if item else USUAL
 
 
