@@ -148,6 +148,13 @@ def test_what_may_be_left_out_is_nothing() -> None:
     assert command.balanced
 
 
+@pytest.mark.parametrize("title", [{}, {"title": None}, {"title": ""}], ids=["left out", "null", "empty"])
+def test_a_title_that_is_left_out_is_empty(title: Fields) -> None:
+    fees = [{"amount": 0} | title]
+    command = placed(order(without(line(), "title") | title, fees=fees))
+    assert (command.lines[0].title, command.fees[0].title) == ("", "")
+
+
 def test_who_sends_is_known_by_the_signature_and_not_by_the_body() -> None:
     command = placed(order(channel="shop-of-another", adapter="shopify"))
     assert (command.channel, command.adapter) == ("shop-es", "generic")

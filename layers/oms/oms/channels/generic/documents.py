@@ -189,6 +189,8 @@ def _field(node: Node, field: "Field[Any]", hint: Any) -> object:
         return field.default_factory()
     if NoneType in get_args(hint):
         return None
+    if field.name in MAY_BE_EMPTY:
+        return ""
     if get_origin(hint) is tuple:
         return ()
     if hint is bool:
