@@ -152,5 +152,14 @@ def test_keys_leave_out_what_writers_disagree_on() -> None:
     assert code_key(None) == city_key(None) == ""
 
 
+@pytest.mark.parametrize(
+    ("latitude", "longitude"),
+    [("north", "2.1"), ("41.5", "1e999"), ("nan", "2.1"), ("91", "2.1"), ("41.5", "-180.5"), ("41.5", None)],
+)
+def test_coordinates_of_nowhere_are_left_aside(latitude: str, longitude: str | None) -> None:
+    address = Address(country="ES", city="Madrid", latitude=latitude, longitude=longitude)
+    assert locate(address) == locate(Address(country="ES", city="Madrid"))
+
+
 def test_a_degree_of_latitude_is_111_km() -> None:
     assert distance_km((40.0, 3.0), (41.0, 3.0)) == pytest.approx(111.2, abs=0.05)

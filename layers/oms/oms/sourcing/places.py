@@ -49,9 +49,18 @@ def locate(address: Address | None) -> Place | None:
     """Where an address is, by the most precise thing that is known of it; None when nothing is."""
     if address is None:
         return None
-    if address.latitude and address.longitude:
-        return Place((float(address.latitude), float(address.longitude)), Precision.ADDRESS)
+    if point := _coordinates(address):
+        return Place(point, Precision.ADDRESS)
     return _find((address.country or "").upper(), code_key(address.postal_code), city_key(address.city))
+
+
+def _coordinates(address: Address) -> Point | None:
+    """The coordinates that an address gives; None when it gives none, or none of this Earth."""
+    try:
+        latitude, longitude = float(address.latitude or ""), float(address.longitude or "")
+    except ValueError:
+        return None
+    return (latitude, longitude) if abs(latitude) <= 90 and abs(longitude) <= 180 else None
 
 
 def distance_km(one: Point, other: Point) -> float:
