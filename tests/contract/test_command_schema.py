@@ -18,8 +18,16 @@ from tests.unit.channels.test_mangled_payloads import SAMPLES
 KEPT = Path(__file__).parents[2] / "events" / "command.v1.json"
 VALIDATOR = Draft202012Validator(schema(), format_checker=FormatChecker())
 
-ACROSS_LINES = {"the same line twice", "the same delivery twice", "more parts of them"}
-"""What no schema can say: what several parts have in common, and how large a text's number is."""
+ACROSS_LINES = {
+    "the same line twice",
+    "the same delivery twice",
+    "more parts of them",
+    "a sku of many bytes",
+    "a listing longer than any",
+}
+"""What no schema can say: what several parts have in common, how large a text's number is, how many bytes its
+letters are, and which property is a name.
+"""
 
 
 def test_the_schema_is_current() -> None:

@@ -134,6 +134,15 @@ BAD: dict[str, tuple[object, str]] = {
         "billing.postcode",
     ),
     "a field that has no value": (PAYMENT | {"ammount": None}, "ammount"),
+    "a sku longer than any": (changed(sku="x" * 901), "lines[0].sku"),
+    "a sku of many bytes": (changed(sku="ñ" * 451), "lines[0].sku"),
+    "a listing longer than any": (
+        changed(sku=None, properties={"listing_id": "x" * 901}),
+        "lines[0].properties.listing_id",
+    ),
+    "a cart longer than any": (order(reservation="x" * 901), "reservation"),
+    "a payment with a longer name": (PAYMENT | {"payment_id": "p" * 901}, "payment_id"),
+    "a refund with a longer name": (REFUND | {"refund_id": "r" * 901}, "refund_id"),
     "a command of nobody": (PAYMENT | {"command": "pay"}, "command"),
 }
 
@@ -161,12 +170,13 @@ def test_a_command_without_a_mistake_is_taken_and_executed(inbound: str, shop: T
 
 
 def bought(**fields: Any) -> Document:
-    return shopify_samples.order(shopify_samples.item(sku="SHOES", **fields))
+    return shopify_samples.order(shopify_samples.item(**{"sku": "SHOES"} | fields))
 
 
 VENDORS: dict[str, tuple[str, Document]] = {
     "more units than there are": ("orders/create", bought(quantity=10**18)),
     "a price beyond all money": ("orders/create", bought(price="10000000000000000.00")),
+    "a sku longer than any": ("orders/create", bought(sku="x" * 901)),
     "a negative payment": (
         "order_transactions/create",
         {"id": 1, "order_id": 2, "kind": "sale", "status": "success", "amount": "-5.00", "currency": "EUR"}

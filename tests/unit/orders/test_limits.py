@@ -6,8 +6,8 @@ from typing import get_args, get_type_hints
 import pytest
 
 from oms.channels.generic.documents import COMMANDS
-from oms.orders.commands import Fee, Payment, PaymentState, PlaceOrder
-from oms.orders.limits import LIMITS, MOST_MONEY, MOST_UNITS, require_limits
+from oms.orders.commands import LISTING, Fee, Payment, PaymentState, PlaceOrder
+from oms.orders.limits import LIMITS, LONGEST_NAME, MOST_MONEY, MOST_UNITS, require_limits
 from oms.problems import Code, Problem
 from tests.builders import command, line
 
@@ -68,6 +68,15 @@ def test_the_place_of_a_part_of_a_delivery_is_named_too() -> None:
     with pytest.raises(Problem) as refused:
         require_limits(replace(ORDER, total=-1), "[1]")
     assert refused.value.field == "[1].total"
+
+
+def test_names_have_room_in_the_keys_of_the_store() -> None:
+    longest = "ñ" * (LONGEST_NAME // 2)
+    require_limits(command(line(longest), reservation=longest))
+    require_limits(command(line(None, properties={LISTING: longest})))
+    with pytest.raises(Problem) as refused:
+        require_limits(command(line("A"), line(f"{longest}o", number=2)), "[1]")
+    assert refused.value.field == "[1].lines[1].sku"
 
 
 def test_what_is_just_within_them_is_taken() -> None:

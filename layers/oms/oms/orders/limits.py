@@ -1,7 +1,8 @@
-"""Limits of what channels say: how many units, how much money, and what is never below nothing.
+"""Limits of what channels say: how many units, how much money, what is never below nothing, how long a name.
 
 A number beyond them is a mistake, whoever made it. They are far above what anybody sells, and far within what
-the store keeps exactly (38 digits) and every reader of JSON does (2^53).
+the store keeps exactly (38 digits) and every reader of JSON does (2^53). Names by which things are found are
+in the store's keys, which have room for 1024 bytes.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,14 +11,19 @@ from decimal import Decimal
 from functools import cache
 from typing import NamedTuple
 
-from oms.orders.commands import Delivery, Fee, Line, Payment, PlaceOrder
+from oms.orders.commands import LISTING, Delivery, Fee, Line, Payment, PlaceOrder
 from oms.orders.records import (
     ChannelWorkLine,
+    FulfillmentRecorded,
+    ListingRecorded,
+    Parcel,
     PaymentRecorded,
     RefundLine,
     RefundRecorded,
     ReturnedLine,
+    ReturnRecorded,
     StockRecorded,
+    TrackingRecorded,
     UnitsOfLine,
 )
 from oms.problems import Code, Problem
@@ -27,6 +33,9 @@ MOST_UNITS = 10**12
 
 MOST_MONEY = 10**15
 """What an amount may be at most, in minor units."""
+
+LONGEST_NAME = 900
+"""Bytes (UTF-8) of a name that stands in keys at most; what stands before it has room too."""
 
 
 class Limit(NamedTuple):
@@ -60,9 +69,22 @@ LIMITS: Mapping[type, Mapping[str, Limit]] = {
 }
 """The limits of every number in a command. Of either sign is what may take off a price, or correct a sum."""
 
+NAMES: Mapping[type, tuple[str, ...]] = {
+    PlaceOrder: ("reservation",),
+    Line: ("sku",),
+    PaymentRecorded: ("payment_id",),
+    RefundRecorded: ("refund_id",),
+    FulfillmentRecorded: ("fulfillment_id",),
+    Parcel: ("tracking_number",),
+    TrackingRecorded: ("tracking_number",),
+    ReturnRecorded: ("return_id",),
+    ListingRecorded: ("listing_id", "item_id", "sku"),
+}
+"""What things are found by."""
+
 
 def require_limits(command: object, path: str = "") -> None:
-    """See that all numbers in a command are within their limits.
+    """See that all numbers and names in a command are within their limits.
 
     Args:
         command: a command, or a part of one.
@@ -78,6 +100,19 @@ def require_limits(command: object, path: str = "") -> None:
         if value is not None and not limit.least <= Decimal(value) <= limit.most:
             field = f"{path}.{name}" if path else name
             raise Problem(Code.FIELD_INVALID, f"{str(value)[:40]} is not {limit.name}", field)
+    for name, text in _names_in(command):
+        if len(text.encode()) > LONGEST_NAME:
+            field = f"{path}.{name}" if path else name
+            raise Problem(Code.FIELD_INVALID, f"{text[:40]!r}.. is longer than {LONGEST_NAME} bytes", field)
+
+
+def _names_in(command: object) -> Iterator[tuple[str, str]]:
+    """The names that a command itself has, with their places."""
+    for name in NAMES.get(type(command), ()):
+        if text := getattr(command, name):
+            yield name, text
+    if isinstance(command, Line) and LISTING in command.properties:
+        yield f"properties.{LISTING}", command.properties[LISTING]
 
 
 def _parts(command: object) -> Iterator[tuple[str, object]]:

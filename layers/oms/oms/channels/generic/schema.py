@@ -9,7 +9,7 @@ from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from oms.channels.generic.documents import COMMANDS, MAY_BE_EMPTY
-from oms.orders.limits import LIMITS
+from oms.orders.limits import LIMITS, LONGEST_NAME, NAMES
 
 type Schema = dict[str, Any]
 
@@ -41,6 +41,8 @@ def _object(kind: type, parts: dict[str, Schema]) -> Schema:
     required = ["command"] if name else []
     for field in fields(kind):
         described = _type(hints[field.name], parts, LIMITS.get(kind, {}).get(field.name), field.name)
+        if field.name in NAMES.get(kind, ()):
+            described |= {"maxLength": LONGEST_NAME}
         needed = _needed(field, hints[field.name])
         properties[field.name] = described if needed else {"anyOf": [described, {"type": "null"}]}
         required += [field.name] if needed else []
