@@ -22,6 +22,7 @@ from oms.sourcing.choose import Shelf
 from oms.sourcing.profile import USUAL, Profile
 from oms.sourcing.simulation import Recorded, RecordedLine
 from oms.store.configuration import parse
+from oms.usecases.profiles import check_names
 
 BUILT_IN = "usual"
 """Names the profile that is built in, in place of a file."""
@@ -84,15 +85,25 @@ class Retailer:
         return Shelf(free, {sku: sum(there.values()) for sku, there in free.items() if there is not None})
 
 
-def read_profile(path: str) -> Profile:
+def read_profile(path: str, network: Network) -> Profile:
     """The profile of a file, as `PUT /sourcing/profiles/{version}` takes it; `usual` is the built-in one.
+
+    Args:
+        path: the file.
+        network: what it may name.
 
     Raises:
         Problem: it is none; names the field.
     """
     if path == BUILT_IN:
         return USUAL
-    return _made(path, lambda: Profile.of(_checked(ProfileBody, _object(path))))
+
+    def made() -> Profile:
+        profile = Profile.of(_checked(ProfileBody, _object(path)))
+        check_names(profile, network)
+        return profile
+
+    return _made(path, made)
 
 
 def read_orders(path: str) -> Iterator[Recorded]:

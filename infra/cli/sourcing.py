@@ -127,7 +127,7 @@ def run_record(args: argparse.Namespace) -> None:
 def run_simulate(args: argparse.Namespace) -> None:
     """Print how two profiles compare."""
     retailer = Retailer(args.retailer)
-    profiles = {name: read_profile(getattr(args, name)) for name in ("against", "profile")}
+    profiles = {name: read_profile(getattr(args, name), retailer.network) for name in ("against", "profile")}
     orders = list(read_orders(args.orders))
     if not orders:
         raise Problem(Code.BAD_REQUEST, f"{args.orders} has no orders", "orders")

@@ -213,6 +213,27 @@ def test_a_delivery_with_nothing_to_source_has_no_preview(rest: Rest, table: Tab
             {"strategies": [{"name": "a", "fallbacks": ["relax", "partial", "relax"]}]},
             (422, "field_invalid", "strategies[0].fallbacks[2]"),
         ),
+        *(
+            (
+                "1",
+                {"strategies": [{"name": "a", "when": [condition]}, {"name": "b"}]},
+                (422, "field_invalid", f"strategies[0].when[0].{field}"),
+            )
+            for condition, field in (
+                ({"measure": "channel", "one_of": ["shop-es", "shop-se"]}, "one_of[1]"),
+                ({"measure": "method", "none_of": ["pick_up"]}, "none_of[0]"),
+            )
+        ),
+        (
+            "1",
+            {"strategies": [{"name": "a", "filters": [{"measure": "kind", "one_of": ["shop"]}]}]},
+            (422, "field_invalid", "strategies[0].filters[0].one_of[0]"),
+        ),
+        (
+            "1",
+            {"costs": {"*": {"handling": 1}, "warehous": {"handling": 2}}},
+            (422, "field_invalid", "costs.warehous"),
+        ),
         ("1", {"properties": {"engraving": "fly"}}, (422, "field_invalid", "properties.engraving")),
     ],
 )

@@ -74,7 +74,7 @@ def run(folder: Path, *more: str) -> int:
 def outcomes(folder: Path, profile: str = "usual") -> list[Outcome]:
     retailer = Retailer(str(folder / "retailer.json"))
     orders = read_orders(str(folder / "orders.jsonl"))
-    rules = read_profile(str(folder / profile) if profile != "usual" else profile)
+    rules = read_profile(str(folder / profile) if profile != "usual" else profile, retailer.network)
     return list(
         simulate(orders, retailer.network, retailer.skus, retailer.shelf(), rules, rates=USUAL, seconds=None)
     )
@@ -114,6 +114,12 @@ def changed(path: str, value: object) -> Callable[[dict[str, Any]], None]:
         ("profile.json", "strategies", [{}], "{profile}.strategies[0].name"),
         ("profile.json", "strategies/0/filters", [{"measure": "kind"}], "{profile}.strategies[0].filters[0]"),
         ("profile.json", "strategies/0/limits/max_locations", "1", "{profile}.strategies[0].limits"),
+        (
+            "profile.json",
+            "strategies/0/filters",
+            [{"measure": "location", "one_of": ["madird"]}],
+            "{profile}.strategies[0].filters[0].one_of[0]",
+        ),
         ("profile.json", "services", None, "{profile}.services"),
         ("profile.json", "costs/*/handling", 1.5, "{profile}.costs.*.handling"),
         ("profile.json", "atempts", 2, "{profile}.atempts"),

@@ -1,8 +1,13 @@
 """Sourcing profiles: write a version, once and for all, and choose which one is active."""
 
-from oms.inventory.network import Network
+from collections.abc import Container, Iterable, Mapping
+from typing import Any
+
+from oms.inventory.network import LocationKind, Network
+from oms.orders.commands import Method
 from oms.problems import Code, Problem
-from oms.sourcing.profile import USUAL, Offered, Profile
+from oms.sourcing.calendar import ANY_SERVICE
+from oms.sourcing.profile import USUAL, Asked, Condition, Filter, Offered, Profile
 from oms.store import keys
 from oms.store.configuration import PROFILE, decode_profile, encode_profile, read_network
 from oms.store.errors import Cancelled
@@ -21,10 +26,10 @@ def write_profile(table: Table, profile: Profile) -> Profile:
         profile: with its version.
 
     Raises:
-        Problem: `field_invalid` for a location that is not configured; `conflict` when the version is there
-            with other content: versions never change.
+        Problem: `field_invalid` for a name that nothing has; `conflict` when the version is there with
+            other content: versions never change.
     """
-    _check_locations(profile, read_network(table, consistent=True))
+    check_names(profile, read_network(table, consistent=True))
     key = keys.profile(profile.v)
     try:
         table.commit(create(key, encode_profile(profile, 1)))
@@ -93,15 +98,37 @@ def _activate(table: Table, profile: Profile, expected: int | None) -> tuple[Pro
     return profile, v + 1
 
 
-def _check_locations(profile: Profile, network: Network) -> None:
+def check_names(profile: Profile, network: Network) -> None:
+    """Refuse a name that nothing has: its condition would never hold, or leave every location out.
+
+    Raises:
+        Problem: `field_invalid`, with the path to the name of a location, channel, kind or method.
+    """
+    for kind in profile.costs:
+        if kind not in {ANY_SERVICE, *LocationKind}:
+            raise Problem(Code.FIELD_INVALID, f"{kind} is no kind of location", f"costs.{kind}")
+    known: Mapping[Asked | Offered, tuple[str, Container[str]]] = {
+        Asked.CHANNEL: ("channel {} is not configured", network.channels),
+        Asked.METHOD: ("{} is no method of delivery", tuple(Method)),
+        Offered.LOCATION: (_NO_LOCATION, network.locations),
+        Offered.KIND: ("{} is no kind of location", tuple(LocationKind)),
+    }
     for index, strategy in enumerate(profile.strategies):
-        for number, test in enumerate(strategy.filters):
-            path = f"strategies[{index}].filters[{number}]"
-            lists = {"only": test.only}
-            if test.measure is Offered.LOCATION:
-                lists |= {"one_of": test.one_of, "none_of": test.none_of}
-            for field, names in lists.items():
-                for position, name in enumerate(names):
-                    if name not in network.locations:
-                        detail = f"location {name} is not configured"
-                        raise Problem(Code.FIELD_INVALID, detail, f"{path}.{field}[{position}]")
+        tests: Mapping[str, tuple[Condition[Any], ...]] = {"when": strategy.when, "filters": strategy.filters}
+        for part, conditions in tests.items():
+            for number, test in enumerate(conditions):
+                path = f"strategies[{index}].{part}[{number}]"
+                if test.measure in known:
+                    _check_known(test.one_of, *known[test.measure], f"{path}.one_of")
+                    _check_known(test.none_of, *known[test.measure], f"{path}.none_of")
+                if isinstance(test, Filter):
+                    _check_known(test.only, _NO_LOCATION, network.locations, f"{path}.only")
+
+
+_NO_LOCATION = "location {} is not configured"
+
+
+def _check_known(names: Iterable[str], otherwise: str, known: Container[str], path: str) -> None:
+    for position, name in enumerate(names):
+        if name not in known:
+            raise Problem(Code.FIELD_INVALID, otherwise.format(name), f"{path}[{position}]")
