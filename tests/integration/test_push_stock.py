@@ -416,3 +416,14 @@ def test_a_listing_without_a_sku_waits_until_somebody_says(world: World) -> None
     world.list_(as_of=NOW + timedelta(minutes=1))
     world.run()
     assert world.shop.levels == [7]
+
+
+def test_a_sku_that_is_not_in_the_catalogue_is_left_to_the_shop_until_it_is(world: World) -> None:
+    world.table.commit(move("C", "wh-madrid", Delta(on_hand=2), Why("count", "test", "test", world.now)))
+    world.list_(sku="C")
+    world.run()
+    assert (world.shop.levels, world.dead) == ([], [])
+    describe_sku(world.table, Sku("C", title="Cup"))
+    world.receive({"task": "announce", "sku": "C"})
+    world.run()
+    assert world.shop.levels == [2]

@@ -23,7 +23,7 @@ from oms.channels.publishing import (
 )
 from oms.events.messages import Message, correlated
 from oms.events.publish import Queue
-from oms.inventory.model import Price
+from oms.inventory.model import Price, Stock
 from oms.inventory.network import Aspect, Channel, Network
 from oms.problems import Code, Problem
 from oms.sourcing.offering import Asker, offer
@@ -343,9 +343,13 @@ def _write(table: Table, changed: Told) -> Told:
 def value_of(
     table: Table, network: Network, channel: Channel, sku: str, aspect: Aspect, now: datetime
 ) -> Value | None:
-    """What a channel is to know of a sku, read consistently; None when there is nothing that it could."""
+    """What a channel is to know of a sku, read consistently; None when there is nothing that it could.
+
+    What is not in the catalogue may be sold by others: that we have none of it is not for us to say.
+    """
     if aspect is Aspect.STOCK:
-        return units_for_sale(table, network, channel, sku, now)
+        stocks = read_wanted(table, [sku], consistent=True)
+        return _for_sale(stocks, network, channel, sku, now) if stocks[sku].sku else None
     known = read_skus(table, [sku]).get(sku)
     if known is None:
         return None
@@ -354,7 +358,12 @@ def value_of(
 
 def units_for_sale(table: Table, network: Network, channel: Channel, sku: str, now: datetime) -> int:
     """What the channel may sell now, in the unit that it sells, read consistently."""
-    stocks = read_wanted(table, [sku], consistent=True)
+    return _for_sale(read_wanted(table, [sku], consistent=True), network, channel, sku, now)
+
+
+def _for_sale(
+    stocks: Mapping[str, Stock], network: Network, channel: Channel, sku: str, now: datetime
+) -> int:
     units = offer(stocks, sku, Asker(channel), network, now).ats
     known = stocks[sku].sku
     return PLENTY if units is None else min(PLENTY, units // (known.scale if known else 1))
