@@ -102,6 +102,14 @@ BAD: dict[str, tuple[object, str]] = {
         order(payments=[{"method": "card", "state": "captured"}]),
         "payments[0].amount",
     ),
+    "a parcel of no number and no order": (
+        {"command": "tracking_recorded", "status": "delivered", "occurred_at": "2026-11-22T09:30:00Z"},
+        "tracking_number",
+    ),
+    "a listing without an id": (
+        {"command": "listing_recorded", "sku": "MUG", "as_of": "2026-11-22T09:30:00Z"},
+        "item_id",
+    ),
     "a list with something else": ([order(), 7], "[1]"),
 }
 

@@ -49,6 +49,12 @@ COMMANDS: dict[str, type[Command]] = {
 """Commands by the name that `command` gives."""
 
 MAY_BE_EMPTY = {"title"}
+ONE_OF: dict[type[Command], tuple[str, ...]] = {
+    TrackingRecorded: ("tracking_number", "channel_order_id"),
+    ListingRecorded: ("item_id", "listing_id"),
+}
+"""Fields of which a command has one at least: without any nothing is found that it is about."""
+
 VERSION_DIGITS = 20
 """Width of versions that are numbers, so that strings sort as the numbers do."""
 
@@ -101,6 +107,11 @@ def _command(message: Inbound, node: Node) -> Command:
     _require_known(node, kind)
     command: Command = _object(node, kind, {"channel": message.channel, "adapter": message.adapter})
     require_limits(command, node.path)
+    names = ONE_OF.get(kind, ())
+    if names and not any(getattr(command, one) for one in names):
+        raise Problem(
+            Code.FIELD_MISSING, f"{' or '.join(map(node.at, names))} is required", node.at(names[0])
+        )
     if isinstance(command, PlaceOrder | CancelOrder | FulfillmentRecorded):
         command = replace(command, channel_version=_version(command.channel_version))
     return _checked(node, command) if isinstance(command, PlaceOrder) else command
