@@ -34,7 +34,9 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     check.add_argument("channel", help="which channel")
     check.add_argument(
-        "--repair", action="store_true", help="record what the channel shows, and tell it its stock again"
+        "--repair",
+        action="store_true",
+        help="record what the channel lists, and tell it again what it is told of: stock, titles, prices",
     )
     check.set_defaults(run=run_check)
 
