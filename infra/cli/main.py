@@ -30,7 +30,7 @@ GROUPS: dict[str, tuple[str, str]] = {
     "seed": ("infra.cli.seed", "configure a believable retailer with stock on the local stack"),
     "soak": ("infra.cli.soak", "sell on the local stack while its workers are killed"),
     "source": ("infra.cli.source", "solve sourcing instances"),
-    "sourcing": ("infra.cli.sourcing", "plan backlogs of orders again"),
+    "sourcing": ("infra.cli.sourcing", "compare profiles, preview baskets, plan backlogs of orders again"),
     "stock": ("infra.cli.stock", "follow the units of a position"),
     "tail": ("infra.cli.tail", "follow business events on the local stack"),
     "token": ("infra.cli.token", "create, list and revoke tokens of the API"),

@@ -32,7 +32,7 @@ from oms.usecases.profiles import find_profile
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the `sourcing` group to the `oms` command."""
-    group = subparsers.add_parser("sourcing", help="plan backlogs of orders again; import places")
+    group = subparsers.add_parser("sourcing", help="compare profiles, preview baskets; import places")
     commands = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     backlog = commands.add_parser(
