@@ -15,7 +15,7 @@ from oms.inventory.model import Block
 from oms.inventory.network import Network
 from oms.orders.cancelling import CancelReason, CancelRequest
 from oms.orders.identity import order_id
-from oms.problems import Problem
+from oms.problems import Code, Problem
 from oms.sourcing.profile import USUAL
 from oms.store import queries
 from oms.store.configuration import read_network
@@ -135,9 +135,12 @@ def test_what_has_left_is_not_rejected_and_a_shipment_after_it_is_booked(table: 
     assert_balanced(table, [ID], [])
 
 
-def test_a_line_that_the_work_does_not_have_is_not_rejected(table: Table) -> None:
+def test_a_line_that_the_work_does_not_have_is_refused_by_its_field(table: Table) -> None:
     fill(table, "A", wh_madrid=1)
-    assert reject(table, no(placed(table, ("A", 1)), lines={"9": 1})) == Recorded()
+    with pytest.raises(Problem) as refused:
+        reject(table, no(placed(table, ("A", 1)), lines={"1": 1, "9": 1}))
+    assert (refused.value.code, refused.value.field) == (Code.FIELD_INVALID, "lines[1].line_id")
+    assert entries(table) == [("1", "wh-madrid", 1, "in_fulfillment")]
 
 
 @pytest.mark.parametrize("at", [1, 2])

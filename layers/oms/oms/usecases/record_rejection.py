@@ -60,7 +60,7 @@ def record_rejection(table: Table, network: Network, fact: FulfillmentFact, now:
         What has changed.
 
     Raises:
-        Problem: there is no such fulfillment order.
+        Problem: there is no such fulfillment order, or it has no such line.
         Busy: somebody else kept writing; hand the message back to its queue.
     """
     what = f"message {fact.message_id}"
@@ -88,6 +88,11 @@ def _known(table: Table, fact: FulfillmentFact) -> FulfillmentOrder:
     if work is None:
         name = f"{fact.order_id}-{fact.fulfillment_order}"
         raise Problem(Code.NOT_FOUND, f"fulfillment order {name} is not there", "fulfillment_order")
+    lines = {line.line_id for line in work.lines}
+    for index, packed in enumerate(fact.lines):
+        if packed.line_id not in lines:
+            detail = f"fulfillment order {work.public_id} has no line {packed.line_id}"
+            raise Problem(Code.FIELD_INVALID, detail, f"lines[{index}].line_id")
     return work
 
 
