@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from oms.values import replace
+from oms.values import members, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +25,10 @@ class Box(Versioned):
 def test_a_copy_has_what_was_changed_and_all_else_of_its_base_too() -> None:
     box = replace(Box("a", 3, v=2), name="b")
     assert (box.name, box.units, box.v) == ("b", 3, 2)
+
+
+def test_members_are_all_fields_as_they_are() -> None:
+    assert members(Box("a", 3, v=2)) == {"v": 2, "name": "a", "units": 3}
 
 
 def test_a_copy_is_checked_as_any_value_is() -> None:

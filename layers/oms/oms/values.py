@@ -1,31 +1,38 @@
-"""Frozen values with other fields: `dataclasses.replace`, for what is replaced all the time.
+"""Frozen values: their members, and copies with some of them changed.
 
-The one of the standard library looks at every field of the value in Python, each time: an order has 28, and
-is replaced at every step of every use case.
+What the standard library has for both looks at every field of a value in Python, each time: an order has 28,
+and is replaced at every step of every use case.
 """
 
 from dataclasses import fields
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+_KNOWN: "dict[type, tuple[tuple[str, ...], attrgetter[tuple[object, ...]]]]" = {}
+
+
+def members(value: Any) -> dict[str, Any]:
+    """The fields of a dataclass's instance by name, as they are; it has at least two."""
+    kind = type(value)
+    known = _KNOWN.get(kind)
+    if known is None:
+        names = tuple(field.name for field in fields(kind))
+        known = _KNOWN[kind] = names, attrgetter(*names)
+    names, read = known
+    return dict(zip(names, read(value), strict=True))
+
 
 if TYPE_CHECKING:  # so that the changes are checked against the fields
     from dataclasses import replace
 else:
-    _FIELDS = {}
 
     def replace(value, /, **changes):
-        """A copy of a dataclass's instance, of at least two fields, with some of them changed.
+        """A copy of a dataclass's instance with some of its fields changed.
 
         Raises:
             TypeError: there is no such field.
         """
-        kind = type(value)
-        known = _FIELDS.get(kind)
-        if known is None:
-            names = tuple(field.name for field in fields(kind))
-            known = _FIELDS[kind] = names, attrgetter(*names)
-        names, read = known
-        return kind(**(dict(zip(names, read(value), strict=True)) | changes))
+        return type(value)(**(members(value) | changes))
 
 
-__all__ = ["replace"]
+__all__ = ["members", "replace"]

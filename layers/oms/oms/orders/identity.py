@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import lru_cache
 
 from oms.orders.commands import Line, PlaceOrder
+from oms.values import members
 
 SHARDS = 16
 """Number of shards of each stage of the work queue."""
@@ -45,19 +46,14 @@ def digest(command: PlaceOrder) -> bytes:
 
 def _plain(value: object) -> object:
     """What stands for a value in the digest; encoding by this is much faster than `dataclasses.asdict`."""
-    kind = type(value)
     if isinstance(value, dict | Mapping):  # the first is told at once
         return dict(value)
     if isinstance(value, datetime):
         return value.isoformat()
-    names = _FIELDS.get(kind)
-    if names is None:  # of a slotted dataclass, as all others are
-        slots: tuple[str, ...] = kind.__slots__  # type: ignore[attr-defined]
-        names = _FIELDS[kind] = tuple(name for name in slots if name not in _VOLATILE.get(kind, ()))
-    return {name: getattr(value, name) for name in names}
+    found = members(value)
+    for name in _VOLATILE.get(type(value), ()):
+        del found[name]
+    return found
 
-
-_FIELDS: dict[type, tuple[str, ...]] = {}
-"""The fields of dataclasses that make one order another, once they have been asked for."""
 
 _CONTENT = json.JSONEncoder(sort_keys=True, check_circular=False, separators=(",", ":"), default=_plain)

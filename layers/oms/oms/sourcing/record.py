@@ -66,6 +66,7 @@ def _first(candidate: Candidate) -> str:
 
 
 def _location(candidate: Candidate, decision: Decision) -> Document:
+    removals = candidate.removals
     ships = {one.line_id: one.units for one in decision.assignments if one.location == candidate.location.id}
     document: Document = {
         "location": candidate.location.id,
@@ -75,8 +76,8 @@ def _location(candidate: Candidate, decision: Decision) -> Document:
         "parcel": decision.parcels[candidate.location.id],
         "rate": _rate(decision.carried.get(candidate.location.id)),
         "ships": ships,
-        "out": [_removal(removal) for removal in candidate.removals[:MOST_REMOVALS]],
-        "more": max(0, len(candidate.removals) - MOST_REMOVALS) or None,
+        "out": [_removal(removal) for removal in removals[:MOST_REMOVALS]],
+        "more": max(0, len(removals) - MOST_REMOVALS) or None,
     }
     return {name: value for name, value in document.items() if value not in (None, [], {})}
 

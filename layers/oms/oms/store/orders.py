@@ -25,7 +25,7 @@ from oms.orders.work import work_stage
 from oms.store import keys
 from oms.store.attributes import Item, Value, millis, moment, packed, unpacked
 from oms.store.journal import decode_journal, encode_journal
-from oms.values import replace
+from oms.values import members
 
 _COUNTERS = {
     "open": "op",
@@ -221,8 +221,10 @@ def _decode_delivery(stored: list[Any]) -> OrderDelivery:
 
 def _document(body: OrderBody) -> dict[str, Any]:
     """A body without what is empty in it; a decision's record is without already."""
-    document: dict[str, Any] = _sparse(replace(body, sourcing=()))
-    return document | ({"sourcing": body.sourcing} if body.sourcing else {})
+    stated = members(body)
+    decisions = stated.pop("sourcing")
+    document: dict[str, Any] = _sparse(stated)
+    return document | ({"sourcing": decisions} if decisions else {})
 
 
 _SCALARS = frozenset({str, int, bool})
@@ -236,9 +238,7 @@ def _sparse(value: Any) -> Any:
     if kind is not dict:
         if value is None or isinstance(value, str | int):
             return value
-        value = (
-            value if isinstance(value, Mapping) else {name: getattr(value, name) for name in kind.__slots__}
-        )
+        value = value if isinstance(value, Mapping) else members(value)
     kept = {}
     for name, member in value.items():
         if type(member) in _SCALARS:  # most are: a call for each would take longer than all the rest
