@@ -225,7 +225,7 @@ def measure() -> Measurements:
     with pytest.MonkeyPatch.context() as patch, mock_aws():
         for name, value in ENVIRONMENT.items():
             patch.setenv(name, value)
-        patch.setattr(process, "network", network)
+        patch.setattr(process, "network", lambda *_: network())
         patch.setattr(api_function, "datetime", SimpleNamespace(now=lambda zone: LATER))
         client = boto3.client(
             "dynamodb", region_name="eu-south-2", aws_access_key_id="test", aws_secret_access_key="test"
@@ -880,11 +880,11 @@ def _published(skus: Sequence[str]) -> Iterator[Use]:
     yield Use(
         "publisher",
         "Find a parcel that a channel is to be told of",
-        lambda table: find_parcel(table, network(), *parcel),
+        lambda table: find_parcel(table, lambda _: network(), *parcel),
     )
     for of_what, look in (
-        ("that units are cancelled", lambda table: find_cancelled(table, network(), ID)),
-        ("of money that is due", lambda table: find_repayment(table, network(), ID, "cancel.2")),
+        ("that units are cancelled", lambda table: find_cancelled(table, lambda _: network(), ID)),
+        ("of money that is due", lambda table: find_repayment(table, lambda _: network(), ID, "cancel.2")),
     ):
         yield Use("publisher", f"Find what a channel is to be told {of_what}", look)
     yield Use(

@@ -179,7 +179,7 @@ def tried(
     with pytest.MonkeyPatch.context() as patch, mock_aws():
         for name, value in _ENVIRONMENT.items():
             patch.setenv(name, value)
-        patch.setattr(process, "network", network)
+        patch.setattr(process, "network", lambda *_: network())
         for function in (api_function, sourcing, seldom, availability, clock):
             patch.setattr(function, "datetime", SimpleNamespace(now=lambda zone: LATER))
         memory, shop = MemoryTable(NAME), _Shop(patch)

@@ -135,7 +135,7 @@ def opened(kind: str, table: Table, monkeypatch: pytest.MonkeyPatch) -> Iterator
         clients.secrets().create_secret(Name="oms/channels/shop-es", SecretString=json.dumps(secret))
         fill(table, SKU, wh_madrid=7)
         made = World(server, shop, table, receiver, Channel("shop-es", kind, "iberia"))
-        monkeypatch.setattr(process, "network", lambda: network(channel=made.channel))
+        monkeypatch.setattr(process, "network", lambda *_: network(channel=made.channel))
 
         class Clock(datetime):
             @classmethod

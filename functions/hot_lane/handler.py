@@ -44,7 +44,8 @@ def _place(group: str, records: Sequence[batch.Record]) -> None:
             _give_up(group, sealed, error)
         else:
             deliveries.append(sealed)
-    outcomes = place_orders(process.table(), process.network(), commands, datetime.now(UTC))
+    network = process.network(*(command.channel for command in commands))
+    outcomes = place_orders(process.table(), network, commands, datetime.now(UTC))
     for number, outcome in outcomes:
         if isinstance(outcome, Refused):
             _give_up(group, deliveries[number], outcome.error)

@@ -73,7 +73,7 @@ def handler(event: dict[str, Any], context: object) -> batch.Failures:
 
 
 def _place(table: Table, command: PlaceOrder, heat: Heat | None) -> None:
-    result = place_order(table, process.network(), command, datetime.now(UTC), heat)
+    result = place_order(table, process.network(command.channel), command, datetime.now(UTC), heat)
     count_order(result)
     logger.note(order_id=result.order.order_id, verdict=str(result.verdict))
 

@@ -133,7 +133,7 @@ def _push_listing(document: Document, now: datetime) -> None:
 def _push_parcel(document: Document, now: datetime) -> None:
     node = Node(cast(Any, document))
     order_id, shipment = (node.need(Node.text, name) for name in ("order_id", "shipment"))
-    told = find_parcel(process.table(), process.network(), order_id, shipment)
+    told = find_parcel(process.table(), process.network, order_id, shipment)
     if told is None:
         logger.note(told=False)
         return
@@ -145,7 +145,7 @@ def _push_parcel(document: Document, now: datetime) -> None:
 
 def _push_cancel(document: Document, now: datetime) -> None:
     order_id = Node(cast(Any, document)).need(Node.text, "order_id")
-    found = find_cancelled(process.table(), process.network(), order_id)
+    found = find_cancelled(process.table(), process.network, order_id)
     if found is None or not _called(found[0]):
         return
     channel, kind, cancelled = found
@@ -158,7 +158,7 @@ def _push_cancel(document: Document, now: datetime) -> None:
 def _push_refund(document: Document, now: datetime) -> None:
     node = Node(cast(Any, document))
     order_id, refund = (node.need(Node.text, name) for name in ("order_id", "refund"))
-    found = find_repayment(process.table(), process.network(), order_id, refund)
+    found = find_repayment(process.table(), process.network, order_id, refund)
     if found is None or not _called(found[0]):
         return
     channel, kind, repayment = found

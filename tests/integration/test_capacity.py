@@ -199,7 +199,7 @@ def test_a_full_location_is_left_out_with_what_was_counted_and_its_limit(
     second = place(stocked, 2, shop=shop)
     order = order_of(stocked, second)
     assert [entry.location for entry in order.lines[0].entries] == ["wh-lyon"]
-    monkeypatch.setattr(process, "network", lambda: shop)
+    monkeypatch.setattr(process, "network", lambda *_: shop)
     (decision,) = Rest().get(f"/orders/{second}/sourcing").document["items"][-1]["decisions"]
     (madrid,) = (one for one in decision["locations"] if one["location"] == "wh-madrid")
     assert madrid["removals"] == [

@@ -152,7 +152,7 @@ def retailer(table: Table, monkeypatch: pytest.MonkeyPatch) -> Iterator[Retailer
         cached.cache_clear()
     fill(table, SKU, wh_madrid=7)
     world = Retailer(RecordingTable(table, ""), receiver, read_network(table))
-    monkeypatch.setattr(process, "network", lambda: world.network)
+    monkeypatch.setattr(process, "network", lambda *_: world.network)
 
     class Clock(datetime):
         @classmethod

@@ -426,7 +426,7 @@ def shop(listed: Table, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeServer]
     """A shop that lists three variants on two pages, and the API that may ask it."""
     receiver = Receiver()
     channels = {"shop-es": TELLING, "till": Channel("till", "stripe", "iberia")}
-    monkeypatch.setattr(process, "network", lambda: replace(network(), channels=channels))
+    monkeypatch.setattr(process, "network", lambda *_: replace(network(), channels=channels))
     monkeypatch.setattr(clients, "sqs", lambda: receiver.queue)
     monkeypatch.setenv("REACH", "any")
     for cached in (api._apis, cursors._keys):

@@ -445,7 +445,7 @@ def test_a_kit_that_left_elsewhere_took_its_components_along(table: Table) -> No
 def test_the_channel_is_not_told_of_its_own_parcel(table: Table) -> None:
     place(table)
     record(table, told(number=NUMBER))
-    assert find_parcel(table, NETWORK, ID, "channel.f1") is None
+    assert find_parcel(table, lambda _: NETWORK, ID, "channel.f1") is None
 
 
 def test_what_has_left_is_told_of(table: Table) -> None:

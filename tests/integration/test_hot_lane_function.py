@@ -18,9 +18,10 @@ from oms.orders.commands import PlaceOrder
 from oms.orders.identity import order_id
 from oms.runtime import clients
 from oms.store import keys, process
+from oms.store.configuration import encode_document
 from oms.store.stock import decode_sku
 from oms.store.table import Table
-from oms.store.writes import heat
+from oms.store.writes import heat, put
 from oms.usecases.describe_sku import describe_sku
 from oms.usecases.heat import HOT_FOR
 from tests.outlets import Receiver
@@ -105,6 +106,30 @@ def test_orders_of_a_hot_sku_go_on_together_and_the_others_are_placed(table: Tab
     assert lane(message) == []
     assert shelves(table, "A") == {"wh-madrid": (9, 2, 7)}
     assert_balanced(table, map(name_of, (1, 2, 3)), "AB")
+
+
+def know_no_channel_yet(table: Table) -> None:
+    """What the process knows of the network is from before its channels were configured."""
+    channels = table.get(keys.snapshot("channel"))
+    assert channels is not None
+    table.commit(put(keys.snapshot("channel"), encode_document({}, 1)))
+    process.reset()
+    assert process.network().channels == {}
+    table.commit(put(keys.snapshot("channel"), channels))
+
+
+def test_orders_of_a_channel_that_was_just_configured_are_placed_in_both_lanes(
+    table: Table, queues: Receiver
+) -> None:
+    heated(table, "A")
+    fill(table, "B", wh_madrid=9)
+    assert deliver(record(1, "A")) == []
+    (message,) = sent(queues)
+    know_no_channel_yet(table)
+    assert lane(message) == []
+    know_no_channel_yet(table)
+    assert deliver(record(2, "B")) == []
+    assert [stored(table, number) for number in (1, 2)] == [True, True]
 
 
 def test_an_order_of_several_hot_skus_goes_to_the_smallest(table: Table, queues: Receiver) -> None:

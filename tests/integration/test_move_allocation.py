@@ -46,7 +46,7 @@ def ask(key: str = "k-1", **said: Any) -> Reply:
 def configured(monkeypatch: pytest.MonkeyPatch) -> None:
     """The API's network: what the tests place orders by, and a location that is not active."""
     made = network(MADRID, LYON, STORE, replace(LYON, id="wh-closed", active=False))
-    monkeypatch.setattr(process, "network", lambda: made)
+    monkeypatch.setattr(process, "network", lambda *_: made)
 
 
 @pytest.fixture

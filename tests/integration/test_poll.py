@@ -116,7 +116,7 @@ def shop(table: Table, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
         monkeypatch.setenv(name, value)
     made = network(channel=Channel("shop-es", "woocommerce", "iberia"))
     monkeypatch.setattr(clients, "sqs", lambda: receiver.queue)
-    monkeypatch.setattr(process, "network", lambda: made)
+    monkeypatch.setattr(process, "network", lambda *_: made)
     monkeypatch.setattr("oms.runtime.http.FIRST_PAUSE_S", 0.0)
     for cached in (publisher._settings, publisher._client, publisher._apis):
         cached.cache_clear()

@@ -94,7 +94,7 @@ def desk(request: pytest.FixtureRequest, table: Table, monkeypatch: pytest.Monke
         monkeypatch.setenv(name, value)
     made = network(channel=Channel("shop-es", kind, "iberia", gives_refunds=True))
     monkeypatch.setattr(clients, "sqs", lambda: receiver.queue)
-    monkeypatch.setattr(process, "network", lambda: made)
+    monkeypatch.setattr(process, "network", lambda *_: made)
     monkeypatch.setattr("oms.runtime.http.FIRST_PAUSE_S", 0.0)
     for cached in (publisher._settings, publisher._client, publisher._apis):
         cached.cache_clear()
@@ -291,7 +291,7 @@ def test_a_channel_that_is_not_asked_for_money_is_only_told_of_what_is_cancelled
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     silent = replace(desk.network.channels["shop-es"], gives_refunds=False)
-    monkeypatch.setattr(process, "network", lambda: replace(desk.network, channels={"shop-es": silent}))
+    monkeypatch.setattr(process, "network", lambda *_: replace(desk.network, channels={"shop-es": silent}))
     desk.cancel()
     assert desk.publish(*desk.events("order.cancelled"), *desk.events("refund.due")) == []
     assert (desk.sale.cancelled, desk.sale.amounts, desk.exceptions) == (True, [], [])

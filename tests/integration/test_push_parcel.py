@@ -1,7 +1,7 @@
 """What channels are told of parcels: each once, with its number, whatever goes wrong on the way."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -88,7 +88,7 @@ def warehouse(
         monkeypatch.setenv(name, value)
     made = network(channel=Channel("shop-es", kind, "iberia"))
     monkeypatch.setattr(clients, "sqs", lambda: receiver.queue)
-    monkeypatch.setattr(process, "network", lambda: made)
+    monkeypatch.setattr(process, "network", lambda *_: made)
     monkeypatch.setattr("oms.runtime.http.FIRST_PAUSE_S", 0.0)
     for cached in (publisher._settings, publisher._client, publisher._apis):
         cached.cache_clear()
@@ -114,12 +114,21 @@ def test_a_parcel_waits_for_a_channel_that_is_paused(
     warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paused = network(channel=Channel("shop-es", "shopify", "iberia", paused=True))
-    monkeypatch.setattr(process, "network", lambda: paused)
+    monkeypatch.setattr(process, "network", lambda *_: paused)
     assert warehouse.tell(warehouse.ship("p1", NUMBER, l1=2, l2=1)) == []
     waiting = warehouse.queued()
     assert (len(waiting), waiting[0]["attempt"], warehouse.server.asked) == (1, 1, [])
-    monkeypatch.setattr(process, "network", lambda: warehouse.network)
+    monkeypatch.setattr(process, "network", lambda *_: warehouse.network)
     assert warehouse.publish(*waiting) == []
+    assert warehouse.order.numbers == [NUMBER]
+
+
+def test_a_parcel_of_a_channel_that_was_just_configured_is_told(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = replace(warehouse.network, channels={})
+    monkeypatch.setattr(process, "network", lambda *channels: warehouse.network if channels else old)
+    assert warehouse.tell(warehouse.ship("p1", NUMBER, l1=2, l2=1)) == []
     assert warehouse.order.numbers == [NUMBER]
 
 
@@ -191,6 +200,11 @@ def test_an_order_that_the_channel_does_not_know_is_kept(warehouse: Warehouse) -
     assert warehouse.tell(event) == ["0"]
 
 
+def knowing(known: Network) -> Callable[[str], Network]:
+    """What answers with a network whatever channel is asked for."""
+    return lambda channel: known
+
+
 def test_what_is_no_parcel_of_a_channel_that_is_told_is_left_alone(warehouse: Warehouse) -> None:
     event = warehouse.ship("p1", NUMBER, l1=2)
     told = warehouse.network
@@ -201,7 +215,7 @@ def test_what_is_no_parcel_of_a_channel_that_is_told_is_left_alone(warehouse: Wa
         (told, warehouse.order_id, "2-1.p9"),
         (told, order_id("shop-es", "other"), "2-1.p1"),
     ):
-        assert find_parcel(warehouse.table, known, order, shipment) is None
+        assert find_parcel(warehouse.table, knowing(known), order, shipment) is None
     assert warehouse.publish({"task": "push_parcel", "order_id": "NONE", "shipment": "2-1.p1"}) == []
     assert warehouse.publish({"task": "push_parcel", "order_id": "NONE"}) == ["0"]
     other = event["detail"] | {"type": "order.shipped"}

@@ -70,7 +70,7 @@ def push(table: Table, kind: str, sale: FakeSale, refund: str, *, lost: bool = F
             raise Unavailable("the answer is lost")
         return Response(says.status, Headers(says.headers.items()), says.body)
 
-    found = find_repayment(table, network(channel=shop(kind)), ID, refund)
+    found = find_repayment(table, lambda _: network(channel=shop(kind)), ID, refund)
     if found:
         repayment: Repayment = replace(found[2], order_id=ORDER)
         publishing(kind).push_refund(Api(kind, "https://shop.example", API, send), repayment)

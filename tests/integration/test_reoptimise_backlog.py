@@ -387,7 +387,7 @@ def queue(monkeypatch: pytest.MonkeyPatch) -> Receiver:
     receiver = Receiver()
     monkeypatch.setenv("SOURCING_QUEUE_URL", "https://sqs/sourcing")
     monkeypatch.setattr(clients, "sqs", lambda: receiver.queue)
-    monkeypatch.setattr(process, "network", lambda: NETWORK)
+    monkeypatch.setattr(process, "network", lambda *_: NETWORK)
     return receiver
 
 

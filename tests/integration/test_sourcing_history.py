@@ -35,7 +35,7 @@ LATER = NOW + timedelta(minutes=5)
 
 @pytest.fixture(autouse=True)
 def configured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "network", network)
+    monkeypatch.setattr(process, "network", lambda *_: network())
     monkeypatch.setattr(cursors, "_keys", lambda: Keys("keys", lambda name: "k" * 64))
 
 
@@ -142,7 +142,7 @@ def test_what_a_later_step_has_taken_away_is_not_given_back_in_a_what_if(table: 
 def test_a_plan_made_again_is_shown_with_what_it_saved(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
     shop = network(MADRID, LYON, STORE, channel=replace(CHANNEL, grace_minutes=30))
     shop = replace(shop, profile=replace(USUAL, reoptimise=True))
-    monkeypatch.setattr(process, "network", lambda: shop)
+    monkeypatch.setattr(process, "network", lambda *_: shop)
     fill(table, "A", wh_lyon=2)
     place_order(table, shop, command(line("A", 2)), NOW)
     receive(table, 2)
@@ -157,7 +157,7 @@ def test_a_plan_made_again_is_shown_with_what_it_saved(table: Table, monkeypatch
 def test_an_order_whose_channel_is_gone_still_tells_why(
     rejected: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(process, "network", lambda: replace(network(), channels={}))
+    monkeypatch.setattr(process, "network", lambda *_: replace(network(), channels={}))
     assert [len(step["decisions"]) for step in history()] == [1, 0, 1, 1]
     assert history()[-1]["decisions"][0]["alternatives"] == []
 

@@ -89,12 +89,17 @@ class NetworkReader:
         self._network: Network | None = None
         self._loaded_at = 0.0
 
-    def __call__(self) -> Network:
-        """The network as of at most CACHE_S seconds ago."""
-        if self._network is None or self._clock() - self._loaded_at > CACHE_S:
-            self._network = self._read(self._table)
+    def __call__(self, *channels: str) -> Network:
+        """The network as of at most CACHE_S seconds ago; as of now where that does not know some channels."""
+        known = self._network
+        if (
+            known is None
+            or self._clock() - self._loaded_at > CACHE_S
+            or not known.channels.keys() >= set(channels)
+        ):
+            known = self._network = self._read(self._table)
             self._loaded_at = self._clock()
-        return self._network
+        return known
 
 
 def read_network(table: Table, *, consistent: bool = False) -> Network:

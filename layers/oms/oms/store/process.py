@@ -21,9 +21,12 @@ def _reader() -> NetworkReader:
     return NetworkReader(table(), read=lambda table: loaded(table, read_network(table), datetime.now(UTC)))
 
 
-def network() -> Network:
-    """The configured network with the loads of its locations, as of at most 30 seconds ago."""
-    return _reader()()
+def network(*channels: str) -> Network:
+    """The configured network with the loads of its locations, as of at most 30 seconds ago.
+
+    It is read anew where it does not know the channels of those who ask: they may have been configured since.
+    """
+    return _reader()(*channels)
 
 
 def reset() -> None:

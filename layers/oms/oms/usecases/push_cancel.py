@@ -4,6 +4,8 @@ What is told is read when it is told, as what is left; so it does not matter how
 is told, nor that the channel reports it back.
 """
 
+from collections.abc import Callable
+
 from oms.channels.publishing import KINDS, Cancelled
 from oms.inventory.network import Network
 from oms.orders.editing import kept_by_us
@@ -11,12 +13,14 @@ from oms.store import queries
 from oms.store.table import Table
 
 
-def find_cancelled(table: Table, network: Network, order_id: str) -> tuple[str, str, Cancelled] | None:
+def find_cancelled(
+    table: Table, network: Callable[[str], Network], order_id: str
+) -> tuple[str, str, Cancelled] | None:
     """What the channel of an order is to be told.
 
     Args:
         table: the store.
-        network: knows the channels.
+        network: the channels as configured, that of an id among them.
         order_id: ours.
 
     Returns:
@@ -27,7 +31,7 @@ def find_cancelled(table: Table, network: Network, order_id: str) -> tuple[str, 
     if found is None:
         return None
     order, body = found
-    channel = network.channels.get(order.channel)
+    channel = network(order.channel).channels.get(order.channel)
     kept = kept_by_us(order, body)
     if channel is None or channel.kind not in KINDS or not kept:
         return None

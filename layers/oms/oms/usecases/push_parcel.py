@@ -1,6 +1,7 @@
 """Push parcels: what the channel of an order is told of a parcel that has left."""
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import datetime
 
 from oms.channels.publishing import KINDS, Parcel
@@ -16,13 +17,13 @@ from oms.store.table import Table
 
 
 def find_parcel(
-    table: Table, network: Network, order_id: str, shipment: str
+    table: Table, network: Callable[[str], Network], order_id: str, shipment: str
 ) -> tuple[str, str, Parcel] | None:
     """A parcel as its channel is told of it.
 
     Args:
         table: the store.
-        network: knows the channels.
+        network: the channels as configured, that of an id among them.
         order_id: ours.
         shipment: the parcel's id within the order.
 
@@ -35,7 +36,7 @@ def find_parcel(
     if found is None or item is None:
         return None
     order, body = found
-    channel = network.channels.get(order.channel)
+    channel = network(order.channel).channels.get(order.channel)
     if channel is None or channel.kind not in KINDS:
         return None
     parcel = decode_shipment(item)

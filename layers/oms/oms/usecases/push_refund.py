@@ -4,6 +4,8 @@ Only of channels that are configured to, as money that is given back twice does 
 may listen to `refund.due` has to leave these alone. Ours stays due until the channel says that it has.
 """
 
+from collections.abc import Callable
+
 from oms.channels.publishing import Repayment
 from oms.inventory.network import Network
 from oms.orders.model import Order
@@ -14,13 +16,13 @@ from oms.store.table import Table
 
 
 def find_repayment(
-    table: Table, network: Network, order_id: str, refund_id: str
+    table: Table, network: Callable[[str], Network], order_id: str, refund_id: str
 ) -> tuple[str, str, Repayment] | None:
     """What the channel of an order is to give back.
 
     Args:
         table: the store.
-        network: knows the channels.
+        network: the channels as configured, that of an id among them.
         order_id: ours.
         refund_id: the refund's id within the order.
 
@@ -33,7 +35,7 @@ def find_repayment(
     if found is None or item is None:
         return None
     (order, body), refund = found, decode_refund(item)
-    channel = network.channels.get(order.channel)
+    channel = network(order.channel).channels.get(order.channel)
     due = refund.state is RefundState.DUE and not _of_channel(order, refund)
     if channel is None or not channel.gives_refunds or not due:
         return None
