@@ -653,6 +653,18 @@ def test_a_repeated_command_is_answered_as_before_and_changes_nothing(desk: Desk
     assert (find_transfer(desk.table, "t-1"), read_stock(desk.table, "A")) == before
 
 
+@pytest.mark.parametrize("steps", range(len(LIFE) + 1))
+def test_a_plan_that_is_told_again_changes_nothing_however_far_it_has_come(desk: Desk, steps: int) -> None:
+    order_for_store(desk)
+    lines: list[dict[str, Any]] = [{"sku": "A", "units": 1}, {"sku": "A", "units": 2, "order": BOUND}]
+    desk.plan(*lines)
+    for step in LIFE[:steps]:
+        step(desk, "k")
+    before = find_transfer(desk.table, "t-1")
+    assert desk.plan(*lines).status == 200
+    assert find_transfer(desk.table, "t-1") == before
+
+
 @pytest.mark.parametrize("when", ["crash_before", "crash_after", "lose_response"])
 @pytest.mark.parametrize("step", range(len(LIFE)))
 def test_a_command_that_dies_at_any_call_is_done_once_when_it_is_sent_again(

@@ -112,6 +112,12 @@ class Transfer(Journaled):
     state: TransferState = TransferState.DRAFT
 
     @property
+    def plan(self) -> tuple[object, ...]:
+        """What was planned, whatever has come of it since."""
+        lines = [(line.line_id, line.sku, line.units, line.order) for line in self.lines]
+        return self.source, self.target, self.due, lines
+
+    @property
     def supply_id(self) -> str:
         """Id of the incoming supply that it makes at its target; no purchase order's can be like it."""
         return f"transfer:{self.id}"

@@ -63,14 +63,13 @@ def _plan(table: Table, wanted: Transfer, now: datetime, expected: int | None) -
         planned = wanted.written(now, "planned")
         table.commit(create(key, encode_transfer(planned)))
         return planned
-    same = replace(wanted, state=seen.state, v=seen.v, journal=seen.journal)
-    if same == seen:
+    if wanted.plan == seen.plan:
         return seen
     if seen.state not in ALLOWED[TransferCommand.CHANGE]:
         detail = f"transfer {seen.id} is {seen.state}: it is not planned any more"
         raise Problem(Code.STATE_REFUSED, detail, state=str(seen.state))
     check_version(expected, seen.v)
-    planned = same.written(now, "planned")
+    planned = replace(wanted, state=seen.state, v=seen.v, journal=seen.journal).written(now, "planned")
     table.commit(replace_item(key, encode_transfer(planned), seen.v))
     return planned
 
