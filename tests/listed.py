@@ -27,6 +27,7 @@ from tests.builders import NOW, network
 from tests.fakes_channels import API, SKU, FakeChannel
 from tests.fakes_http import FakeServer, serving
 from tests.outlets import Receiver
+from tests.pushing import pushing_to
 from tests.shelves import fill
 
 LISTED = ListingRecorded(
@@ -118,16 +119,7 @@ class World:
 @contextmanager
 def opened(kind: str, table: Table, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """The world of a shop of a kind, with seven units of its sku."""
-    receiver = Receiver()
-    for name, value in {
-        "CHANNEL_SECRET_PREFIX": "oms/channels/",
-        "INBOUND_QUEUE_URL": "https://sqs/inbound",
-        "REACH": "any",
-    }.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(clients, "sqs", lambda: receiver.queue)
-    for cached in (publisher._settings, publisher._client, publisher._apis):
-        cached.cache_clear()
+    receiver = pushing_to(monkeypatch)
     with serving() as server:
         shop = FakeChannel(kind)
         server.answering = shop.answer

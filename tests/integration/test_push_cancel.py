@@ -28,6 +28,7 @@ from tests.fakes_channels import API, ORDER
 from tests.fakes_http import FakeServer, Fault, Says, serving
 from tests.fakes_orders import CAPTURED, FakeSale
 from tests.outlets import Receiver
+from tests.pushing import pushing_to
 from tests.shelves import fill
 
 CANCELLING = ("shopify", "woocommerce", "magento", "bigcommerce", "square")
@@ -85,19 +86,10 @@ class Desk:
 @pytest.fixture
 def desk(request: pytest.FixtureRequest, table: Table, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     kind: str = getattr(request, "param", "shopify")
-    receiver = Receiver()
-    for name, value in {
-        "CHANNEL_SECRET_PREFIX": "oms/channels/",
-        "INBOUND_QUEUE_URL": "https://sqs/inbound",
-        "REACH": "any",
-    }.items():
-        monkeypatch.setenv(name, value)
+    receiver = pushing_to(monkeypatch)
     made = network(channel=Channel("shop-es", kind, "iberia", gives_refunds=True))
-    monkeypatch.setattr(clients, "sqs", lambda: receiver.queue)
     monkeypatch.setattr(process, "network", lambda *_: made)
     monkeypatch.setattr("oms.runtime.http.FIRST_PAUSE_S", 0.0)
-    for cached in (publisher._settings, publisher._client, publisher._apis):
-        cached.cache_clear()
     with serving() as server:
         sale = FakeSale(kind)
         server.answering = sale.answer

@@ -24,6 +24,7 @@ from tests.builders import NOW, command, line, network
 from tests.fakes_channels import API, ORDER, FakeOrder
 from tests.fakes_http import FakeServer, Fault, Says, serving
 from tests.outlets import Receiver
+from tests.pushing import pushing_to
 from tests.shelves import fill
 
 NUMBER = "PQ4F6X0712345670108230Q"
@@ -79,19 +80,10 @@ def warehouse(
     request: pytest.FixtureRequest, table: Table, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Warehouse]:
     kind: str = getattr(request, "param", "shopify")
-    receiver = Receiver()
-    for name, value in {
-        "CHANNEL_SECRET_PREFIX": "oms/channels/",
-        "INBOUND_QUEUE_URL": "https://sqs/inbound",
-        "REACH": "any",
-    }.items():
-        monkeypatch.setenv(name, value)
+    receiver = pushing_to(monkeypatch)
     made = network(channel=Channel("shop-es", kind, "iberia"))
-    monkeypatch.setattr(clients, "sqs", lambda: receiver.queue)
     monkeypatch.setattr(process, "network", lambda *_: made)
     monkeypatch.setattr("oms.runtime.http.FIRST_PAUSE_S", 0.0)
-    for cached in (publisher._settings, publisher._client, publisher._apis):
-        cached.cache_clear()
     with serving() as server:
         shop = FakeOrder(kind)
         server.answering = shop.answer
