@@ -3,16 +3,20 @@
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 
 from oms.channels.payload import Node
 from oms.events.messages import Message, expect, reoptimise, serve
 from oms.events.publish import Queue
+from oms.inventory.network import Network
 from oms.orders.model import POSITION_SHORT
 from oms.orders.replacing import REPLACED_SHIPPED
 from oms.runtime import clients, logger, metrics, settings
 from oms.runtime.metrics import Metric
 from oms.store import process
 from oms.store.attributes import Item
+from oms.store.table import Table
+from oms.usecases.cancel_order import Cancelled
 from oms.usecases.erase_order import erase_order
 from oms.usecases.expect_waiting import expect_waiting
 from oms.usecases.expire_unpaid import expire_unpaid
@@ -44,12 +48,12 @@ def _expect(message: Node) -> None:
         _send(expect(sku, told.after, told.before))
 
 
-def _give_up(message: Node) -> None:
-    order_id = message.need(Node.text, "order_id")
-    given_up = give_up_waiting(process.table(), process.network(), order_id, datetime.now(UTC))
-    logger.note(cancelled=given_up.cancelled if given_up else 0)
-    if given_up:
-        count_cancellation(given_up)
+def _cancel(end: Callable[[Table, Network, str, datetime], Cancelled | None], message: Node) -> None:
+    """Let a use case end an order whose time is over."""
+    ended = end(process.table(), process.network(), message.need(Node.text, "order_id"), datetime.now(UTC))
+    logger.note(cancelled=ended.cancelled if ended else 0)
+    if ended:
+        count_cancellation(ended)
 
 
 def _reoptimise(message: Node) -> None:
@@ -71,14 +75,6 @@ def _resolve(message: Node) -> None:
         metrics.add(Metric.EXCEPTIONS_OPENED, resolved.exceptions, code=POSITION_SHORT)
 
 
-def _expire_unpaid(message: Node) -> None:
-    order_id = message.need(Node.text, "order_id")
-    expired = expire_unpaid(process.table(), process.network(), order_id, datetime.now(UTC))
-    logger.note(cancelled=expired.cancelled if expired else 0)
-    if expired:
-        count_cancellation(expired)
-
-
 def _replace(message: Node) -> None:
     settled = settle_replacement(process.table(), message.need(Node.text, "order_id"), datetime.now(UTC))
     for known in settled.exceptions if settled else ():
@@ -92,10 +88,10 @@ def _erase(message: Node) -> None:
 
 WORK: Mapping[Work, Callable[[Node], None]] = {
     Work.SHORTAGE: _resolve,
-    Work.UNPAID: _expire_unpaid,
+    Work.UNPAID: partial(_cancel, expire_unpaid),
     Work.ERASE: _erase,
     Work.REPLACE: _replace,
     Work.EXPECT: _expect,
     Work.REOPTIMISE: _reoptimise,
-    Work.GIVE_UP: _give_up,
+    Work.GIVE_UP: partial(_cancel, give_up_waiting),
 }
