@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from botocore.exceptions import ClientError, ReadTimeoutError
@@ -55,7 +56,7 @@ EXCEPTIONS = {  # what a call that is no transaction raises for the same reason
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Action:
     """One action on one item, in the form that a transaction has."""
 
@@ -68,19 +69,22 @@ class Action:
         item = self.body.get("Item")
         return self.body["Key"] if item is None else {name: item[name] for name in KEY}
 
-    @property
+    @cached_property
     def target(self) -> tuple[str, ...]:
         """Table and key: what conflicts and throttling are about."""
-        return (self.body["TableName"], *(self.key[name]["S"] for name in KEY))
+        key = self.key
+        return (self.body["TableName"], *(key[name]["S"] for name in KEY))
 
     @property
     def sets_index_key_to_other_type(self) -> bool:
         """Whether an update sets a key of an index to something else than a string."""
+        if self.kind != "Update":
+            return False
         names, values = (self.body.get(f"ExpressionAttribute{part}", {}) for part in ("Names", "Values"))
         keys = {name for key in INDEXES.values() for name in key}
         return any(
             names.get(name, name) in keys and "S" not in values[value]
-            for name, value in re.findall(r"(#?\w+)\s*=\s*(:\w+)", self.body.get("UpdateExpression", ""))
+            for name, value in re.findall(r"(#?\w+)\s*=\s*(:\w+)", self.body["UpdateExpression"])
         )
 
 

@@ -45,7 +45,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from botocore.exceptions import ClientError
@@ -84,7 +84,7 @@ def _value_size(value: Mapping[str, Any]) -> int:
         case "BOOL" | "NULL":
             return 1
         case "L":
-            return 3 + sum(1 + _value_size(element) for element in content)
+            return 3 + len(content) + sum(map(_value_size, content))
         case "M":
             return 3 + len(content) + item_size(content)
         case "SS" | "NS" | "BS":
@@ -92,6 +92,7 @@ def _value_size(value: Mapping[str, Any]) -> int:
     raise ValueError(f"unknown attribute type {kind}")
 
 
+@lru_cache(4096)  # most numbers come again: zeros, ones, prices
 def _number_size(text: str) -> int:
     number = Decimal(text)
     whole, _, fraction = f"{number.copy_abs():f}".partition(".")
