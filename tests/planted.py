@@ -15,7 +15,7 @@ from infra.lab.substitutes import modules
 from oms.events.publish import Bus, Queue
 from oms.inventory import transfers
 from oms.inventory.model import Delta, Position
-from oms.orders import identity, judgement, placing
+from oms.orders import identity, judgement, placing, work
 from oms.payments import recording, refunds
 from oms.returns import model as returns
 from oms.runtime import batch
@@ -153,6 +153,10 @@ def _told_it_all(*args: Any, **kwargs: Any) -> None:
     return None
 
 
+def _has_a_time_to_pay(order: Any) -> bool:
+    return order.pays_until is not None
+
+
 def _on_queue(self: Any, *args: Any, **kwargs: Any) -> tuple[list[Any], None]:
     return [], None
 
@@ -195,6 +199,8 @@ BUGS = (
     Bug("what was given back stays due", everywhere(recording.settled_by, _settles_nothing)),
     Bug("a delivery that failed is not tried again", everywhere(postponing.postponed, _told_it_all)),
     Bug("a channel is not told of the last change of stock", everywhere(push_listing.knows, lambda *_: True)),
+    Bug("an order that somebody has paid expires", everywhere(work.unpaid, _has_a_time_to_pay)),
+    Bug("an order that nobody pays is kept", method(placing, "_pays_until", lambda *_: None)),
     Bug("the clock finds nothing due", method(Table, "keys_in_index", _on_queue)),
 )
 """All of them."""

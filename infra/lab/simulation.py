@@ -24,7 +24,7 @@ from infra.lab.faults import faults_of
 from infra.lab.invariants import INVARIANTS, Outcome, oversold
 from infra.lab.memory_table import ItemKey, MemoryTable
 from infra.lab.scheduler import Restless, Scheduler
-from infra.lab.steps import STEPS, tick
+from infra.lab.steps import STEPS, page, tick
 from infra.lab.substitutes import enter, substituted
 from infra.lab.world import CHANNELS, LOCATIONS, POOLS, SECRET, SHOP_API, SHOPS, SKUS, World
 from oms.inventory.model import Sku
@@ -35,7 +35,7 @@ from oms.store.table import Table
 from oms.usecases.configure import configure
 from oms.usecases.describe_sku import describe_sku
 
-HORIZON_S = 1500.0
+HORIZON_S = 4200.0
 """Until when things go wrong; afterwards the system is left to come to rest."""
 
 _ROUND_S = 1000.0
@@ -212,18 +212,13 @@ def _open_the_shops(world: World) -> None:
 
 
 def _look_at_what_waits(world: World) -> None:
-    """Sweep each shard in which an order waits in the minute in which the clock looks at it: all have theirs.
-
-    The message is for a page, as that of a whole tick would look through all stages and shards each time.
-    """
+    """Sweep each shard in which an order waits in the minute in which the clock looks at it."""
     minute = int(world.now // 60) + 1
     for number in range(SHARDS):
         queue = keys.work(WorkStage.OPEN, shard := f"{number:02d}")
         if world.table.keys_in_index("GSI1", queue, limit=1)[0]:
-            begin = {"PK": keys.ORDER, "SK": keys.HEADER_SK, "GSI1PK": queue, "GSI1SK": "0"}
-            page = json.dumps({"stage": WorkStage.OPEN, "shard": shard, "after": begin})
             due = (minute + (number - minute) % 15) * 60.0 + 1
-            world.scheduler.at(due, partial(world.cloud.send, "ClockQueue", page))
+            world.scheduler.at(due, partial(world.cloud.send, "ClockQueue", page(WorkStage.OPEN, shard)))
 
 
 def _come_to_rest(world: World, cloud: Cloud, run: Run) -> None:

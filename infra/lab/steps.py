@@ -14,6 +14,7 @@ invariants (`infra.lab.invariants`) then compare. `tests/integration/test_lab_co
 of `oms.usecases` that no run enters and that is not in `EXEMPT`.
 """
 
+import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -23,7 +24,10 @@ from typing import Any
 from infra.lab.cloud import SKEW_S
 from infra.lab.substitutes import instant
 from infra.lab.world import SHOPS, SKUS, Sent, Work, World
+from oms.orders.identity import SHARDS
+from oms.orders.work import WorkStage
 from oms.returns.model import Outcome, return_id
+from oms.store import keys
 from oms.store.returns import read_returns
 from oms.store.writes import heat
 from oms.usecases.heat import HOT_FOR
@@ -67,7 +71,6 @@ EXEMPT: Mapping[str, str] = {
     "replay_events": "an operator's command; what it sends again is what `relay_changes` sent",
     "poll_channel": "speaks to servers of others, which the lab does not have",
     "record_elsewhere": "not in the lab yet; `tests/integration/test_elsewhere.py` has its crashes and races",
-    "expire_unpaid": "in hours, which no run lasts; its own integration test has its crashes and races",
     "give_up_waiting": "in days, which no run lasts; its own integration test has its crashes and races",
     "honour_privacy": "touches neither stock nor money; `tests/integration/test_privacy.py` has its crashes",
     "erase_order": "touches neither stock nor money; `tests/integration/test_privacy.py` has its crashes",
@@ -220,6 +223,23 @@ def the_clock_ticks(world: World, orders: int) -> None:
 def tick(world: World) -> None:
     """What the rule sends each minute."""
     world.cloud.send("ClockQueue", '{"tick": true}')
+
+
+def look(world: World, stage: WorkStage) -> None:
+    """Let the clock look at a stage alone, where something stands in it.
+
+    The message is for a page, as that of a whole tick would look through all stages and shards.
+    """
+    for number in range(SHARDS):
+        queue = keys.work(stage, shard := f"{number:02d}")
+        if world.table.keys_in_index("GSI1", queue, limit=1)[0]:
+            world.cloud.send("ClockQueue", page(stage, shard))
+
+
+def page(stage: WorkStage, shard: str) -> str:
+    """A message that lets the clock look at a stage of a shard alone."""
+    begin = {"PK": keys.ORDER, "SK": keys.HEADER_SK, "GSI1PK": keys.work(stage, shard), "GSI1SK": "0"}
+    return json.dumps({"stage": stage, "shard": shard, "after": begin})
 
 
 @step("record_fulfillment")

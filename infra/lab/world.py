@@ -51,9 +51,10 @@ POOLS = (
     Pool("everywhere", tuple(location.id for location in LOCATIONS)),
     Pool("south", ("wh-south", "st-centre")),
 )
+PAYMENT_HOURS = 1
 CHANNELS = (
-    Channel("shop-a", "woocommerce", "everywhere", gives_refunds=True),
-    Channel("shop-b", "generic", "south", grace_minutes=2),
+    Channel("shop-a", "woocommerce", "everywhere", gives_refunds=True, payment_hours=PAYMENT_HOURS),
+    Channel("shop-b", "generic", "south", grace_minutes=2, payment_hours=PAYMENT_HOURS),
 )
 """Two shops whose pools share positions; the second waits before it releases, so that only the clock does."""
 
@@ -66,8 +67,8 @@ class Sent:
     """An order that a shop has sent: every version of it, and which of them the system has taken.
 
     `doomed` are those that the shop is going to cancel, `cancelled` those of which the system knows. The
-    customer pays `total`, and has still to while it is `unpaid`. The parts of one that is `unbalanced` do not
-    come to its sums.
+    customer pays `total`, and has still to while it is `unpaid`; `paid_at` is when he did. The parts of one
+    that is `unbalanced` do not come to its sums.
     """
 
     channel: str
@@ -77,6 +78,7 @@ class Sent:
     total: int = 0
     unbalanced: bool = False
     unpaid: bool = False
+    paid_at: float | None = None
     doomed: bool = False
     cancelled: bool = False
 
