@@ -104,7 +104,10 @@ class NetworkReader:
 
 def read_network(table: Table, *, consistent: bool = False) -> Network:
     """The network as stored now."""
-    channels, pools, locations, cards = (_read(table, kind, consistent) for kind in KINDS)
+    snapshots = [keys.snapshot(kind) for kind in (*KINDS, PROFILE)]
+    found = {item["PK"]: item for item in table.get_many(snapshots, consistent=consistent)}
+    *documents, profile = (found.get(snapshot.pk) for snapshot in snapshots)
+    channels, pools, locations, cards = (decode_document(item) if item else {} for item in documents)
     tables = {name: _rate_card(name, document).compiled() for name, document in cards.items()}
     return Network(
         channels={name: _channel(name, document) for name, document in channels.items()},
@@ -113,7 +116,7 @@ def read_network(table: Table, *, consistent: bool = False) -> Network:
             name: replace(_location(name, document), rates=tables.get(document.get("rate_card")))
             for name, document in locations.items()
         },
-        profile=decode_profile(table.get(keys.snapshot(PROFILE), consistent=consistent)),
+        profile=decode_profile(profile),
         rate_cards=tables,
     )
 
@@ -129,11 +132,6 @@ def decode_profile(item: Item | None) -> Profile:
         return USUAL
     document = decode_document(item)
     return Profile.of(document, document["version"])
-
-
-def _read(table: Table, kind: str, consistent: bool) -> dict[str, Any]:
-    item = table.get(keys.snapshot(kind), consistent=consistent)
-    return decode_document(item) if item else {}
 
 
 def _channel(name: str, document: Mapping[str, Any]) -> Channel:
