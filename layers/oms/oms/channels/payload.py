@@ -20,6 +20,7 @@ _SPACED_ZONE = re.compile(r"\s+(?:UTC$|GMT$|(?=[+-]\d\d:?\d\d$))")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_DIGITS = 24
 """Digits of the largest number taken: far above any id or amount, and within decimal's default precision."""
+_MOST = 10**_MAX_DIGITS
 
 
 def loads(body: bytes) -> Json:
@@ -88,8 +89,11 @@ class Node:
             return None
         if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
             raise self.invalid(key, "a text")
+        text = str(value)
+        if not text.strip():
+            return None
         # A lone surrogate is valid in JSON and in no encoding: it must not reach the store.
-        return str(value).encode("utf-8", "replace").decode() if str(value).strip() else None
+        return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
     def plain(self, key: str) -> str:
         """What a shop attaches freely, as text: strings as they are, nothing as "", the rest as JSON."""
@@ -130,6 +134,9 @@ class Node:
 
     def integer(self, key: str) -> int | None:
         """A whole number; None when blank."""
+        value = self.get(key)
+        if type(value) is int and abs(value) < _MOST:  # most are: through decimals it takes far longer
+            return value
         number = self.decimal(key)
         if number is not None and number != number.to_integral_value():
             raise self.invalid(key, "a whole number")
@@ -221,11 +228,9 @@ class Node:
         Raises:
             Problem: something in it is no object.
         """
-        values = self.value if isinstance(self.value, list) else [self.value]
-        paths = [f"{self.path}[{index}]" for index in range(len(values))]
-        nodes = tuple(Node(value, path) for value, path in zip(values, paths, strict=True))
-        if not isinstance(self.value, list):
-            nodes = (self,)
+        nodes: tuple[Node, ...] = (self,)
+        if isinstance(self.value, list):
+            nodes = tuple(Node(value, f"{self.path}[{index}]") for index, value in enumerate(self.value))
         for node in nodes:
             if not isinstance(node.value, dict):
                 path = node.path or "body"

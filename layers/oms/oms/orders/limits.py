@@ -97,7 +97,8 @@ def require_limits(command: object, path: str = "") -> None:
         require_limits(part, f"{path}.{name}" if path else name)
     for name, limit in LIMITS.get(type(command), {}).items():
         value = getattr(command, name)
-        if value is not None and not limit.least <= Decimal(value) <= limit.most:
+        number = Decimal(value) if isinstance(value, str) else value
+        if number is not None and not limit.least <= number <= limit.most:
             field = f"{path}.{name}" if path else name
             raise Problem(Code.FIELD_INVALID, f"{str(value)[:40]} is not {limit.name}", field)
     for name, text in _names_in(command):

@@ -1,11 +1,11 @@
 """Our own commands from JSON: what `oms.channels.canonical` writes, read by the types of their fields."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, Field, fields, is_dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from datetime import datetime
 from enum import StrEnum
-from functools import cache
-from types import NoneType, UnionType
+from functools import cache, partial
+from types import MappingProxyType, NoneType, UnionType
 from typing import Any, cast, get_args, get_origin, get_type_hints
 
 from oms.channels.canonical import stamp
@@ -27,6 +27,7 @@ from oms.orders.records import (
     TrackingRecorded,
 )
 from oms.problems import Code, Problem
+from oms.values import replace
 
 COMMANDS: dict[str, type[Command]] = {
     kind.command: kind
@@ -57,6 +58,27 @@ ONE_OF: dict[type[Command], tuple[str, ...]] = {
 
 VERSION_DIGITS = 20
 """Width of versions that are numbers, so that strings sort as the numbers do."""
+
+_NOTHING: Mapping[str, object] = MappingProxyType({})
+
+type Read = Callable[[Node, str], object]
+"""Reads a field that is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """How a dataclass is read, told once from the types of its fields.
+
+    Attributes:
+        known: what its object may hold.
+        fields: of each field its name, how it is read, and what makes its value when it is blank; None when
+            it must be there.
+        parts: of each field that holds other dataclasses its name, which one, and whether it is a list.
+    """
+
+    known: frozenset[str]
+    fields: tuple[tuple[str, Read, Callable[[], object] | None], ...]
+    parts: tuple[tuple[str, type, bool], ...]
 
 
 def commands(message: Inbound) -> tuple[Command, ...]:
@@ -123,15 +145,13 @@ def _require_known(node: Node, kind: type) -> None:
     Raises:
         Problem: it has; names the field.
     """
-    hints = _hints(kind)
+    shape = _shape(kind)
     for name in node.names():
-        if name not in hints:
+        if name not in shape.known:
             raise Problem(Code.FIELD_INVALID, f"{node.at(name)} is no field of ours", node.at(name))
-        inner = next((part for part in (hints[name], *get_args(hints[name])) if is_dataclass(part)), None)
-        if isinstance(inner, type):
-            listed = get_origin(hints[name]) is tuple
-            for part in node.children(name) if listed else filter(None, [node.child(name)]):
-                _require_known(part, inner)
+    for name, inner, listed in shape.parts:
+        for part in node.children(name) if listed else filter(None, [node.child(name)]):
+            _require_known(part, inner)
 
 
 def _checked(node: Node, order: PlaceOrder) -> PlaceOrder:
@@ -175,38 +195,19 @@ def _version(text: str) -> str:
     return text if time is None else stamp(time)
 
 
-@cache
-def _hints(kind: type) -> dict[str, Any]:
-    return get_type_hints(kind)
-
-
-def _object(node: Node, kind: type, given: Mapping[str, object]) -> Any:
+def _object(node: Node, kind: type, given: Mapping[str, object] = _NOTHING) -> Any:
     """A dataclass from its JSON object; `given` are fields that the object has no say in."""
-    values = {
-        field.name: given[field.name]
-        if field.name in given
-        else _field(node, field, _hints(kind)[field.name])
-        for field in fields(kind)
-    }
+    values: dict[str, object] = {}
+    for name, read, blank in _shape(kind).fields:
+        if name in given:
+            values[name] = given[name]
+        elif not _blank(node, name):
+            values[name] = read(node, name)
+        elif blank:
+            values[name] = blank()
+        else:
+            raise Problem(Code.FIELD_MISSING, f"{node.at(name)} is required", node.at(name))
     return kind(**values)
-
-
-def _field(node: Node, field: "Field[Any]", hint: Any) -> object:
-    if not _blank(node, field.name):
-        return _value(node, field.name, hint)
-    if field.default is not MISSING:
-        return field.default
-    if field.default_factory is not MISSING:
-        return field.default_factory()
-    if NoneType in get_args(hint):
-        return None
-    if field.name in MAY_BE_EMPTY:
-        return ""
-    if get_origin(hint) is tuple:
-        return ()
-    if hint is bool:
-        return False
-    raise Problem(Code.FIELD_MISSING, f"{node.at(field.name)} is required", node.at(field.name))
 
 
 def _blank(node: Node, key: str) -> bool:
@@ -214,32 +215,70 @@ def _blank(node: Node, key: str) -> bool:
     return value is None or (isinstance(value, str) and not value.strip() and key not in MAY_BE_EMPTY)
 
 
-def _value(node: Node, key: str, hint: Any) -> object:
-    """A field that is there, by its type."""
+@cache
+def _shape(kind: type) -> _Shape:
+    hints = get_type_hints(kind)
+    inner = {
+        name: next((part for part in (hint, *get_args(hint)) if is_dataclass(part)), None)
+        for name, hint in hints.items()
+    }
+    return _Shape(
+        frozenset(hints),
+        tuple(
+            (field.name, _reader(field.name, hints[field.name]), _of_blank(field, hints[field.name]))
+            for field in fields(kind)
+        ),
+        tuple(
+            (name, part, get_origin(hints[name]) is tuple)
+            for name, part in inner.items()
+            if isinstance(part, type)
+        ),
+    )
+
+
+def _of_blank(field: "Field[Any]", hint: Any) -> Callable[[], object] | None:
+    """What makes the value of a field that is blank; None when it must not be."""
+    if field.default is not MISSING:
+        return lambda: field.default
+    if field.default_factory is not MISSING:
+        return field.default_factory
+    if NoneType in get_args(hint):
+        return lambda: None
+    if field.name in MAY_BE_EMPTY:
+        return str
+    if get_origin(hint) is tuple:
+        return tuple
+    return bool if hint is bool else None
+
+
+_SCALARS: Mapping[type, Read] = {str: Node.text, int: Node.integer, datetime: Node.time, bool: Node.flag}
+
+
+def _reader(name: str, hint: Any) -> Read:
+    """What reads a field that is not blank, by its type."""
     options = [option for option in get_args(hint) if option is not NoneType]
     if isinstance(hint, UnionType):
-        return _number(node, key) if set(options) == {int, str} else _value(node, key, options[0])
+        return _number if set(options) == {int, str} else _reader(name, options[0])
     if get_origin(hint) is tuple:
-        return _tuple(node, key, options[0])
+        return partial(_objects, options[0]) if is_dataclass(options[0]) else _texts
     if get_origin(hint) is Mapping:
-        mapping = node.need(Node.child, key)
-        return {name: mapping.plain(name) for name in mapping.names()}
+        return _texts_by_name
     if is_dataclass(hint):
-        assert isinstance(hint, type), "hints name classes"
-        return _object(node.need(Node.child, key), hint, {})
+        return partial(_child, hint)
     if issubclass(hint, StrEnum):
-        return _choice(node, key, hint)
-    if hint is str:
-        return node.need(Node.text, key) if key not in MAY_BE_EMPTY else node.text(key) or ""
-    if hint is int:
-        return node.need(Node.integer, key)
-    return node.need(Node.time, key) if hint is datetime else node.flag(key)
+        return partial(_choice, hint)
+    return _text_or_empty if name in MAY_BE_EMPTY else _SCALARS[hint]
 
 
-def _tuple(node: Node, key: str, inner: Any) -> tuple[object, ...]:
-    if is_dataclass(inner):
-        assert isinstance(inner, type), "hints name classes"
-        return tuple(_object(child, inner, {}) for child in node.children(key))
+def _objects(kind: type, node: Node, key: str) -> tuple[object, ...]:
+    return tuple(_object(child, kind) for child in node.children(key))
+
+
+def _child(kind: type, node: Node, key: str) -> object:
+    return _object(node.need(Node.child, key), kind)
+
+
+def _texts(node: Node, key: str) -> tuple[str, ...]:
     values = node.get(key)
     if not isinstance(values, list):
         raise node.invalid(key, "a list")
@@ -247,7 +286,16 @@ def _tuple(node: Node, key: str, inner: Any) -> tuple[object, ...]:
     return tuple(item.need(Node.text, key) for item in items)
 
 
-def _choice[E: StrEnum](node: Node, key: str, kind: type[E]) -> E:
+def _texts_by_name(node: Node, key: str) -> dict[str, str]:
+    mapping = node.need(Node.child, key)
+    return {name: mapping.plain(name) for name in mapping.names()}
+
+
+def _text_or_empty(node: Node, key: str) -> str:
+    return node.text(key) or ""
+
+
+def _choice[E: StrEnum](kind: type[E], node: Node, key: str) -> E:
     try:
         return kind(node.need(Node.text, key))
     except ValueError:
