@@ -23,33 +23,49 @@ type Item = dict[str, Value]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+# Texts and numbers are most of it: to call for each of them takes as long as all else.
+
+
 def encode(item: Mapping[str, Value]) -> "dict[str, AttributeValueTypeDef]":
     """An item in DynamoDB's form.
 
     Raises:
         TypeError: a value is neither text, integer, boolean, bytes, list nor map.
     """
-    return {name: {"S": value} if type(value) is str else encode_value(value) for name, value in item.items()}
+    return {
+        name: {"S": value}
+        if type(value) is str
+        else {"N": str(value)}
+        if type(value) is int
+        else encode_value(value)
+        for name, value in item.items()
+    }
 
 
 def decode(item: "Mapping[str, AttributeValueTypeDef]") -> Item:
     """A plain item from DynamoDB's form."""
-    # Texts are most of it: to call for each of them takes as long as all else.
-    return {name: value["S"] if "S" in value else decode_value(value) for name, value in item.items()}
+    return {
+        name: value["S"] if "S" in value else int(value["N"]) if "N" in value else decode_value(value)
+        for name, value in item.items()
+    }
 
 
 def encode_value(value: Value) -> "AttributeValueTypeDef":
     """One value in DynamoDB's form; see `encode`."""
-    # What there is most of comes first: to match the value takes several times as long.
-    if type(value) is str:
-        return {"S": value}
-    if type(value) is int:
-        return {"N": str(value)}
-    if type(value) is list:
-        return {"L": list(map(encode_value, value))}
-    if type(value) is dict:
-        return {"M": encode(value)}
     match value:
+        case dict():
+            return {"M": encode(value)}
+        case list() | tuple():
+            return {
+                "L": [
+                    {"S": member}
+                    if type(member) is str
+                    else {"N": str(member)}
+                    if type(member) is int
+                    else encode_value(member)
+                    for member in value
+                ]
+            }
         case str():
             return {"S": str(value)}  # of an enumeration, its value alone
         case bool():
@@ -58,10 +74,6 @@ def encode_value(value: Value) -> "AttributeValueTypeDef":
             return {"N": str(value)}
         case bytes():
             return {"B": value}
-        case list() | tuple():
-            return {"L": list(map(encode_value, value))}
-        case dict():
-            return {"M": encode(value)}
     raise TypeError(f"{type(value).__name__} cannot be stored")
 
 
@@ -75,20 +87,20 @@ def decode_value(value: "AttributeValueTypeDef") -> Value:
     content: Any
     ((kind, content),) = value.items()
     plain: Value = content
-    if kind == "S":  # what there is most of comes first: to match the whole value takes several times as long
-        return plain
-    if kind == "N":
-        return int(content)
-    if kind == "M":
-        return {
-            name: member["S"] if "S" in member else decode_value(member) for name, member in content.items()
-        }
-    if kind == "L":
-        return [decode_value(member) for member in content]
-    if kind == "BOOL":
-        return plain
-    if kind == "B":  # Lambda delivers the images of a stream with base64
-        return base64.b64decode(content) if isinstance(content, str) else content
+    match kind:
+        case "L":
+            return [
+                member["S"] if "S" in member else int(member["N"]) if "N" in member else decode_value(member)
+                for member in content
+            ]
+        case "M":
+            return decode(content)
+        case "N":
+            return int(content)
+        case "S" | "BOOL":
+            return plain
+        case "B":  # Lambda delivers the images of a stream with base64
+            return base64.b64decode(content) if isinstance(content, str) else plain
     raise TypeError(f"unknown attribute value {value}")
 
 
