@@ -6,10 +6,10 @@ from datetime import datetime
 
 from oms.events.catalogue import CATALOGUE, ENTITIES, SOURCE
 from oms.events.data import Data
+from oms.orders.journal import Journaled
 from oms.problems import Code, Problem
 from oms.store import keys
 from oms.store.attributes import Item
-from oms.store.journal import decode_journal
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,23 +77,32 @@ def events_of_journal(image: Item, since_v: int = 0) -> tuple[Event, ...]:
     Raises:
         Problem: the journal has a kind that the catalogue does not know.
     """
+    return with_events(image, since_v)[1]
+
+
+def with_events(image: Item, since_v: int) -> tuple[Journaled | None, tuple[Event, ...]]:
+    """An entity with its events after a version; None of what keeps no journal, or is no later than that.
+
+    Raises:
+        Problem: the journal has a kind that the catalogue does not know.
+    """
     if "j" not in image or _version(image) <= since_v:
-        return ()
+        return None, ()
     prefix = str(image["t"])
     entity_type = ENTITIES.get(prefix)
     if entity_type is None:
         raise Problem(Code.INTERNAL, f"{prefix} keeps a journal and is not in the catalogue of events")
-    entity = entity_type.decode(image)
+    entity: Journaled = entity_type.decode(image)
     identity = entity_type.identity(entity)
     order_id, subject = _ids(image)
     derived = []
-    for entry in decode_journal(image["j"]):
-        for name in (f"{prefix}.{kind}" for kind in entry.kinds if entry.v > since_v):
+    for entry in (entry for entry in entity.journal if entry.v > since_v):
+        for name in (f"{prefix}.{kind}" for kind in entry.kinds):
             if name not in CATALOGUE:
                 raise Problem(Code.INTERNAL, f"{name} is not in the catalogue of events")
             data = identity | CATALOGUE[name].read(entity, entry.data)
             derived.append(Event(name, subject, entry.v, entry.at, order_id, data))
-    return tuple(derived)
+    return entity, tuple(derived)
 
 
 def _version(image: Mapping[str, object] | None) -> int:

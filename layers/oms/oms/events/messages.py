@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from math import ceil
@@ -116,14 +116,22 @@ def expect(sku: str, after: Item | None = None, before: int = 0) -> Message:
     return Message(document, correlated(sku), delay_s=0 if after else _SERVED_IN)
 
 
-def expectations_of(before: Order, after: Order, made: Iterable[Event]) -> Iterator[Message]:
+def expectations_of(
+    before: Callable[[], Order | None], after: Order, made: Iterable[Event]
+) -> Iterator[Message]:
     """What follows from an order that waits for more or less than before, but for what it was given.
 
     Whoever stands behind it in the queue is served sooner or later than was told, and so may it be.
+
+    Args:
+        before: reads the order as it was, None when it was not; few events need it.
+        after: as it is.
+        made: its events since.
     """
-    if any(event.type in _REQUEUED for event in made):
+    known = before() if any(event.type in _REQUEUED for event in made) else None
+    if known is not None:
         units = awaited(after)
-        units.subtract(awaited(before))
+        units.subtract(awaited(known))
         yield from map(expect, dict.fromkeys(sku for (sku, _), count in units.items() if count))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from oms.events.derive import Event, events
+from oms.events.derive import Event, with_events
 from oms.events.messages import (
     CANCEL_REFUSED,
     REQUESTS,
@@ -15,9 +15,10 @@ from oms.events.messages import (
     shortages_of,
 )
 from oms.events.publish import Bus, NotTakenError, Queue
+from oms.fulfillment.model import FulfillmentOrder
+from oms.orders.model import Order
 from oms.problems import Code, Problem
 from oms.store.attributes import decode
-from oms.store.fulfillment import decode_fulfillment_order
 from oms.store.orders import decode_order
 from oms.store.stubs import is_stub
 
@@ -94,27 +95,30 @@ def _collect(outgoing: _Outgoing, position: int, change: Change, outlets: Outlet
     images = change["dynamodb"]
     if "NewImage" not in images:
         return
-    new = decode(images["NewImage"])
-    old = decode(images["OldImage"]) if "OldImage" in images else None
-    made = events(old, new)
-    if made and new["t"] == "order":
-        order = decode_order(new)
-        release = release_of(order)
+    old = images.get("OldImage", {})
+    entity, made = with_events(decode(images["NewImage"]), int(old["v"]["N"]) if "v" in old else 0)
+    if made and isinstance(entity, Order):
+        release = release_of(entity)
         if release:
             outgoing.send(position, outlets.sourcing, release)
-        for message in expectations_of(decode_order(old), order, made) if old and not is_stub(old) else ():
+        for message in expectations_of(lambda: _order(old), entity, made):
             outgoing.send(position, outlets.sourcing, message)
     for event in made:
-        if event.type in REQUESTS:
-            work = decode_fulfillment_order(new)
-            if work.connector:
-                queue = _requests(outlets, work.connector)
-                outgoing.send(position, queue, request_of(work, event))
-        if event.type == CANCEL_REFUSED:
-            for message in shortages_of(decode_fulfillment_order(new), event):
-                outgoing.send(position, outlets.sourcing, message)
+        if isinstance(entity, FulfillmentOrder):
+            if event.type in REQUESTS and entity.connector:
+                queue = _requests(outlets, entity.connector)
+                outgoing.send(position, queue, request_of(entity, event))
+            if event.type == CANCEL_REFUSED:
+                for message in shortages_of(entity, event):
+                    outgoing.send(position, outlets.sourcing, message)
         if event.public:
             outgoing.events.append((position, event))
+
+
+def _order(image: Mapping[str, Any]) -> Order | None:
+    """The order of an image; None when it has none, or a stub."""
+    item = decode(image)
+    return decode_order(item) if item and not is_stub(item) else None
 
 
 def _requests(outlets: Outlets, connector: str) -> Queue:
