@@ -1,6 +1,6 @@
 """Catalogue: what is known of a sku."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from typing import Annotated, TypedDict
 
 from annotated_types import Ge, Le, MaxLen
@@ -16,6 +16,7 @@ from oms.store.catalogue import skus_of_code
 from oms.store.stock import decode_sku
 from oms.store.tokens import Scope
 from oms.usecases.describe_sku import describe_sku
+from oms.values import frozen
 
 
 class CodeDocument(TypedDict):
@@ -74,14 +75,14 @@ class SkusDocument(TypedDict):
     items: list[SkuDocument]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SkusQuery(Closed):
     """Which entries."""
 
     code: Annotated[Text, Doc("An EAN or UPC, or a vendor's code, as it stands on the goods.")]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CodeBody(Closed):
     """A code that stands on the goods."""
 
@@ -89,7 +90,7 @@ class CodeBody(Closed):
     value: Text
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ComponentBody(Closed):
     """Units of a sku in each unit of a kit."""
 
@@ -100,7 +101,7 @@ class ComponentBody(Closed):
     ] = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SafetyStockBody(Closed):
     """Units that new orders leave where they are."""
 
@@ -109,7 +110,7 @@ class SafetyStockBody(Closed):
     method: Annotated[Method | None, Doc("For orders delivered so; without it for all.")] = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PriceBody(Closed):
     """What one ordered unit is sold for, with or without tax as the channel keeps its prices."""
 
@@ -118,7 +119,7 @@ class PriceBody(Closed):
     channel: Annotated[Text | None, Doc("Where; without it at every channel of the currency.")] = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SkuBody(Closed):
     """A catalogue entry as its owner writes it."""
 

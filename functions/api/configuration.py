@@ -1,7 +1,7 @@
 """Configuration: rate cards, locations, pools that sell from them, channels that sell from pools."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import Annotated, Any, TypedDict
 
 from annotated_types import Ge, Le, MaxLen, MinLen
@@ -17,6 +17,7 @@ from oms.store import configuration, keys, process
 from oms.store.attributes import Item
 from oms.store.tokens import Scope
 from oms.usecases.configure import configure, version
+from oms.values import frozen
 
 
 class ConfiguredDocument[Settings](TypedDict):
@@ -36,7 +37,7 @@ Day = Annotated[str, Doc("A date, ISO 8601.", format="date")]
 TimeOfDay = Annotated[str, Doc("HH:MM.", pattern=r"^\d{2}:\d{2}$")]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CalendarSettings(Closed):
     """When a location hands over parcels; an order after the cut-off counts as of the next such day."""
 
@@ -49,7 +50,7 @@ class CalendarSettings(Closed):
     handling_days: Annotated[Days, Doc("Working days from the order to the parcel.")] = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CostSettings(Closed):
     """What shipping from a location costs, in minor units of the currency that the retailer reckons in."""
 
@@ -59,7 +60,7 @@ class CostSettings(Closed):
     kg_rate: Annotated[Money, Doc("Each kg.")] = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CapacitySettings(Closed):
     """What a location can do on one of its working days; null is any number."""
 
@@ -67,7 +68,7 @@ class CapacitySettings(Closed):
     units: Annotated[int | None, Ge(1), Doc("Units in them.")] = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LocationSettings(Closed):
     """A place that holds stock, with one owner."""
 
@@ -110,7 +111,7 @@ class LocationSettings(Closed):
     ] = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ZoneSettings(Closed):
     """Where the prices of a row hold: where all that is given of countries, codes and distance does."""
 
@@ -125,7 +126,7 @@ class ZoneSettings(Closed):
     up_to_km: Annotated[int | None, Ge(0), Doc("The longest distance; null: any.")] = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SheetSettings(Closed):
     """The prices of one service; the first zone that a customer is in decides, the last is for everywhere."""
 
@@ -141,7 +142,7 @@ class SheetSettings(Closed):
     parcel_fee: Annotated[Money, Doc("For each parcel, without surcharge.")] = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RateCardSettings(Closed):
     """What a carrier's parcels cost, in minor units of the currency that the retailer reckons in."""
 
@@ -150,14 +151,14 @@ class RateCardSettings(Closed):
     ]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PoolSettings(Closed):
     """Locations that channels sell from."""
 
     locations: Annotated[tuple[Text, ...], MaxLen(1000)]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ChannelSettings(Closed):
     """One connection to a place where customers buy."""
 

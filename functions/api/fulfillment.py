@@ -1,6 +1,5 @@
 """Fulfillment orders and shipments: pick lists, look-ups, and facts from locations without a queue."""
 
-from dataclasses import dataclass
 from typing import Annotated, TypedDict
 
 from annotated_types import MaxLen
@@ -20,6 +19,7 @@ from oms.store.tokens import Scope
 from oms.usecases.figures import count_fulfillment
 from oms.usecases.messages import parse_fulfillment_event
 from oms.usecases.record_rejection import record_fact
+from oms.values import frozen
 
 
 class RequestLineDocument(TypedDict):
@@ -84,7 +84,7 @@ class ShipmentDocument(TypedDict):
     v: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PickListQuery(Closed):
     """A location's work in one state."""
 
@@ -94,7 +94,7 @@ class PickListQuery(Closed):
     cursor: Cursor = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ShipmentsQuery(Closed):
     """A carrier's number."""
 
@@ -103,7 +103,7 @@ class ShipmentsQuery(Closed):
     cursor: Cursor = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PackedUnits:
     """Units of a line in a package."""
 
@@ -111,7 +111,7 @@ class PackedUnits:
     units: SomeUnits
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Package:
     """A parcel; without lines it holds everything that remained of the fulfillment order."""
 
@@ -122,7 +122,7 @@ class Package:
     lines: Annotated[tuple[PackedUnits, ...], MaxLen(500)] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FulfillmentEvent:
     """A message as on the fulfillment-events queue; `events/fulfillment_event.v1.json` says more of it."""
 

@@ -1,7 +1,6 @@
 """Listings: in what a channel shows something else than we have, and mending it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, TypedDict
 
@@ -19,6 +18,7 @@ from oms.runtime.secrets import ChannelSecrets
 from oms.store import process
 from oms.store.tokens import Scope
 from oms.usecases.check_listings import Difference, Kind, check_page, mend, need_channel
+from oms.values import frozen
 
 _ONE = 1
 """A page of ours is one of the channel's, however long that is."""
@@ -35,7 +35,7 @@ class DifferenceDocument(TypedDict):
     repaired: Annotated[bool, Doc("Whether it was recorded, or the channel is being told again.")]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DifferencesQuery(Closed):
     """Which part of what a channel shows."""
 

@@ -1,6 +1,5 @@
 """Movements: the history of a position."""
 
-from dataclasses import dataclass
 from typing import Annotated, TypedDict
 
 from functions.api import cursors
@@ -12,6 +11,7 @@ from oms.store import process, queries
 from oms.store.keys import iso
 from oms.store.stock import read_position
 from oms.store.tokens import Scope
+from oms.values import frozen
 
 type Counters = Annotated[
     dict[str, int],
@@ -48,7 +48,7 @@ class HistoryDocument(TypedDict):
     next: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HistoryQuery(Closed):
     """Which part of the history."""
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from dataclasses import replace
 from typing import Any
 
 from functions.api.routing import Answer, AnyRoute, Call
@@ -10,6 +9,7 @@ from oms.problems import Code, Problem
 from oms.store import process
 from oms.store.errors import Busy
 from oms.store.inbox import Request, find_reply
+from oms.values import replace
 
 LONGEST_KEY = 100
 

@@ -1,6 +1,5 @@
 """Orders: list them, show one with everything that hangs on it."""
 
-from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any, TypedDict
 
@@ -22,6 +21,7 @@ from oms.usecases.cancel_order import Cancelled, cancel_order
 from oms.usecases.figures import count_cancellation
 from oms.usecases.lift_hold import lift_hold
 from oms.usecases.move_allocation import move_allocation
+from oms.values import frozen
 
 
 class StatusesDocument(TypedDict):
@@ -148,7 +148,7 @@ class CancelledDocument(TypedDict):
     refund_due: Annotated[int, Doc("Minor units of the order's currency that have become due.")]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CancelledUnits:
     """Units of a line."""
 
@@ -156,7 +156,7 @@ class CancelledUnits:
     units: SomeUnits
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CancelBody(Closed):
     """What is not wanted any more; without lines everything that has not left."""
 
@@ -164,7 +164,7 @@ class CancelBody(Closed):
     lines: Annotated[tuple[CancelledUnits, ...], MaxLen(500)] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MoveBody(Closed):
     """Units that shall come from another location."""
 
@@ -173,7 +173,7 @@ class MoveBody(Closed):
     units: Annotated[SomeUnits | None, Doc("Without it all that are there and not released.")] = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OrdersQuery(Closed):
     """Either a day, or a channel's customer."""
 

@@ -1,6 +1,5 @@
 """Reservations: units that carts hold for a time, and what became of them."""
 
-from dataclasses import dataclass
 from typing import Annotated, Literal, TypedDict
 
 from annotated_types import MaxLen, MinLen
@@ -16,6 +15,7 @@ from oms.store.reservations import read_reservation
 from oms.store.tokens import Scope
 from oms.usecases.end_reservations import release_cart
 from oms.usecases.reserve_cart import Wish, reserve_cart
+from oms.values import frozen
 
 
 class WantedDocument(TypedDict):
@@ -49,7 +49,7 @@ class ReservationDocument(TypedDict):
     v: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CartLineBody(Closed):
     """Units of a sku that the cart wants."""
 
@@ -57,7 +57,7 @@ class CartLineBody(Closed):
     units: SomeUnits
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ShipToBody(Closed):
     """Where the cart will be shipped to, as far as the buyer has said."""
 
@@ -65,7 +65,7 @@ class ShipToBody(Closed):
     postal_code: Text | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReservationBody(Closed):
     """What the cart shall hold, and until when."""
 

@@ -1,7 +1,6 @@
 """Returns: look-ups, and messages from requesters and locations without a queue."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Annotated, TypedDict
 
 from annotated_types import MaxLen, MinLen
@@ -19,6 +18,7 @@ from oms.store.tokens import Scope
 from oms.usecases.figures import count_return
 from oms.usecases.messages import ReturnEvent, parse_return_event
 from oms.usecases.record_return import record_return
+from oms.values import frozen
 
 
 class PlaceDocument(TypedDict):
@@ -93,7 +93,7 @@ class ReturnRecordedDocument(TypedDict):
     exceptions: Annotated[list[str], Doc("Codes of the exceptions that it opened.")]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReturnedUnits:
     """Units of an order line."""
 
@@ -103,7 +103,7 @@ class ReturnedUnits:
     outcome: Annotated[Outcome | None, Doc("Of a disposition: what becomes of the units.")] = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReturnEventBody:
     """A message as on the return-events queue; `events/return_event.v1.json` says more of it."""
 

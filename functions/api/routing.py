@@ -12,11 +12,12 @@ from oms.store import inbox
 from oms.store.inbox import Keep, Reply, Request
 from oms.store.tokens import Scope
 from oms.store.writes import Write
+from oms.values import frozen
 
 _LONGEST_PARAMETER = 200
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Call[Query, Body]:
     """A request as an endpoint gets it, checked.
 
@@ -60,7 +61,7 @@ class Html(str):
     __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answer[Document]:
     """What an endpoint answers; `v` becomes the ETag."""
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import Annotated, Any, TypedDict, cast
 
 from annotated_types import Ge, Le, MaxLen, MinLen
@@ -47,6 +47,7 @@ from oms.usecases.profiles import (
     list_profiles,
     write_profile,
 )
+from oms.values import frozen
 
 _MOST_LINES = 50
 Date = Annotated[str, Doc("A day, ISO 8601.", format="date")]
@@ -218,7 +219,7 @@ class PickupPointDocument(TypedDict):
     order_by: Annotated[str | None, Doc("Until when that holds, UTC.", format="date-time")]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ShipTo(Closed):
     """Where to; the more is known, the better distances are."""
 
@@ -229,7 +230,7 @@ class ShipTo(Closed):
     longitude: Annotated[float | None, Ge(-180), Le(180)] = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WantedLine(Closed):
     """Units of a sku."""
 
@@ -241,7 +242,7 @@ class WantedLine(Closed):
     ] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BasketBody(Closed):
     """A basket and where it goes."""
 
@@ -253,7 +254,7 @@ class BasketBody(Closed):
     location: Annotated[Text | None, Doc("Where it is picked up: ours, or the channel's id of it.")] = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PreviewBody(Closed):
     """A basket, or a delivery of an order; by the active profile or another version."""
 
@@ -266,7 +267,7 @@ class PreviewBody(Closed):
     ] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SourcingQuery(Closed):
     """Locations to compare with, and which page."""
 
@@ -275,7 +276,7 @@ class SourcingQuery(Closed):
     cursor: Cursor = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PickupQuery(Closed):
     """A basket, and where the buyer is."""
 
@@ -588,7 +589,7 @@ def _point(point: PickupPoint) -> PickupPointDocument:
 # ---- Profiles ----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ConditionBody(Closed):
     """A condition on the delivery: a number within bounds, or a word of a list."""
 
@@ -599,7 +600,7 @@ class ConditionBody(Closed):
     none_of: Annotated[tuple[Text, ...], MaxLen(300)] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FilterBody(Closed):
     """A condition that locations must pass; what cannot be measured passes."""
 
@@ -612,7 +613,7 @@ class FilterBody(Closed):
     only: Annotated[tuple[Text, ...], MaxLen(300), Doc("The locations that it is for; all without any.")] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ObjectiveBody(Closed):
     """What a plan costs besides parcels and units, in minor units."""
 
@@ -622,7 +623,7 @@ class ObjectiveBody(Closed):
     priority_cost: Annotated[Money, Doc("Each point of a location's priority.")] = 1
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LimitsBody(Closed):
     """What a plan may not do."""
 
@@ -631,7 +632,7 @@ class LimitsBody(Closed):
     soft: Annotated[bool, Doc("Whether `relax` lifts these limits when stock is short.")] = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StrategyBody(Closed):
     """How the deliveries are sourced for which all conditions hold."""
 
@@ -650,7 +651,7 @@ class StrategyBody(Closed):
     ] = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TransitBody(Closed):
     """Days on the road up to a distance; the last band is for any."""
 
@@ -658,7 +659,7 @@ class TransitBody(Closed):
     up_to_km: Annotated[int | None, Ge(1)] = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ServiceBody(Closed):
     """A way of shipping."""
 
@@ -673,7 +674,7 @@ class ServiceBody(Closed):
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RejectionRuleBody(Closed):
     """What is done when a location rejects units."""
 
@@ -688,7 +689,7 @@ class RejectionRuleBody(Closed):
 _REJECTIONS = tuple(RejectionRuleBody(rule.act, rule.reasons, rule.hours) for rule in USUAL_REJECTIONS)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ProfileBody(Closed):
     """A version of the sourcing profile: which locations may serve an order, and what a plan costs."""
 
@@ -720,7 +721,7 @@ class ProfileBody(Closed):
     ] = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ActivationBody(Closed):
     """The version that is to rule; 0 is the one that is built in."""
 

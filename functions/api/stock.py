@@ -1,6 +1,5 @@
 """Stock and availability: positions, demand, what channels may sell; counts, corrections, limits."""
 
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any, TypedDict
 
@@ -34,6 +33,7 @@ from oms.store.tokens import Scope
 from oms.usecases.correct_stock import Correction, correct_stock
 from oms.usecases.count_stock import Count, count_stock
 from oms.usecases.limit_backorders import limit_backorders
+from oms.values import frozen, replace
 
 _MOST_SKUS = 50
 _MOST_STORES = 20
@@ -141,7 +141,7 @@ class CountedDocument(TypedDict):
     position: PositionDocument
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AvailabilityQuery(Closed):
     """Which skus, for which channel."""
 
@@ -158,7 +158,7 @@ class AvailabilityQuery(Closed):
     reservation: Annotated[Text | None, Doc("The buyer's own: what it holds is his.")] = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CountBody(Closed):
     """What was found at a position."""
 
@@ -167,7 +167,7 @@ class CountBody(Closed):
     reason: Text = "count"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AdjustmentBody(Closed):
     """Units that are there beyond those known, or are not there any more."""
 
@@ -179,7 +179,7 @@ class AdjustmentBody(Closed):
     blocked: Annotated[Block | None, Doc("Whether they are among those blocked for this reason.")] = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BlockBody(Closed):
     """Units at a position, and why they cannot be sold."""
 
@@ -187,7 +187,7 @@ class BlockBody(Closed):
     reason: Block
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LimitBody(Closed):
     """How many units may wait: as backorders, and as pre-orders before the sku's first release."""
 

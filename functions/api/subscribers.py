@@ -1,6 +1,5 @@
 """Subscribers: endpoints of others that are told of events, by signed webhooks."""
 
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Annotated, TypedDict
 
@@ -19,6 +18,7 @@ from oms.store import process
 from oms.store.tokens import Scope
 from oms.usecases import subscribe as subscribing
 from oms.usecases.replay_events import Replay, request_replay
+from oms.values import frozen
 
 Secret = Annotated[
     str | None,
@@ -41,7 +41,7 @@ class SubscriberDocument(TypedDict):
     v: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SubscriberBody(Closed):
     """Where events go, and which."""
 
@@ -60,7 +60,7 @@ class SubscriberBody(Closed):
 Day = Annotated[str, Doc("A date, UTC.", format="date", pattern=r"^\d{4}-\d{2}-\d{2}$")]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReplayBody(Closed):
     """Which events to send again: those of orders placed on some days, written within some time."""
 

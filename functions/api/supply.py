@@ -1,6 +1,5 @@
 """Supply: what vendors will deliver, and what has come in, announced or not."""
 
-from dataclasses import dataclass
 from typing import Annotated, TypedDict
 
 from annotated_types import MaxLen, MinLen
@@ -14,6 +13,7 @@ from oms.store import process
 from oms.store.tokens import Scope
 from oms.usecases.announce_supply import announce_supply, close_supply
 from oms.usecases.receive_stock import Receipt, Received, ReceivedUnits, receive_stock
+from oms.values import frozen
 
 _MOST_LINES = 40
 
@@ -31,7 +31,7 @@ class ReceivedDocument(TypedDict):
     supplies: list[ReceivedSupplyDocument]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReceivedLine(Closed):
     """Units of a sku that have come in."""
 
@@ -40,7 +40,7 @@ class ReceivedLine(Closed):
     blocked: Annotated[Block | None, Doc("Why they cannot be sold as they are.")] = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReceiptBody(Closed):
     """What has come in at a location."""
 
@@ -51,7 +51,7 @@ class ReceiptBody(Closed):
     supply: Annotated[Text | None, Doc("The purchase order that they belong to.")] = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SupplyBody(Closed):
     """Units that a vendor will deliver."""
 

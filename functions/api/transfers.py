@@ -1,7 +1,6 @@
 """Transfers: stock that moves between locations, from the plan to what has come in."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Annotated, TypedDict
 
 from annotated_types import Ge, Le, MaxLen, MinLen
@@ -45,12 +44,13 @@ from oms.store.tokens import Scope
 from oms.store.transfers import find_transfer, list_transfers
 from oms.usecases.preconditions import check_past
 from oms.usecases.transfer_stock import change_transfer, plan_transfer
+from oms.values import frozen
 
 _MOST_LINES = 32
 """Lines that one transaction can move; half as many if they belong to orders."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OrderLineOf(Closed):
     """The order line that units belong to."""
 
@@ -84,7 +84,7 @@ class TransferDocument(TypedDict):
     v: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PlannedLine(Closed):
     """Units of a sku that are to be moved."""
 
@@ -95,7 +95,7 @@ class PlannedLine(Closed):
     ] = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TransferBody(Closed):
     """A plan."""
 
@@ -105,7 +105,7 @@ class TransferBody(Closed):
     lines: Annotated[tuple[PlannedLine, ...], MinLen(1), MaxLen(_MOST_LINES)]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SentLine(Closed):
     """Units of a line that leave."""
 
@@ -113,7 +113,7 @@ class SentLine(Closed):
     units: Units
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DispatchBody(Closed):
     """What leaves, and when."""
 
@@ -128,7 +128,7 @@ class DispatchBody(Closed):
     ] = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ArrivedLine(Closed):
     """Units of a line that have come in."""
 
@@ -137,7 +137,7 @@ class ArrivedLine(Closed):
     damaged: Annotated[int, Ge(0), Le(MOST_UNITS), Doc("Of these; they are blocked.")] = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ArrivalBody(Closed):
     """What has come in, and when."""
 
@@ -145,14 +145,14 @@ class ArrivalBody(Closed):
     lines: Annotated[tuple[ArrivedLine, ...], MinLen(1), MaxLen(_MOST_LINES)]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CancelBody(Closed):
     """What becomes of the units."""
 
     units: Annotated[Fate, Doc("put_back: they are on their shelf at the source again; write_off: gone.")]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TransfersQuery(Closed):
     """Which transfers."""
 

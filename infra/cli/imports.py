@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import batched
 from pathlib import Path
@@ -30,6 +29,7 @@ from oms.usecases.announce_supply import announce_supply
 from oms.usecases.count_stock import Count, count_stock
 from oms.usecases.describe_sku import describe_sku, says_the_same
 from oms.usecases.preconditions import check_sku
+from oms.values import frozen, replace
 
 _BATCH = 400
 """Rows that are read ahead: what is there already is read for all of them together."""
@@ -41,7 +41,7 @@ _BAR = 30
 _WORKERS = whole(1, 64, "between 1 and 64 rows are written at a time")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class SkuRow(SkuBody):
     """A catalogue entry."""
 
@@ -53,7 +53,7 @@ class SkuRow(SkuBody):
         return self.sku
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class PositionRow(Closed):
     """What was found at a position."""
 
@@ -69,7 +69,7 @@ class PositionRow(Closed):
         return self.sku, self.location
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class SupplyRow(SupplyBody):
     """Units of a sku in a purchase order."""
 
@@ -82,7 +82,7 @@ class SupplyRow(SupplyBody):
         return self.sku, self.supply
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Into:
     """Where rows go: the store and its network, the channel whose ids they have, the time of their counts."""
 
@@ -108,7 +108,7 @@ class Into:
         return self.channel.locations[name]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Kind[R: (SkuRow, PositionRow, SupplyRow), Known]:
     """What a file may hold.
 

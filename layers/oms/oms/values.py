@@ -1,24 +1,47 @@
-"""Frozen values: their members, and copies with some of them changed.
+"""Frozen values: how they are made, their members, and copies with some of them changed.
 
-What the standard library has for both looks at every field of a value in Python, each time: an order has 28,
+What the standard library has for these looks at every field of a value by itself, each time: an order has 28,
 and is replaced at every step of every use case.
 """
 
-from dataclasses import fields
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, dataclass_transform, overload
 
-_KNOWN: "dict[type, tuple[tuple[str, ...], attrgetter[tuple[object, ...]]]]" = {}
+type _Shape = tuple[tuple[str, ...], int, Callable[[object], tuple[object, ...]]]
+"""Names of a class's fields, how many of them its constructor takes by place, and what reads them all."""
+
+_KNOWN: dict[type, _Shape] = {}
+
+
+@overload
+def frozen[T](kind: type[T], /) -> type[T]: ...
+
+
+@overload
+def frozen[T](*, kw_only: bool = False) -> Callable[[type[T]], type[T]]: ...
+
+
+@dataclass_transform(frozen_default=True)
+def frozen(kind: type | None = None, /, *, kw_only: bool = False) -> Any:
+    """Make a class a dataclass with slots whose instances never change, and can be keys.
+
+    That nobody assigns to a field is held by the type checker, not by the instance: what the standard library
+    does for it at run time makes values three times as dear to create, and took a fifth of the processor's
+    time for placing an order.
+
+    Args:
+        kind: the class.
+        kw_only: whether its fields are given by name alone.
+    """
+    make = dataclass(slots=True, unsafe_hash=True, kw_only=kw_only)
+    return make if kind is None else make(kind)
 
 
 def members(value: Any) -> dict[str, Any]:
-    """The fields of a dataclass's instance by name, as they are; it has at least two."""
-    kind = type(value)
-    known = _KNOWN.get(kind)
-    if known is None:
-        names = tuple(field.name for field in fields(kind))
-        known = _KNOWN[kind] = names, attrgetter(*names)
-    names, read = known
+    """The fields of a dataclass's instance by name, as they are."""
+    names, _, read = _KNOWN.get(type(value)) or _shape(type(value))
     return dict(zip(names, read(value), strict=True))
 
 
@@ -32,7 +55,25 @@ else:
         Raises:
             TypeError: there is no such field.
         """
-        return type(value)(**(members(value) | changes))
+        kind = type(value)
+        names, placed, read = _KNOWN.get(kind) or _shape(kind)
+        made = list(read(value))
+        try:
+            for name, changed in changes.items():
+                made[names.index(name)] = changed
+        except ValueError:
+            raise TypeError(f"{kind.__name__} has no field {name}") from None
+        return kind(*made[:placed], **dict(zip(names[placed:], made[placed:], strict=True)))
 
 
-__all__ = ["members", "replace"]
+def _shape(kind: type) -> _Shape:
+    by_place = [field.name for field in fields(kind) if not field.kw_only]
+    names = (*by_place, *(field.name for field in fields(kind) if field.kw_only))
+    read = (
+        attrgetter(*names) if len(names) > 1 else lambda value: tuple(getattr(value, name) for name in names)
+    )
+    shape = _KNOWN[kind] = names, len(by_place), read
+    return shape
+
+
+__all__ = ["frozen", "members", "replace"]

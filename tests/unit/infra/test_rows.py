@@ -1,6 +1,5 @@
 """Rows of files: whatever is wrong with one, it is told by its line, and no other is lost."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -8,9 +7,10 @@ import pytest
 from functions.api.fields import Closed
 from infra.cli.rows import read_rows
 from oms.problems import Problem
+from oms.values import frozen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Thing(Closed):
     name: str
     units: int

@@ -1,7 +1,7 @@
 """Catalogues: what a channel sells, with the stock, title and price that it shows, as its API lists it."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 from itertools import batched
 from urllib.parse import quote
@@ -11,12 +11,13 @@ from oms.channels.exchange import Api, Query, read
 from oms.channels.payload import Node
 from oms.channels.shopify.fetch import graphql
 from oms.problems import Code, Problem
+from oms.values import frozen
 
 MOST_PAGES = 50_000
 """A list that never ends is not read for ever."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Shown:
     """One thing as its channel lists it.
 

@@ -6,18 +6,19 @@ their business: they are handed a `Send`.
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from urllib.parse import urlencode
 
 from oms.channels.headers import Headers
 from oms.channels.payload import Node, loads
 from oms.problems import Code, Problem
+from oms.values import frozen
 
 type Query = Mapping[str, str | int]
 type Document = Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Request:
     """One call.
 
@@ -37,7 +38,7 @@ class Request:
     repeatable: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Response:
     """An answer, whatever its status; the body is what was left of it after decompression."""
 
@@ -68,7 +69,7 @@ class Unavailable(Exception):
         self.after_s = after_s
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Api:
     """The API of one channel, opened: credentials are added to whatever is sent.
 

@@ -5,7 +5,6 @@ What takes more than reading one path is in the `fetch` module of the kind.
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from importlib import import_module
@@ -14,13 +13,14 @@ from urllib.parse import quote, urlsplit
 from oms.channels.exchange import Api
 from oms.channels.payload import Json
 from oms.problems import Code, Problem
+from oms.values import frozen
 
 SHOPIFY_API = "/admin/api/2025-07"
 AMAZON_DATA = "BUYER,RECIPIENT,PROCEEDS,PROMOTION,FULFILLMENT,PAYMENT,CANCELLATION"
 """Data sets of an order (Orders API 2026-01-01): without them it says neither prices nor who ships."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Fetched:
     """A resource as its API returned it; `topic` is the name that its adapter knows the shape by."""
 

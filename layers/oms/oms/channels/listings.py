@@ -1,13 +1,13 @@
 """What channels sell under their own ids, and what they were told of it."""
 
-from dataclasses import dataclass, replace
 from datetime import datetime
 
 from oms.inventory.network import Aspect
 from oms.orders.records import ListingRecorded
+from oms.values import frozen, replace
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Listing:
     """One thing that a channel sells.
 
@@ -61,7 +61,7 @@ def first_told(recorded: ListingRecorded, item_id: str) -> Listing:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Told:
     """What we last told a channel of one aspect of a listing.
 

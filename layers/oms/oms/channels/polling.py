@@ -7,7 +7,6 @@ from the last change of the page before; a change that two pages show is known t
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from oms.channels.bigcommerce.fields import time as time_of_bigcommerce
@@ -16,11 +15,12 @@ from oms.channels.exchange import Api, Query, read
 from oms.channels.fetching import AMAZON_DATA, SHOPIFY_API, Fetched, encoded
 from oms.channels.payload import Node
 from oms.problems import Code, Problem
+from oms.values import frozen
 
 PAGE = 50
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Window:
     """Which orders: changed from `since` to `until`, UTC; `after` is where the page before ended."""
 
@@ -29,7 +29,7 @@ class Window:
     after: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Found:
     """A page: each order by itself, and where it ended; None at the end of the list."""
 

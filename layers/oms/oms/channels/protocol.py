@@ -1,11 +1,11 @@
 """What every kind of channel implements: prove where a delivery comes from, and say what it means."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from oms.channels.headers import Headers
+from oms.values import frozen
 
 if (
     TYPE_CHECKING
@@ -41,7 +41,7 @@ type Command = (
 """What a payload can become."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Inbound:
     """One verified payload of a channel.
 
@@ -111,7 +111,7 @@ class Answering(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reply:
     """What an endpoint answers to a handshake, with status 200."""
 

@@ -9,11 +9,11 @@ import base64
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from oms.channels.signatures import refused
+from oms.values import frozen
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----([A-Za-z0-9+/=\s]+)-----END \1-----")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PublicKey:
     """A key and the id that the vendor knows it by; None where its form has no place for one."""
 

@@ -1,7 +1,6 @@
 """Telling channels what we know: each kind that can be told has a `publish` module with these functions."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from importlib import import_module
@@ -13,6 +12,7 @@ from oms.channels.listings import Listing
 from oms.inventory.model import Price
 from oms.inventory.network import Aspect
 from oms.problems import Code, Problem
+from oms.values import frozen
 
 KINDS = ("shopify", "woocommerce", "magento", "bigcommerce", "square", "ebay", "amazon")
 """Kinds of channels that are told of stock and of parcels."""
@@ -34,7 +34,7 @@ of files, eBay by an older API with credentials of its own; Magento refunds by i
 """
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Statement:
     """What a channel is told of a listing.
 
@@ -60,21 +60,21 @@ class Statement:
         return value
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Level(Statement):
     """How many of a listing may be sold: `units` that the channel sells, never negative."""
 
     units: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Titled(Statement):
     """What a listing is called."""
 
     title: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Priced(Statement):
     """What a unit that the channel sells costs."""
 
@@ -96,7 +96,7 @@ def written(price: Price) -> str:
     return f"{unscaled(price.amount, price.currency):f}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Parcel:
     """A parcel of an order of the channel, as it has left.
 
@@ -119,7 +119,7 @@ class Parcel:
     completes: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cancelled:
     """What is left of an order of the channel after we have cancelled units of it.
 
@@ -135,7 +135,7 @@ class Cancelled:
     kept: Mapping[str, Decimal]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Repayment:
     """Money of an order of the channel that is to be given back to who paid it.
 

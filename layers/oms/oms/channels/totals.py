@@ -4,12 +4,12 @@ Everything is integer minor units. Spreading is by largest remainder, so the par
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from decimal import ROUND_FLOOR, Decimal
 
 from oms.channels.amounts import rounded
 from oms.orders.commands import Line, PlaceOrder
 from oms.payments.money import spread
+from oms.values import replace
 
 
 def with_discount(lines: Sequence[Line], rest: int) -> tuple[Line, ...]:

@@ -1,13 +1,13 @@
 """The adapter of services that track parcels: they differ in how they sign and in where they write what."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from oms.channels.headers import Headers
 from oms.channels.protocol import Command, Inbound
 from oms.channels.topic import topic_in
+from oms.values import frozen
 
 
 class Proof(Protocol):
@@ -18,7 +18,7 @@ class Proof(Protocol):
     ) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tracker:
     """One service: `topic` is the field of the body that names the event, `proof` verifies a delivery."""
 

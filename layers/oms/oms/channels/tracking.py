@@ -6,7 +6,6 @@ States repeat and go backwards, so the time decides which is the latest, never t
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 from oms.channels.payload import Node
@@ -17,6 +16,7 @@ from oms.fulfillment.model import ShipmentState
 from oms.orders.commands import Fetch, Ignore
 from oms.orders.records import TrackingRecorded
 from oms.problems import Problem
+from oms.values import frozen
 
 type States = Mapping[str, ShipmentState]
 """By status, or by status and detail as `status/detail`, which counts first. Others tell nothing."""
@@ -34,7 +34,7 @@ _LOST = ShipmentState.LOST
 _VOIDED = ShipmentState.VOIDED
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Words:
     """Where a status stands, in a parcel or in an entry of its history: names joined by dots."""
 
@@ -44,7 +44,7 @@ class Words:
     messages: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Form:
     """How a service writes a parcel; of several places the first that holds something counts.
 

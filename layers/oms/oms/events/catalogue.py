@@ -5,7 +5,7 @@ added to its journal. `oms.events.schema` has the catalogue as JSON Schema.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any
 
@@ -27,6 +27,7 @@ from oms.store.orders import decode_order
 from oms.store.reservations import decode_reservation
 from oms.store.returns import decode_refund, decode_return
 from oms.store.transfers import decode_transfer
+from oms.values import frozen
 
 SOURCE = "oms"
 """Who speaks: a bus carries the events of one stack."""
@@ -38,7 +39,7 @@ type Members = Mapping[str, Schema]
 """The members of an object, all of them required, by name."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EntityType[E]:
     """A kind of thing that keeps a journal.
 
@@ -53,7 +54,7 @@ class EntityType[E]:
     identity: Callable[[E], Data]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EventType[E]:
     """A type of event.
 

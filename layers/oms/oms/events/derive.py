@@ -1,7 +1,6 @@
 """Domain events, derived from what a write has left in the store: no outbox, no second write."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 from oms.events.catalogue import CATALOGUE, ENTITIES, SOURCE
@@ -10,9 +9,10 @@ from oms.orders.journal import Journaled
 from oms.problems import Code, Problem
 from oms.store import keys
 from oms.store.attributes import Item
+from oms.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Event:
     """Something that has happened to an entity.
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from math import ceil
 from typing import Any, cast
@@ -18,6 +18,7 @@ from oms.orders.model import Order
 from oms.orders.work import WorkStage, work_stage
 from oms.store.attributes import Item
 from oms.store.keys import iso
+from oms.values import frozen
 
 AT_ONCE = timedelta(seconds=60)
 """Work due this soon after a write does not wait for the clock, which ticks each minute."""
@@ -42,7 +43,7 @@ LANE_BYTES = 900_000
 """Deliveries in one message of the hot lane: less than a queue takes, as quoting them adds to it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Message:
     """A message to a queue.
 
@@ -221,7 +222,7 @@ def _reason(event: Event) -> Data:
     return {"reason": event.data["reason"]} if "reason" in event.data else {}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HotOrder:
     """An order for the hot lane of a sku: its command, and the delivery that means it, as it was sealed."""
 

@@ -1,7 +1,6 @@
 """Subscribers: endpoints of others that public events are sent to, and how they are kept."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -9,6 +8,7 @@ from oms.events.catalogue import CATALOGUE, ENTITIES
 from oms.problems import Code, Problem
 from oms.store import keys
 from oms.store.attributes import Item, millis, moment
+from oms.values import frozen, replace
 
 KIND = "subscriber"
 OVERLAP = timedelta(hours=24)
@@ -17,7 +17,7 @@ OVERLAP = timedelta(hours=24)
 EVERYTHING = "*"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Subscriber:
     """An endpoint and what it wants to know.
 

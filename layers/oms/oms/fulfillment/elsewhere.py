@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field
 from datetime import datetime
 
 from oms.fulfillment.model import Shipment, ShipmentState, ShippedLine
@@ -10,6 +10,7 @@ from oms.inventory.model import Delta, Deltas, Position, add
 from oms.orders.elsewhere import LEFT_ELSEWHERE, Share, leave, same_line, shares
 from oms.orders.model import Order, OrderBody, OrderLine
 from oms.orders.records import FulfillmentOutcome, FulfillmentRecorded
+from oms.values import frozen, replace
 
 BY_CHANNEL = "channel"
 """In the place of a fulfillment order: a parcel that the channel, and no location of ours, has told of."""
@@ -21,7 +22,7 @@ FULFILLMENT_WITHDRAWN = "fulfillment_withdrawn"
 """Code of the exception of a parcel that the channel takes back after it was counted as shipped."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Told:
     """What a channel has said last of a fulfillment of its own; `shipment` is the parcel that it is.
 
@@ -37,7 +38,7 @@ class Told:
     missing: Mapping[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class News:
     """What a fulfillment of a channel changes; nothing but `told` when the parcel is one of ours."""
 

@@ -1,8 +1,9 @@
 """What a location tells us: the canonical form of messages on the fulfillment-events queue."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from oms.values import frozen
 
 
 class FactKind(StrEnum):
@@ -19,7 +20,7 @@ class FactKind(StrEnum):
     REJECTED = "rejected"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PackedUnits:
     """Units of a line in a package."""
 
@@ -27,7 +28,7 @@ class PackedUnits:
     units: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Package:
     """A package as its location names it; empty `lines` means all that remains of the fulfillment order."""
 
@@ -38,7 +39,7 @@ class Package:
     lines: tuple[PackedUnits, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FulfillmentFact:
     """One message about one fulfillment order. `fulfillment_order` is the id within the order.
 

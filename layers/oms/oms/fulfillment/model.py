@@ -5,7 +5,6 @@ the sku's smallest unit, weights grams, times aware datetimes in UTC.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import cast
@@ -13,6 +12,7 @@ from typing import cast
 from oms.orders.commands import Address, Method
 from oms.orders.journal import Journaled
 from oms.orders.model import POSITION_SHORT
+from oms.values import frozen, replace
 
 
 class FulfillmentState(StrEnum):
@@ -29,7 +29,7 @@ class FulfillmentState(StrEnum):
     CANCELLED = "cancelled"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RequestLine:
     """A line of a fulfillment order.
 
@@ -58,7 +58,7 @@ class RequestLine:
         return self.remaining - self.picked - self.packed
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Recall:
     """Units that a location has been asked not to ship, and has not answered for yet.
 
@@ -76,7 +76,7 @@ class Recall:
         return self.reason != POSITION_SHORT
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FulfillmentOrder(Journaled):
     """Work for one location. `id` is unique within the order: the releasing version, a dash, a number.
 
@@ -151,7 +151,7 @@ class ShipmentState(StrEnum):
     VOIDED = "voided"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ShippedLine:
     """Units of an order line in a parcel."""
 
@@ -160,7 +160,7 @@ class ShippedLine:
     units: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Shipment(Journaled):
     """A parcel. `id` is unique within the order: fulfillment order id, a dot, the location's package id.
 

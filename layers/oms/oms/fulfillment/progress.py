@@ -1,7 +1,6 @@
 """Progress: what a fact about a fulfillment order changes in it, its order, its shipments and stock."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import cast
 
@@ -18,6 +17,7 @@ from oms.inventory.model import Delta, Deltas, Position, add
 from oms.inventory.movements import Redated
 from oms.orders.model import Order, OrderLine
 from oms.orders.status import is_complete
+from oms.values import frozen, replace
 
 PROGRESS: tuple[FulfillmentState, ...] = (
     FulfillmentState.RELEASED,
@@ -38,7 +38,7 @@ REACHED: dict[FactKind, FulfillmentState] = {
 """The state that each fact without packages leaves a fulfillment order in."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Shipping:
     """What a shipped fact writes in one transaction; `shipments` holds only the packages that are new."""
 
@@ -48,7 +48,7 @@ class Shipping:
     deltas: Deltas
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Dated:
     """What it changes to know when a parcel left; what of earlier movements happened then, by sku."""
 

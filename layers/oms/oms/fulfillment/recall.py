@@ -5,7 +5,6 @@ What it gives up is cancelled, or sourced again when it was asked because there 
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
 
 from oms.fulfillment.events import FactKind, FulfillmentFact
@@ -17,6 +16,7 @@ from oms.orders.model import POSITION_SHORT, Order, OrderLine
 from oms.orders.resourcing import take_back
 from oms.payments.refunds import Refund, cancellation_refund
 from oms.problems import Code, Problem
+from oms.values import frozen, replace
 
 ANSWERS = (FactKind.CANCELLED, FactKind.CANCEL_REFUSED)
 """What a location answers when it was asked to give units up."""
@@ -24,7 +24,7 @@ ANSWERS = (FactKind.CANCELLED, FactKind.CANCEL_REFUSED)
 _ENDED = (FulfillmentState.CLOSED, FulfillmentState.CANCELLED)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answered:
     """What a location's answer writes in one transaction.
 

@@ -1,7 +1,6 @@
 """Rejection: a location says no to units that it was asked for; they wait for another source."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
 
 from oms.fulfillment.events import FulfillmentFact
@@ -17,6 +16,7 @@ from oms.orders.resourcing import take_back
 from oms.payments.refunds import Refund, cancellation_refund
 from oms.sourcing.deliveries import rejections
 from oms.sourcing.profile import Act
+from oms.values import frozen, replace
 
 _ACTS: Mapping[Act, Callable[[int], Delta]] = {
     Act.BLOCK: lambda units: Delta(blocked={Block.DAMAGED: units}),
@@ -27,7 +27,7 @@ _ACTS: Mapping[Act, Callable[[int], Delta]] = {
 """What becomes of rejected units at their position, besides that nobody is promised them any more."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rejected:
     """What a rejection writes in one transaction.
 

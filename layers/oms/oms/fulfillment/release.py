@@ -1,7 +1,6 @@
 """Release: allocated units become work for their locations."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from oms.fulfillment.consolidation import consolidation_id
@@ -12,6 +11,7 @@ from oms.orders.model import Entry, Order, OrderBody, OrderLine, Stage
 from oms.orders.work import releasable
 from oms.sourcing.calendar import Calendar
 from oms.sourcing.load import day_of
+from oms.values import replace
 
 ACCEPT_WITHIN = timedelta(hours=4)
 """How long a location has to accept a fulfillment order before it counts as late."""

@@ -1,9 +1,9 @@
 """Tracking: what carriers say of a parcel, in whatever order and however often they say it."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from oms.fulfillment.model import Shipment, ShipmentState
+from oms.values import replace
 
 REUSED_AFTER = timedelta(days=120)
 """Carriers use a number again: what is said of it so long after a parcel has left means another parcel."""

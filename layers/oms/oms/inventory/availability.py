@@ -2,15 +2,15 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 
 from oms.inventory.model import Position, Stock, Supply
 from oms.inventory.network import Network
 from oms.inventory.safety import least_safety_at
+from oms.values import frozen, replace
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Promise:
     """Units that can be promised for a time (UTC), those in stock and those due before among them."""
 
@@ -18,7 +18,7 @@ class Promise:
     units: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Availability:
     """Answer for one sku in one pool, to one who asks.
 

@@ -1,9 +1,9 @@
 """Codes that stand on goods: EAN and UPC with their check digits, and vendors' own."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from oms.problems import Code, Problem
+from oms.values import frozen
 
 
 class CodeKind(StrEnum):
@@ -14,7 +14,7 @@ class CodeKind(StrEnum):
     VENDOR = "vendor"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SkuCode:
     """A code of a sku. Several skus may share one: vendors use the same for other goods."""
 

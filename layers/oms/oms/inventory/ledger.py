@@ -1,10 +1,10 @@
 """The ledger: what the counters of a position or a demand must be, given what is claimed of them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
 from oms.inventory.model import Demand, Position
+from oms.values import frozen
 
 
 class Book(StrEnum):
@@ -14,7 +14,7 @@ class Book(StrEnum):
     DEMAND = "pool"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Account:
     """The counters of a sku at one place: a location for a position, a pool for a demand."""
 
@@ -23,7 +23,7 @@ class Account:
     place: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Finding:
     """Counters that are wrong: as `found`, and as they have to be. `seen` marks the state they were found in.
 

@@ -4,13 +4,13 @@ Quantities are integers in the sku's smallest unit.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 
 from oms.inventory.codes import SkuCode
 from oms.orders.commands import Method
-from oms.values import replace
+from oms.values import frozen, replace
 
 
 class Block(StrEnum):
@@ -41,7 +41,7 @@ class Capability(StrEnum):
     MAKE_TO_ORDER = "make_to_order"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Component:
     """Units of a sku in each unit of a kit.
 
@@ -54,7 +54,7 @@ class Component:
     weight: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SafetyStock:
     """Units of a sku that new orders leave at each location, or at one; all orders, or those of a method."""
 
@@ -63,7 +63,7 @@ class SafetyStock:
     method: Method | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Price:
     """What one ordered unit is sold for, in minor units of a currency (ISO 4217), everywhere or at a channel.
 
@@ -75,7 +75,7 @@ class Price:
     channel: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sku:
     """What is known of a sku. `scale` is the smallest units in one ordered unit (1000 for kg sold in g).
 
@@ -113,7 +113,7 @@ class Sku:
         return self.hot_until is not None and now < self.hot_until
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Position:
     """Quantities of one sku at one location. uncommitted = on_hand - blocked - allocated - reserved.
 
@@ -167,7 +167,7 @@ class Position:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Demand:
     """What a pool still wants of a sku: units waiting, and how many may (None = unlimited).
 
@@ -188,7 +188,7 @@ class SupplyKind(StrEnum):
     TRANSFER = "transfer"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Supply:
     """Units of a sku that are expected at a location by `due` (UTC).
 
@@ -218,7 +218,7 @@ class Supply:
         return max(0, self.outstanding - self.promised)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DemandChange:
     """Units of a sku that start to wait in a pool, or wait no longer (below 0).
 
@@ -243,7 +243,7 @@ class DemandChange:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reserved:
     """Units of a position that a reservation holds until `expires_at` (UTC), and not a moment longer."""
 
@@ -254,7 +254,7 @@ class Reserved:
     expires_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Stock:
     """Everything kept under one sku: `sku` is None when the catalogue does not know it.
 
@@ -294,7 +294,7 @@ class Stock:
         return replace(self, demands=(*others, demand))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Delta:
     """A change of one position, always written as one vector: several lines at one position add up to one.
 

@@ -1,16 +1,16 @@
 """Movements: how the counters of a position have come to be what they are, one write after another."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from oms.inventory.model import Position
+from oms.values import frozen
 
 type Counters = Mapping[str, int]
 """Units by counter: on_hand, blocked_<reason>, allocated, reserved, uncommitted; none that is 0."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Redated:
     """Units of an earlier movement, dated `was` (UTC), that turn out to have come or gone before that.
 
@@ -22,7 +22,7 @@ class Redated:
     units: Counters
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Movement:
     """One write of a position.
 
@@ -63,7 +63,7 @@ class Movement:
         return subtract(self.after, self.change)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Lost:
     """Writes of which no movement is left: how many, and what they have added to each counter together."""
 

@@ -1,7 +1,7 @@
 """The configured network: channels, pools and locations."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 
@@ -12,6 +12,7 @@ from oms.sourcing.cards import Table
 from oms.sourcing.load import Capacity, Load
 from oms.sourcing.profile import USUAL, Profile
 from oms.sourcing.rates import Costs
+from oms.values import frozen
 
 
 class LocationKind(StrEnum):
@@ -32,7 +33,7 @@ USUAL_CAPABILITIES: Mapping[LocationKind, tuple[Capability, ...]] = {
 """What a location of a kind can do when it does not say."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Location:
     """A place that holds stock, with one owner (legal entity). Coordinates are decimal degrees (WGS 84).
 
@@ -88,7 +89,7 @@ class Location:
         return USUAL_CAPABILITIES[self.kind] if self.capabilities is None else self.capabilities
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pool:
     """Locations that one or more channels sell from."""
 
@@ -115,7 +116,7 @@ class Aspect(StrEnum):
     PRICE = "price"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Channel:
     """One configured connection. `locations` maps the channel's own location ids to ours.
 
@@ -145,7 +146,7 @@ class Channel:
     paused: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Network:
     """A consistent view of the configuration."""
 

@@ -6,13 +6,14 @@ the transaction that takes them. What nobody needs, the clock clears away.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 
 from oms.inventory.model import Reserved, Stock
 from oms.orders.commands import Address, Method
 from oms.orders.journal import Journaled
+from oms.values import frozen, replace
 
 type Place = tuple[str, str]
 """A sku and a location."""
@@ -27,7 +28,7 @@ class ReservationState(StrEnum):
     CONFIRMED = "confirmed"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CartLine:
     """Units of a sku that a cart wants; its smallest units."""
 
@@ -35,7 +36,7 @@ class CartLine:
     units: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cart:
     """What a buyer has in his cart on a channel, and how it shall reach him, as far as that is known."""
 
@@ -46,7 +47,7 @@ class Cart:
     ship_to: Address | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reservation(Journaled):
     """The header of a reservation: the cart, and the units held for it by sku and location.
 

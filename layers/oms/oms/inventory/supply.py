@@ -1,10 +1,10 @@
 """Incoming supply: what comes in of it, what a vendor changes of it."""
 
-from dataclasses import replace
 from datetime import datetime
 
 from oms.inventory.model import Supply, SupplyKind
 from oms.problems import Code, Problem
+from oms.values import replace
 
 _CLOSED = "closed"
 

@@ -7,7 +7,7 @@ an order stay in one of its entries all the way, so they are free at no moment.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 
@@ -18,6 +18,7 @@ from oms.orders.journal import Journaled
 from oms.orders.model import Order
 from oms.orders.transferring import arrive, depart, lose, put_back, set_aside
 from oms.problems import Code, Problem
+from oms.values import frozen, replace
 
 
 class TransferState(StrEnum):
@@ -69,7 +70,7 @@ class Fate(StrEnum):
     WRITE_OFF = "write_off"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OrderLineName:
     """The line of an order that units belong to."""
 
@@ -77,7 +78,7 @@ class OrderLineName:
     line_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TransferLine:
     """Units of a sku in a transfer, of one order line when they belong to an order.
 
@@ -100,7 +101,7 @@ class TransferLine:
         return max(0, self.sent - self.received - self.given_up)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Transfer(Journaled):
     """Stock on its way from one location to another, `due` there at a time (UTC)."""
 
@@ -143,7 +144,7 @@ class Transfer(Journaled):
         return {line.order.order_id for line in self.lines if line.order}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Arrived:
     """Units of a line that have come in, `damaged` of them."""
 
@@ -152,7 +153,7 @@ class Arrived:
     damaged: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Known:
     """A transfer with all that it touches, as seen now.
 
@@ -165,7 +166,7 @@ class Known:
     positions: Mapping[tuple[str, str], Position] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Change:
     """What a command writes in one transaction; `orders` and `supplies` are those that change.
 

@@ -5,7 +5,7 @@ asked to ship are only asked back (`oms.fulfillment.recall`); those that have le
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -16,6 +16,7 @@ from oms.orders.model import Entry, Order, OrderLine, Stage
 from oms.orders.status import OrderStatus, fulfillment_status, is_complete, order_status
 from oms.payments.refunds import Refund, cancellation_refund
 from oms.problems import Code, Problem
+from oms.values import frozen, replace
 
 _UNSOURCED = ("open", "backordered")
 """Counters of units without a source, in the order in which they are cancelled."""
@@ -44,7 +45,7 @@ class CancelReason(StrEnum):
     OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CancelRequest:
     """What is to be cancelled: `units` by line id; None for all that has not left.
 
@@ -58,7 +59,7 @@ class CancelRequest:
     channel: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cancellation:
     """What a request writes, all in one transaction; the order is the known one when nothing changes.
 

@@ -1,11 +1,12 @@
 """What an order claims of stock: the half of the ledger that orders keep."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from oms.inventory.model import Delta, Deltas, DemandChange, Reserved
 from oms.orders.model import Order
 from oms.sourcing.deliveries import Decisions
+from oms.values import frozen
 
 UNKNOWN = ("sku_unknown", "quantity_unknown", "kit_unknown")
 """Exceptions that keep a line pending until the catalogue knows what is meant."""
@@ -76,7 +77,7 @@ def sought(order: Order) -> Counter[str]:
     return units
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reclaimed:
     """An order that claims other stock than before, with what that changes of positions and demand.
 

@@ -5,10 +5,12 @@ Amounts are integer minor units of `currency`; times are aware datetimes in UTC;
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
+
+from oms.values import frozen
 
 LISTING = "listing_id"
 """The property of a line without a sku under which `ListingRecorded` maps it to one. It is the shop's: all
@@ -45,7 +47,7 @@ class Method(StrEnum):
     CARRY_OUT = "carry_out"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Address:
     """A postal address as the channel gave it; every part may be absent."""
 
@@ -63,7 +65,7 @@ class Address:
     longitude: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Customer:
     """Who bought, as the channel knows them; `id` is the channel's own customer id."""
 
@@ -74,7 +76,7 @@ class Customer:
     locale: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Delivery:
     """One way in which a part of the order reaches the customer; `shipping` includes `shipping_discount`."""
 
@@ -88,7 +90,7 @@ class Delivery:
     shipping_tax: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Line:
     """One line of a placed order.
 
@@ -117,7 +119,7 @@ class Line:
     properties: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Fee:
     """A charge that is neither goods nor shipping (wrapping, handling, surcharge)."""
 
@@ -136,7 +138,7 @@ class PaymentState(StrEnum):
     VOIDED = "voided"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Payment:
     """A payment as the order names it; a redeemed gift card or store credit is one too."""
 
@@ -146,7 +148,7 @@ class Payment:
     reference: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PlaceOrder:
     """An order that a channel has already taken, in full, as of `channel_version`.
 
@@ -188,7 +190,7 @@ class PlaceOrder:
     reservation: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CancelOrder:
     """The channel has cancelled the order (whatever is not shipped yet)."""
 
@@ -202,7 +204,7 @@ class CancelOrder:
     cancelled_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Fetch:
     """A thin notification: the resource must be fetched from the channel before it says anything."""
 
@@ -214,7 +216,7 @@ class Fetch:
     resource_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ignore:
     """A payload that changes nothing here, and why."""
 

@@ -5,7 +5,6 @@ own that ask for stock, prices and addresses follow. What cannot follow any more
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import cast
@@ -21,11 +20,12 @@ from oms.orders.placing import IN_TURN, body_of, enter
 from oms.orders.privacy import still_needed
 from oms.orders.status import OrderStatus, kept_total, order_status
 from oms.payments.money import spread
+from oms.values import frozen, replace
 
 _AMOUNTS = ("amount", "discount", "tax")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Edit:
     """What a newer version makes of an order: header and body, not written yet.
 
@@ -41,7 +41,7 @@ class Edit:
     left: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Group:
     """Our lines under one id of the channel, with the quantity that each was ordered with there."""
 

@@ -6,12 +6,13 @@ on is left to that location's own word, and to a person: nobody can tell whether
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field
 from datetime import datetime
 from decimal import Decimal
 
 from oms.orders.commands import LineKind, PlaceOrder
 from oms.orders.model import Entry, Order, OrderBody, OrderLine, Stage
+from oms.values import frozen, replace
 
 LEFT_ELSEWHERE = "left_elsewhere"
 """Code of the exception of units that have left elsewhere while a location is at work on them."""
@@ -20,7 +21,7 @@ _MOOT = ("stock_short", "sku_unknown")
 """Exceptions of a line that nothing is left of to resolve when none of its units waits."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Share:
     """Lines of ours that are one line of the channel's, and units of them all together."""
 
@@ -28,7 +29,7 @@ class Share:
     units: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Left:
     """An order after units have left elsewhere, not written yet; `units` by line are now shipped.
 

@@ -4,7 +4,6 @@ Nothing ties announced units to an order. There is one queue, the oldest promise
 given out along it: so a date is where an order stands in the queue, and how much is announced before.
 """
 
-from dataclasses import replace
 from datetime import datetime
 
 from oms.inventory.availability import all_free, covered_at, seen_at
@@ -14,6 +13,7 @@ from oms.inventory.safety import safety_at
 from oms.orders.commands import Method
 from oms.orders.model import Order, OrderLine
 from oms.sourcing.deliveries import capable
+from oms.values import replace
 
 
 def sources(

@@ -2,13 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, cast
 
 from oms.orders.journal import JournalEntry
 from oms.orders.model import Order
+from oms.values import frozen
 
 type Place = tuple[str, str]
 """A line and a location, by their ids."""
@@ -38,7 +38,7 @@ _LEFT = {StepKind.REOPENED: "taken", StepKind.MOVED: "from", StepKind.REPLANNED:
 type _Moved = Iterable[tuple[str, str, int]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Step:
     """A write that gave units of an order a source, or took it from them.
 

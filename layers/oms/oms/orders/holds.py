@@ -1,11 +1,11 @@
 """Holds: what keeps an order from its locations, lifted by a person who has looked, or by what has come."""
 
-from dataclasses import replace
 from datetime import datetime
 
 from oms.orders.model import Order
 from oms.payments.refunds import given_beyond, owed
 from oms.problems import Code, Problem
+from oms.values import replace
 
 REDUCED = "channel_reduced"
 """Code of the exception of an order that its channel wants less of than it keeps."""

@@ -1,14 +1,14 @@
 """The journal of an entity: one entry a write, from which its events are derived."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Self
 
-from oms.values import replace
+from oms.values import frozen, replace
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class JournalEntry:
     """One write of an entity: its version, time (UTC), what happened, and the data its events need.
 
@@ -22,7 +22,7 @@ class JournalEntry:
     data: Mapping[str, object] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Journaled:
     """What every entity with a journal has: the version of its latest write, and an entry for each write."""
 

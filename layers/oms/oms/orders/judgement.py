@@ -1,7 +1,6 @@
 """Judgement of an order that arrives again: by the channel's version first, then by its content."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -15,6 +14,7 @@ from oms.orders.identity import digest
 from oms.orders.model import Order, OrderBody
 from oms.orders.placing import paid_amounts
 from oms.orders.privacy import is_erased, nobodys
+from oms.values import frozen, replace
 
 
 class Verdict(StrEnum):
@@ -40,7 +40,7 @@ _VERDICTS: dict[tuple[int, bool], Verdict] = {
 """By how the version compares with ours (-1 older, 0 equal, 1 newer) and whether the content is equal."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Judgement:
     """What a repeated command means: the order to write, the known one when there is nothing to write.
 

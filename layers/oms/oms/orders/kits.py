@@ -1,15 +1,16 @@
 """Kits: what is ordered as one and consists of several, expanded into its components at intake."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field
 from decimal import Decimal
 
 from oms.inventory.model import Sku, Stock
 from oms.orders.commands import FulfilledBy, Line, LineKind
 from oms.payments.money import per_unit, spread
+from oms.values import frozen, replace
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Expanded:
     """The lines of a command with those of components after them, all under ids of the channel's form.
 

@@ -1,8 +1,7 @@
 """Ids of lines: all that is said of an order later goes by them, so no two lines may have one."""
 
-from dataclasses import replace
-
 from oms.orders.commands import PlaceOrder
+from oms.values import replace
 
 
 def told_apart(command: PlaceOrder) -> PlaceOrder:

@@ -6,14 +6,14 @@ the sku's smallest unit, times aware datetimes in UTC.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from oms.orders.commands import Address, Customer, FulfilledBy, LineKind, Method
 from oms.orders.journal import Journaled
-from oms.values import replace
+from oms.values import frozen, replace
 
 
 class Stage(StrEnum):
@@ -24,7 +24,7 @@ class Stage(StrEnum):
     IN_TRANSFER = "in_transfer"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Entry:
     """Units of a line promised at one location.
 
@@ -40,7 +40,7 @@ class Entry:
     supply: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Origin:
     """Why a line is there that was not ordered at first; `line_id` is the line that it adds to, if any."""
 
@@ -48,7 +48,7 @@ class Origin:
     line_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OrderLine:
     """A line and its counters.
 
@@ -123,7 +123,7 @@ class OrderLine:
         return self.kind is LineKind.PHYSICAL and ours and self.tracked and self.sku is not None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OrderDelivery:
     """What the header keeps of a delivery; its address is in the body. `shipping` is net of its discount."""
 
@@ -133,7 +133,7 @@ class OrderDelivery:
     shipping: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OpenException:
     """Something that a person or a mapping must resolve before the order can go on.
 
@@ -145,7 +145,7 @@ class OpenException:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Resolution:
     """Who resolves an exception, and by which command."""
 
@@ -205,7 +205,7 @@ EXCEPTIONS: dict[str, Resolution] = {
 """Every exception code with its owner and the command that resolves it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Order(Journaled):
     """The header of an order: all that is needed to decide about it.
 
@@ -276,7 +276,7 @@ class Order(Journaled):
         return self if kept == self.exceptions else replace(self, exceptions=kept)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BodyLine:
     """What a line needs only to be shown or diffed: its id at the channel, title, price, properties."""
 
@@ -288,7 +288,7 @@ class BodyLine:
     properties: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OrderBody:
     """Everything not needed to decide: addresses, names, titles, notes. Written once with the header.
 

@@ -1,7 +1,6 @@
 """Moving by a person: units that are promised at one location come from another one instead."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
 
 from oms.inventory.availability import offered, seen_at
@@ -13,9 +12,10 @@ from oms.orders.commands import FulfilledBy, Method
 from oms.orders.model import Entry, Order, OrderLine, Stage
 from oms.orders.placing import take
 from oms.problems import Code, Problem
+from oms.values import frozen, replace
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MoveRequest:
     """Units of a line that shall come from `to` instead of `origin`; None for all that are not released."""
 

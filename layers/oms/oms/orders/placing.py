@@ -1,7 +1,6 @@
 """Placing: from a canonical command and the stock seen to an order with sources, and what that changes."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from math import ceil
@@ -46,7 +45,7 @@ from oms.returns.progress import Known
 from oms.sourcing.choose import Assignment
 from oms.sourcing.deliveries import assignments_of, decide
 from oms.sourcing.record import record
-from oms.values import replace
+from oms.values import frozen, replace
 
 ROOM = 97
 """Positions, demands and rows that fit into one transaction beside an order's header, body and cart."""
@@ -61,7 +60,7 @@ _FOUND = ("#removed", "#put")
 """Rows that are written at most for a sku that nobody knows: another's may take the place of its own."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Placement:
     """A placed order with everything that must be written with it in one transaction.
 
@@ -84,7 +83,7 @@ class Placement:
     returned: Return | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Recalled:
     """An order that its channel has cancelled before it came, what is due, and what is to come back."""
 

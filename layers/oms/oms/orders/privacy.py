@@ -1,11 +1,12 @@
 """Privacy: what an order keeps of a person, and the order without it; its money, units and times stay."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import datetime
 
 from oms.orders.commands import LISTING, Address, Customer, PlaceOrder
 from oms.orders.model import Order, OrderBody
+from oms.values import replace
 
 ERASED = "personal_data_erased"
 """Kind of the journal entry of what was erased."""

@@ -4,13 +4,13 @@ They follow `oms.orders.commands`: amounts are integer minor units, times aware 
 of the channel's. Each carries an id of its own, under which the same fact is recorded once.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 
 from oms.fulfillment.model import ShipmentState
 from oms.orders.commands import Customer
+from oms.values import frozen
 
 
 class PaymentKind(StrEnum):
@@ -31,7 +31,7 @@ class Outcome(StrEnum):
     FAILURE = "failure"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PaymentRecorded:
     """A payment event on the channel's side; `parent_id` is the payment it captures, voids or refunds."""
 
@@ -63,7 +63,7 @@ class Restock(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RefundLine:
     """Units of an order line that a refund pays for; `amount` is net of discounts, `tax` as given."""
 
@@ -75,7 +75,7 @@ class RefundLine:
     location: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RefundRecorded:
     """Money that the channel has given back or is about to.
 
@@ -112,7 +112,7 @@ class FulfillmentOutcome(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UnitsOfLine:
     """Units of an order line."""
 
@@ -120,7 +120,7 @@ class UnitsOfLine:
     quantity: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Parcel:
     """A parcel as the channel names it."""
 
@@ -129,7 +129,7 @@ class Parcel:
     tracking_url: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FulfillmentRecorded:
     """Units that left, or were to leave, as the channel has it; our own shipments come back this way too."""
 
@@ -147,7 +147,7 @@ class FulfillmentRecorded:
     occurred_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TrackingRecorded:
     """Where a parcel is, by a carrier's or channel's word at `occurred_at`."""
 
@@ -165,7 +165,7 @@ class TrackingRecorded:
     occurred_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ChannelWorkLine:
     """A line of the channel's own fulfillment order: `id` is what the channel wants to hear when it ships."""
 
@@ -174,7 +174,7 @@ class ChannelWorkLine:
     quantity: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FulfillmentOrderRecorded:
     """The channel's own plan for one location, with the ids that shipments are reported under."""
 
@@ -202,7 +202,7 @@ class ReturnStatus(StrEnum):
     CLOSED = "closed"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReturnedLine:
     """Units of an order line that a customer sends back, and why."""
 
@@ -213,7 +213,7 @@ class ReturnedLine:
     notes: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReturnRecorded:
     """A return on the channel's side. Without lines it only changes the status of one that is known."""
 
@@ -229,7 +229,7 @@ class ReturnRecorded:
     occurred_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StockRecorded:
     """What the channel takes for available at one of its locations; None: the item is not counted there."""
 
@@ -243,7 +243,7 @@ class StockRecorded:
     as_of: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ListingRecorded:
     """What the channel sells under one of its ids, and which sku that is; facts not told are None."""
 
@@ -270,7 +270,7 @@ class PrivacyKind(StrEnum):
     ERASE_SHOP = "erase_shop"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PrivacyRequested:
     """A customer wants their data, or it must go; `orders` are the channel's ids of the orders concerned."""
 

@@ -4,12 +4,12 @@ The one replaced is cancelled first. While a location may still ship it, the oth
 each other the one that was placed later stands, whichever comes first.
 """
 
-from dataclasses import replace
 from datetime import datetime
 
 from oms.orders.commands import CancelOrder, LineKind, PlaceOrder
 from oms.orders.identity import order_id
 from oms.orders.model import Order
+from oms.values import replace
 
 REPLACES = "replaces"
 """The hold of an order that replaces one which may still be shipped."""

@@ -8,7 +8,6 @@ them, and others do not pay for an order that may never be released.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
 
 from oms.inventory.availability import offered, seen_at
@@ -26,9 +25,10 @@ from oms.sourcing.choose import Shelf, instance_of
 from oms.sourcing.deliveries import questions
 from oms.sourcing.instance import Instance, Pick, price
 from oms.sourcing.stepped import Cargo
+from oms.values import frozen, replace
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unreleased:
     """Deliveries that are planned again together.
 
@@ -43,7 +43,7 @@ class Unreleased:
     parts: Mapping[str, tuple[str, str | None]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Replanned:
     """What a move changes, all of it in one transaction.
 

@@ -1,7 +1,6 @@
 """Reserving: a cart gets what an order of the same things would get now, for a time."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
 from math import ceil
 
@@ -12,11 +11,12 @@ from oms.inventory.safety import safety_stock
 from oms.orders.claims import promised
 from oms.orders.commands import Customer, Delivery, FulfilledBy, Line, LineKind, PlaceOrder
 from oms.orders.placing import place
+from oms.values import frozen, replace
 
 _DELIVERY = "cart"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Hold:
     """A reservation with everything that must be written with it in one transaction.
 

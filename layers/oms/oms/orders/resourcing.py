@@ -1,7 +1,6 @@
 """Sourcing again: units that lose their source, units that wait for one, lines whose turn has come."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime
 
 from oms.inventory.availability import seen_at
@@ -13,6 +12,7 @@ from oms.orders.placing import ROOM, source, take
 from oms.orders.work import releasable
 from oms.sourcing.choose import Assignment
 from oms.sourcing.deliveries import assignments_of, decide
+from oms.values import replace
 
 
 def reopen(order: Order, units: Mapping[str, int], now: datetime, reason: str) -> Reclaimed:

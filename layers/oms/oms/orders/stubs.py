@@ -1,6 +1,5 @@
 """Stubs: what has been said of an order that is not there yet, kept until it comes."""
 
-from dataclasses import dataclass, replace
 from datetime import datetime
 
 from oms.orders.cancelling import CancelRequest, by_channel
@@ -10,12 +9,13 @@ from oms.orders.placing import Placement
 from oms.orders.records import PaymentRecorded, RefundRecorded
 from oms.orders.replacing import outlives, replaced_by
 from oms.payments.recording import with_payment, with_refund
+from oms.values import frozen, replace
 
 type Early = CancelOrder | PaymentRecorded | RefundRecorded
 """What may come before its order."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Stub:
     """What was said of an order before it came, in that order, each once."""
 

@@ -5,12 +5,12 @@ comes by: it is on no shelf.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 
 from oms.orders.model import Entry, Order, Stage
 from oms.orders.resourcing import reopen
 from oms.problems import Code, Problem
+from oms.values import replace
 
 
 def set_aside(order: Order, line_id: str, sku: str, location: str, units: int) -> Order:

@@ -5,7 +5,6 @@ counts. More cannot be given back than was captured; what says otherwise is look
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
 
 from oms.orders.cancelling import completed
@@ -13,12 +12,13 @@ from oms.orders.holds import weighed
 from oms.orders.model import Order
 from oms.orders.records import Outcome, PaymentKind, PaymentRecorded, RefundRecorded
 from oms.payments.refunds import Refund, RefundState, late_refund
+from oms.values import frozen, replace
 
 _CAPTURING = (PaymentKind.SALE, PaymentKind.CAPTURE)
 _FROM_CHANNEL = "channel."
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Recorded:
     """What a record writes, all in one transaction; `refunds` are those that are new or have changed."""
 

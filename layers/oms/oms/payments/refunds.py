@@ -4,7 +4,6 @@ All amounts are integers in the minor unit of the order's currency.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -12,6 +11,7 @@ from oms.orders.journal import Journaled
 from oms.orders.model import Order
 from oms.orders.status import kept_total, line_total
 from oms.payments.money import share
+from oms.values import frozen, replace
 
 
 class RefundState(StrEnum):
@@ -24,7 +24,7 @@ class RefundState(StrEnum):
     IN_DOUBT = "in_doubt"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RefundLine:
     """What units of a line are worth: `amount` is net of discounts and has `tax` in it."""
 
@@ -34,7 +34,7 @@ class RefundLine:
     tax: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Refund(Journaled):
     """Money to be given back for a return, or for what was cancelled (`return_id` is None).
 

@@ -1,12 +1,12 @@
 """What requesters and locations tell us: the canonical form of messages on the return-events queue."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from oms.returns.model import Outcome
+from oms.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RequestedUnits:
     """Units of an order line that somebody wants to send back, and why (a code or a few words)."""
 
@@ -15,7 +15,7 @@ class RequestedUnits:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReturnRequest:
     """A wish to return; it may be refused. `reference` is the requester's own id of the return.
 
@@ -29,7 +29,7 @@ class ReturnRequest:
     lines: tuple[RequestedUnits, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReturnedUnits:
     """Units of an order line that came in or, with an outcome, that were disposed of."""
 
@@ -38,7 +38,7 @@ class ReturnedUnits:
     outcome: Outcome | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReturnFact:
     """Returned units received or disposed of at a location; never refused, and recorded once by `message_id`.
 

@@ -8,10 +8,11 @@ import base64
 import hashlib
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field
 from enum import StrEnum
 
 from oms.orders.journal import Journaled
+from oms.values import frozen, replace
 
 _ID_LENGTH = 12
 """60 bits: among ten million returns the chance that two numbers are equal is about 1 in 20,000."""
@@ -41,7 +42,7 @@ def return_id(order_id: str, reference: str) -> str:
     return base64.b32encode(hashlib.sha256(text).digest())[:_ID_LENGTH].decode()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Place:
     """Units of a returned line at one location: how many it reported received, and what became of them."""
 
@@ -61,7 +62,7 @@ class Place:
         return replace(self, disposed={**self.disposed, outcome: self.disposed.get(outcome, 0) + units})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReturnLine:
     """Units of an order line in a return: requested >= approved >= received.
 
@@ -125,7 +126,7 @@ class ReturnLine:
         return replace(self, places=(*others, changed))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Return(Journaled):
     """A return. `id` is unique within the order and serves as its RMA number: what stands on the label.
 

@@ -6,7 +6,7 @@ a request may follow the receipt, a receipt the disposition, and the end is the 
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field
 from datetime import datetime
 from typing import cast
 
@@ -18,6 +18,7 @@ from oms.payments.refunds import Refund, refund_due
 from oms.problems import Code, Problem
 from oms.returns.events import ReturnedUnits, ReturnFact, ReturnRequest
 from oms.returns.model import Outcome, Place, Return, ReturnLine, return_id
+from oms.values import frozen, replace
 
 UNEXPLAINED = "returned_beyond_shipped"
 """Code of the exception that an order has while units of a return are unannounced."""
@@ -34,7 +35,7 @@ DISPOSITIONS: dict[Outcome, Delta] = {
 """What a unit disposed of does to its position, by outcome."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Known:
     """An order with all its returns and refunds, by id.
 
@@ -47,7 +48,7 @@ class Known:
     refunds: Mapping[str, Refund] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Change:
     """What a message writes, all in one transaction; order and return are the known ones when it does not.
 

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from oms.channels.credentials import authorization, is_refreshed, token_in, token_request
@@ -10,6 +9,7 @@ from oms.channels.exchange import Api, Request, Response, needed
 from oms.problems import Code, Problem
 from oms.runtime.http import Client
 from oms.runtime.secrets import ChannelSecret, ChannelSecrets
+from oms.values import frozen, replace
 
 EARLY_S = 60
 """A token is asked for anew this long before it ends."""
@@ -17,7 +17,7 @@ EARLY_S = 60
 _UNAUTHORIZED = 401
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Token:
     text: str
     of: Mapping[str, str]

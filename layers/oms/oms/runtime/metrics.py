@@ -9,10 +9,10 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
 from oms.runtime import settings
+from oms.values import frozen
 
 
 class Metric(StrEnum):
@@ -58,7 +58,7 @@ class Metric(StrEnum):
     RECORDS_FAILED = "RecordsFailed"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Definition:
     """What a metric means.
 

@@ -5,12 +5,13 @@ import hmac
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from oms.runtime import clients
 from oms.runtime.logger import describe, log
+from oms.values import frozen
 
 CACHE_SECONDS = 300
 REFRESH_SECONDS = 60
@@ -36,7 +37,7 @@ def fetch(name: str) -> str | None:
         raise
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ChannelSecret:
     """What only a channel and we know.
 
@@ -51,7 +52,7 @@ class ChannelSecret:
     api: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Entry:
     secret: ChannelSecret | None
     read_at: float

@@ -6,9 +6,11 @@ The name of an environment variable is the field's name in capitals. A field wit
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, fields
 from enum import StrEnum
 from typing import Any
+
+from oms.values import frozen
 
 
 class SettingsError(Exception):
@@ -31,7 +33,7 @@ class Reach(StrEnum):
     ANY = "any"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Process:
     """What every function reads, whatever it does."""
 
@@ -39,7 +41,7 @@ class Process:
     log_level: str = "INFO"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Webhooks:
     """Settings of `webhooks`; inbound_max_bytes bounds a queued message, attributes included."""
 
@@ -48,7 +50,7 @@ class Webhooks:
     inbound_max_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Api:
     """Settings of `api`; keys_secret names the secret that look-up hashes and cursors are keyed with.
 
@@ -64,14 +66,14 @@ class Api:
     reach: Reach
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Table:
     """Settings of the functions that need the table alone."""
 
     table_name: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Intake:
     """Settings of `intake`."""
 
@@ -80,7 +82,7 @@ class Intake:
     publish_queue_url: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HotLane:
     """Settings of `hot_lane`; what can never be placed goes straight to the dead letters."""
 
@@ -88,7 +90,7 @@ class HotLane:
     hot_lane_dead_letters_url: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Outbox:
     """Settings of `outbox`; requests_queue_urls has the queue of each connector to locations."""
 
@@ -98,7 +100,7 @@ class Outbox:
     stream_failures: StreamFailures
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Availability:
     """Settings of `availability`; the queue `ats` gathers changes, `publish` is for what cannot wait."""
 
@@ -109,7 +111,7 @@ class Availability:
     stream_failures: StreamFailures
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Publisher:
     """Settings of `publisher`; what is postponed goes back to its own queue."""
 
@@ -122,7 +124,7 @@ class Publisher:
     reach: Reach
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Clock:
     """Settings of `clock`."""
 
@@ -131,7 +133,7 @@ class Clock:
     sourcing_queue_url: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sourcing:
     """Settings of `sourcing`; what one message does not finish goes back to its own queue."""
 

@@ -1,16 +1,16 @@
 """What another location would have cost: the difference to the plan, in money."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import date
 
 from oms.inventory.network import Location
 from oms.sourcing.candidates import Question, Removal
 from oms.sourcing.choose import Decision, Shelf, choose
 from oms.sourcing.profile import Profile
+from oms.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Plan:
     """What others are compared with: the locations that ship, the cost, the units without a source."""
 
@@ -19,7 +19,7 @@ class Plan:
     missing: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Alternative:
     """Another plan than the one chosen.
 

@@ -9,13 +9,14 @@ them back one after the other, each by the exact solver, and keep the result if 
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import inf
 from random import Random
 
 from oms.problems import Code, Problem
 from oms.sourcing.instance import Instance, Location, Offer, Pick, Solution, price
 from oms.sourcing.stepped import NO_CARGO, Cargo, solve_stepped
+from oms.values import frozen
 
 type Plan = tuple[Pick, ...]
 
@@ -31,7 +32,7 @@ ALONE = 0.3
 """Share of the time in which the search learns what each order would cost if it were alone."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Backlog:
     """Orders that share stock and capacity.
 
@@ -60,7 +61,7 @@ class Backlog:
             seen.add(order.id)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Move:
     """Orders that change their plans together, at less cost.
 

@@ -1,10 +1,11 @@
 """When a location works, and on which day it hands over what is ordered at a given moment."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 from oms.problems import Code, Problem
+from oms.values import frozen
 
 EVERY_DAY = (1, 2, 3, 4, 5, 6, 7)
 """ISO weekdays, Monday is 1."""
@@ -13,7 +14,7 @@ ANY_SERVICE = "*"
 """Stands for every service that is not named itself."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Calendar:
     """When a location works.
 

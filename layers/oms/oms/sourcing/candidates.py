@@ -1,7 +1,7 @@
 """Candidates: which locations may serve a delivery, when it would arrive, and why others may not."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field
 from datetime import date, datetime
 from enum import StrEnum
 
@@ -12,9 +12,10 @@ from oms.sourcing.calendar import ANY_SERVICE, Calendar, arrives, hands_over, zo
 from oms.sourcing.load import day_of, full
 from oms.sourcing.places import Place, Point, Precision, distance_from, locate
 from oms.sourcing.profile import Filter, Measured, Offered, Profile
+from oms.values import frozen, replace
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wanted:
     """Units of a line that need a source, and what a location must be able to do to be it."""
 
@@ -26,7 +27,7 @@ class Wanted:
     ships_with: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Question:
     """A delivery that is to be sourced.
 
@@ -66,7 +67,7 @@ class Reason(StrEnum):
     CAPACITY = "capacity"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Removal:
     """Why a location is no source of a delivery, or of one line: what was measured, and the limit."""
 
@@ -77,7 +78,7 @@ class Removal:
     soft: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sources:
     """Which locations may be the source of a line, by the line and what they have of it alone.
 
@@ -112,7 +113,7 @@ class Sources:
                 yield Removal(Reason.NO_STOCK, 0, line.units, line.line_id)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Candidate:
     """A location of the pool as it would serve a delivery.
 

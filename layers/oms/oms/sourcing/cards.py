@@ -7,17 +7,17 @@ parcel is to find its row and its column.
 
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from oms.problems import Code, Problem
 from oms.sourcing.calendar import ANY_SERVICE
 from oms.sourcing.places import code_key
+from oms.values import frozen
 
 WHOLE_BP = 10_000
 """Basis points of the whole."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Zone:
     """Where the prices of a row hold: where all that is given of countries, codes and distance does.
 
@@ -44,7 +44,7 @@ class Zone:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sheet:
     """The prices of one service.
 
@@ -68,7 +68,7 @@ class Sheet:
         return tuple(price - (-price * self.fuel_bp // WHOLE_BP) + self.parcel_fee for price in bare)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rate:
     """What parcels of a service cost from a location to a customer.
 
@@ -104,7 +104,7 @@ class Rate:
             cost += self.prices[-1]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Table:
     """A card compiled: by service its weights, and each zone with its row of prices that all is in."""
 
@@ -127,7 +127,7 @@ class Table:
         return Rate(self.card, name, zone.name, up_to_g, prices)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RateCard:
     """A carrier's prices, by service; `*` is every service that is not named.
 

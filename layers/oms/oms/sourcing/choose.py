@@ -3,7 +3,7 @@
 import time
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field
 
 from oms.inventory.network import Location as Member
 from oms.sourcing.candidates import Candidate, Question, Sources, Wanted, candidates, destination
@@ -13,6 +13,7 @@ from oms.sourcing.places import Precision
 from oms.sourcing.profile import Asked, Fallback, Measured, Objective, Profile, Strategy
 from oms.sourcing.rates import Costs
 from oms.sourcing.stepped import NO_CARGO, Cargo, Freight, solve_stepped
+from oms.values import frozen, replace
 
 _NOTHING: Mapping[str, int] = {}
 
@@ -24,7 +25,7 @@ NEVER = 10_000_000
 """Cost of leaving a unit without a source that has one, minor units: more than any plan saves."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Assignment:
     """Units of a line taken from one location."""
 
@@ -83,7 +84,7 @@ class Shelf:
             self._totals[sku] = max(0, self._totals[sku] - units)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Carried:
     """What a location sends by a rate card: the row that it is priced by, and grams."""
 
@@ -96,7 +97,7 @@ class Carried:
         return self.rate.price(self.grams)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Decision:
     """Where the units of a delivery come from, and why.
 

@@ -13,10 +13,10 @@ locations. The solver knows no more than this: what the costs are made of is the
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, Self
 
 from oms.problems import Code, Problem
+from oms.values import frozen
 
 
 class Offer(NamedTuple):
@@ -33,7 +33,7 @@ class Offer(NamedTuple):
     unit_cost: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Location:
     """A location that may ship.
 
@@ -50,7 +50,7 @@ class Location:
     offers: tuple[Offer, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Line:
     """Units wanted of one sku.
 
@@ -65,7 +65,7 @@ class Line:
     backorder_cost: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Instance:
     """One order, or one delivery of an order, to source.
 
@@ -135,7 +135,7 @@ class Pick(NamedTuple):
     units: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cost:
     """The cost of a plan by its terms, minor units.
 
@@ -157,7 +157,7 @@ class Cost:
         return self.fixed + self.units + self.splits + self.backorder
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Solution:
     """The answer to an instance.
 

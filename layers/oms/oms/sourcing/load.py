@@ -1,15 +1,15 @@
 """Load: the work that locations are given for a day, and how much of it each of them can do."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
 from oms.problems import Code, Problem
 from oms.sourcing.calendar import Calendar, counts_from
+from oms.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Capacity:
     """What a location can do on one of its working days; None is any number.
 
@@ -31,7 +31,7 @@ class Capacity:
                 raise Problem(Code.FIELD_INVALID, f"capacity.{name} is below 1", f"capacity.{name}")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Load:
     """The fulfillment orders that a location was given for a day, and the units in them."""
 

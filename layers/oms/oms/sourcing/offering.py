@@ -1,7 +1,6 @@
 """Offering: what a channel may sell of a sku, by the same rules by which an order of it would be sourced."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
 
 from oms.inventory.availability import Availability, Promise, availability, of_kit, seen_at
@@ -11,9 +10,10 @@ from oms.inventory.safety import safety_at
 from oms.orders.commands import Address, Method
 from oms.sourcing.candidates import Question, Wanted
 from oms.sourcing.choose import able
+from oms.values import frozen, replace
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Asker:
     """Who asks what he could buy: on a channel, with his cart, for an address or for a store to pick up at.
 

@@ -10,12 +10,12 @@ parse at a cold start.
 import math
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache, lru_cache
 from pathlib import Path
 
 from oms.orders.commands import Address
+from oms.values import frozen
 
 type Point = tuple[float, float]
 """Latitude and longitude, decimal degrees."""
@@ -37,7 +37,7 @@ class Precision(StrEnum):
     COUNTRY = "country"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Place:
     """Where something is, and how well that is known."""
 

@@ -5,7 +5,7 @@ decides about it. Versions are immutable, one is active; `USUAL` rules where non
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from enum import StrEnum
 from typing import Any, Self
 
@@ -13,6 +13,7 @@ from oms.inventory.model import Capability
 from oms.problems import Code, Problem
 from oms.sourcing.calendar import ANY_SERVICE
 from oms.sourcing.rates import Costs
+from oms.values import frozen
 
 type Measured = int | str | None
 """What a test looks at; None when it is not known."""
@@ -79,7 +80,7 @@ class Act(StrEnum):
     CLOSE = "close"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RejectionRule:
     """What is done when a location rejects units for one of some reasons; for any when there are none."""
 
@@ -88,7 +89,7 @@ class RejectionRule:
     hours: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Condition[Measure: (Asked, Offered)]:
     """A condition on one measure.
 
@@ -121,7 +122,7 @@ class Condition[Measure: (Asked, Offered)]:
         return self.at_least if bounds else "|".join([*self.one_of, *(f"!{word}" for word in self.none_of)])
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Filter(Condition[Offered]):
     """A condition that locations must pass.
 
@@ -134,7 +135,7 @@ class Filter(Condition[Offered]):
     only: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Objective:
     """What a plan costs besides parcels and units, minor units.
 
@@ -151,7 +152,7 @@ class Objective:
     priority_cost: int = 1
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Limits:
     """What a plan may not do.
 
@@ -166,7 +167,7 @@ class Limits:
     soft: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Strategy:
     """How the deliveries are sourced for which all conditions hold.
 
@@ -182,7 +183,7 @@ class Strategy:
     cancel_after_days: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Transit:
     """Days on the road up to a distance; `up_to_km` None is any distance."""
 
@@ -190,7 +191,7 @@ class Transit:
     up_to_km: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Service:
     """A way of shipping: days on the road by distance, and the ISO weekdays on which it delivers."""
 
@@ -215,7 +216,7 @@ USUAL_REJECTIONS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Profile:
     """A version of the sourcing profile.
 

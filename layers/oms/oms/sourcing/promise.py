@@ -1,7 +1,6 @@
 """The promise: on which day the lines of a delivery reach the customer."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, datetime
 
 from oms.inventory.model import Stock
@@ -11,9 +10,10 @@ from oms.sourcing.candidates import Question, destination, point_of
 from oms.sourcing.choose import Decision
 from oms.sourcing.places import Place, distance_km
 from oms.sourcing.profile import Profile
+from oms.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Promise:
     """What the customer may be told.
 

@@ -1,12 +1,11 @@
 """What shipping from a location costs."""
 
-from dataclasses import dataclass
-
 from oms.problems import Code, Problem
 from oms.sourcing.instance import fixed_cost
+from oms.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Costs:
     """The linear rates of a location, minor units.
 

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import date, datetime
 from random import Random
 from statistics import fmean
@@ -15,6 +14,7 @@ from oms.sourcing.candidates import Question
 from oms.sourcing.choose import SECONDS, Decision, Shelf, choose, rates_of
 from oms.sourcing.deliveries import ask, want
 from oms.sourcing.profile import Profile
+from oms.values import frozen, replace
 
 RESAMPLES = 2000
 """How often the orders are drawn anew for an interval."""
@@ -22,7 +22,7 @@ CONFIDENCE = 0.95
 """Share of the means that lie in an interval."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RecordedLine:
     """Units of a sku, their value in minor units, and what was asked for besides the goods."""
 
@@ -32,7 +32,7 @@ class RecordedLine:
     properties: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Recorded:
     """A delivery as it was ordered: on a channel, when (UTC), and the day that was promised if one was."""
 
@@ -44,7 +44,7 @@ class Recorded:
     promised: date | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Outcome:
     """What becomes of a delivery.
 
@@ -65,7 +65,7 @@ class Outcome:
     proven: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Difference:
     """A mean difference a delivery, and the interval in which it lies were other such orders drawn."""
 

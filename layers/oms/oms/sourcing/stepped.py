@@ -27,7 +27,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from math import inf
 
@@ -38,6 +38,7 @@ from oms.sourcing.solver.bound import ascend
 from oms.sourcing.solver.clock import Deadline, OutOfTime
 from oms.sourcing.solver.model import compile_model
 from oms.sourcing.solver.search import fair_prices
+from oms.values import frozen, replace
 
 FEW = 50
 """Units that an order may have for each time that its costs are taken."""
@@ -52,7 +53,7 @@ type _Units = dict[tuple[str, int], int]
 """Units by location and index of the line."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Freight:
     """What it costs a location to send some weight more.
 
@@ -108,7 +109,7 @@ class Freight:
         return base, [scale * rise * weight // run for weight, _ in loads]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cargo:
     """What an order weighs, and who sends it by rate cards.
 

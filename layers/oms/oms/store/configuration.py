@@ -4,7 +4,7 @@ import json
 import time
 import zlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any, cast
 
 from oms.inventory.model import Capability, CountBasis
@@ -17,6 +17,7 @@ from oms.sourcing.rates import Costs
 from oms.store import keys
 from oms.store.attributes import Item
 from oms.store.table import Table
+from oms.values import replace
 
 type Thing = Channel | Pool | Location | RateCard
 """What can be configured."""

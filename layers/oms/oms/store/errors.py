@@ -1,14 +1,13 @@
 """Why a write did not happen."""
 
-from dataclasses import dataclass
-
 from oms.store.attributes import Item
 from oms.store.writes import Write
+from oms.values import frozen
 
 CONDITION_FAILED = "ConditionalCheckFailed"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reason:
     """A write whose condition did not hold: `item` is what stood there (None when nothing did)."""
 

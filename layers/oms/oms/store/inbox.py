@@ -7,7 +7,7 @@ whose effect names it (an order, a message, a count by its time) needs no entry.
 import json
 import zlib
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -16,6 +16,7 @@ from oms.store import keys
 from oms.store.attributes import Item, millis
 from oms.store.table import Table
 from oms.store.writes import Write, create
+from oms.values import frozen
 
 KEPT = timedelta(days=7)
 """How long a command is known again; DynamoDB removes it some time after."""
@@ -24,7 +25,7 @@ type Keep[Result] = Callable[[Result], Iterable[Write]]
 """What a use case writes besides, in the same transaction, so that its outcome is known again."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Request:
     """A command: who sends it, the sender's key of it, and the SHA-256 of what it asks for."""
 
@@ -33,7 +34,7 @@ class Request:
     digest: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reply:
     """What was answered: a JSON document, and the version of what it shows."""
 

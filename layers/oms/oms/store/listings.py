@@ -3,7 +3,6 @@ and neither aspect for another.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
@@ -13,6 +12,7 @@ from oms.store import keys
 from oms.store.attributes import Item, millis, moment
 from oms.store.keys import Key
 from oms.store.table import Table
+from oms.values import frozen
 
 _TIMES = ("at", "claimed_until", "retry_at")
 _TEXTS = ("sku", "listing_id", "product_id", "title")
@@ -83,7 +83,7 @@ def find_told(table: Table, listing: Listing, aspect: Aspect) -> Told | None:
     return Told(listing.channel, listing.item_id, aspect, stored["sku"], value, **times, v=v)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Named:
     """The sku that a channel's orders mean by a listing, as it was said at `as_of` (UTC)."""
 

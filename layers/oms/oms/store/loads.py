@@ -1,7 +1,6 @@
 """Loads in the store: what locations were given for a day, counted by the stream, read with the network."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -11,6 +10,7 @@ from oms.store import keys
 from oms.store.attributes import millis
 from oms.store.table import Table
 from oms.store.writes import Write, create
+from oms.values import replace
 
 KEPT = timedelta(days=14)
 """How long what was given for a day is kept; DynamoDB removes it some time after."""

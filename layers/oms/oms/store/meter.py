@@ -43,12 +43,13 @@ import re
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from botocore.exceptions import ClientError
+
+from oms.values import frozen
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -119,7 +120,7 @@ class Line(NamedTuple):
     failed: bool  # a false condition or a cancelled transaction
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Bill:
     """Units by line. Two bills of a meter subtract: `meter.bill - before`."""
 
@@ -167,7 +168,7 @@ class Bill:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Schema:
     """Key attributes of a table and of its indexes."""
 

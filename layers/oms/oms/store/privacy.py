@@ -1,6 +1,5 @@
 """Privacy requests as they are kept: what was asked for, and what was done. The orders hold the data."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
@@ -8,9 +7,10 @@ from oms.orders.records import PrivacyKind
 from oms.store import keys
 from oms.store.attributes import Item, millis, moment
 from oms.store.table import Table
+from oms.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PrivacyRequest:
     """A request of a channel; `orders` are ours that it is about, `postponed` of them are not done yet.
 

@@ -5,7 +5,6 @@ stands under one order is read consistently, so that a caller sees what it has j
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Literal
 
@@ -21,9 +20,10 @@ from oms.store.movements import decode_movement
 from oms.store.orders import decode_body, decode_order
 from oms.store.stubs import is_stub
 from oms.store.table import Table
+from oms.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Page[T]:
     """A part of a list; `after` is where it ended, None at the end of the list."""
 
@@ -31,7 +31,7 @@ class Page[T]:
     after: Item | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Span:
     """Which part of a list is wanted: `limit` items at most, beginning after where the page before ended."""
 

@@ -3,7 +3,6 @@
 import hashlib
 import re
 import secrets
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, cast
@@ -13,6 +12,7 @@ from oms.store.attributes import Item, millis, moment
 from oms.store.keys import Key
 from oms.store.table import Table
 from oms.store.writes import put
+from oms.values import frozen, replace
 
 _TEXT = re.compile(r"oms_[A-Za-z0-9_-]{43}", re.ASCII)
 _KEPT_AFTER_EXPIRY = timedelta(days=30)
@@ -42,7 +42,7 @@ class Scope(StrEnum):
     SUBSCRIBERS_WRITE = "subscribers:write"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Token:
     """A token without its text. `digest` is the hex SHA-256 of the text; `name` says who uses it."""
 

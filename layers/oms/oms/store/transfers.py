@@ -1,6 +1,5 @@
 """Codecs of transfers, the reading of them and of all that they touch, and what a change of one writes."""
 
-import dataclasses
 from collections.abc import Iterable
 from typing import Any, cast
 
@@ -24,6 +23,7 @@ from oms.store.queries import Page, Span
 from oms.store.stock import encode_supply, read_positions, read_supplies
 from oms.store.table import Table
 from oms.store.writes import Why, Write, create, move, replace, wait
+from oms.values import replace as changed
 
 _COUNTERS = ("units", "sent", "received", "damaged", "given_up")
 _AT_SOURCE = frozenset({TransferState.DRAFT, TransferState.READY})
@@ -117,7 +117,7 @@ def transfer_writes(known: Known, change: Change, why: Why) -> list[Write]:
     claims = after.state is TransferState.READY
     for place, delta in sorted(change.deltas.items()):
         redated = change.redated.get(place)
-        dated = dataclasses.replace(why, redated=(redated,)) if redated else why
+        dated = changed(why, redated=(redated,)) if redated else why
         writes.append(move(*place, delta, dated, seen=known.positions[place], fact=not claims))
     return [*writes, *(wait(demand) for demand in change.demands)]
 

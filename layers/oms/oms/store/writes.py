@@ -1,7 +1,7 @@
 """The writes that the system makes, each with the condition that makes it safe to repeat or to race."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Literal
 
@@ -10,12 +10,13 @@ from oms.inventory.movements import Redated
 from oms.store import keys
 from oms.store.attributes import Item, Value, millis
 from oms.store.keys import Key
+from oms.values import frozen
 
 UNLIMITED = "unlimited"
 """Stored in place of a number when a backorder limit is explicitly unlimited."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Write:
     """One conditional write.
 
@@ -51,7 +52,7 @@ def remove(key: Key) -> Write:
     return Write("Delete", key)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Why:
     """Why a position changes: a reason, what it belongs to, who did it (a function, a token), when (UTC).
 

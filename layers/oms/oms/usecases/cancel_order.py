@@ -1,7 +1,6 @@
 """Cancel an order or units of it: at once before release, afterwards by asking the locations."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 from oms.fulfillment.recall import recall
@@ -28,9 +27,10 @@ from oms.usecases.park_command import order_or_parked
 from oms.usecases.preconditions import check_version
 from oms.usecases.races import settle
 from oms.usecases.record_money import refund_write
+from oms.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cancelled:
     """What a request has changed: the order as it stands, units cancelled and asked for, the refund due.
 

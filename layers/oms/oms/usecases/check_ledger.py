@@ -31,6 +31,7 @@ from oms.store.stock import decode_demand, decode_position
 from oms.store.table import Table
 from oms.store.transfers import decode_transfer
 from oms.store.writes import Why
+from oms.values import frozen
 
 ROUNDS = 5
 """How often suspects that moved meanwhile are looked at again."""
@@ -42,7 +43,7 @@ type Progress = Callable[[int], None]
 """Told how many more items have been looked at; called from several threads."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Checked:
     """What a check has seen: counters proved wrong, and suspects that moved whenever they were looked at."""
 

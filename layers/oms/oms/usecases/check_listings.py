@@ -6,7 +6,6 @@ channel or in the catalogue.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -29,6 +28,7 @@ from oms.store.writes import remove
 from oms.usecases.push_listing import forget_told, knows, remembered, to_push, units_for_sale
 from oms.usecases.races import settle
 from oms.usecases.record_listing import record_listing
+from oms.values import frozen
 
 _BATCH = 50
 
@@ -47,7 +47,7 @@ class Kind(StrEnum):
     PRICE = "price"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Difference:
     """One thing in which a channel differs from us.
 

@@ -1,7 +1,6 @@
 """Configure: write a channel, pool, location or rate card, and the snapshot that all functions read."""
 
 from collections.abc import Container, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from oms.channels.currencies import require_currency
@@ -18,6 +17,7 @@ from oms.store.table import Table
 from oms.store.writes import Write, create, replace
 from oms.usecases.preconditions import check_id, check_version
 from oms.usecases.races import settle
+from oms.values import frozen
 
 _TRIES = 16
 """More than usual: everything of a kind is written with its one snapshot."""
@@ -25,7 +25,7 @@ _TRIES = 16
 _KIND: Mapping[type, str] = {Channel: "channel", Pool: "pool", Location: "location", RateCard: "rate_card"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Configured:
     """A configured thing as it stands."""
 

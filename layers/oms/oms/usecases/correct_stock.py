@@ -1,6 +1,5 @@
 """Correct stock: what people find out about units at a position without counting all of them."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from oms.inventory.corrections import check_possible
@@ -12,9 +11,10 @@ from oms.store.table import Table
 from oms.store.writes import Why, Write, move
 from oms.usecases.preconditions import check_past, configured_location
 from oms.usecases.races import settle
+from oms.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Correction:
     """What is different at a position, and why: units more or fewer, units blocked or no longer so.
 

@@ -1,6 +1,5 @@
 """Count stock: set what is on hand at a position to what was found there."""
 
-from dataclasses import dataclass, replace
 from datetime import datetime
 
 from oms.inventory.model import CountBasis, Delta, Position
@@ -13,9 +12,10 @@ from oms.store.table import Table
 from oms.store.writes import Why, count
 from oms.usecases.preconditions import check_past, configured_location
 from oms.usecases.races import settle
+from oms.values import frozen, replace
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Count:
     """What was found. `as_of` is when (UTC); `units` are counted on the location's basis."""
 
@@ -27,7 +27,7 @@ class Count:
     actor: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Counted:
     """The position after a count; `applied` is False when a count at least as late was there already."""
 

@@ -1,7 +1,5 @@
 """Describe a sku: enter it into the catalogue, or change its entry."""
 
-from dataclasses import replace
-
 from oms.channels.currencies import require_currency
 from oms.inventory.codes import check_code
 from oms.inventory.model import Sku
@@ -14,6 +12,7 @@ from oms.store.writes import create
 from oms.store.writes import replace as replace_item
 from oms.usecases.preconditions import check_version
 from oms.usecases.races import settle
+from oms.values import replace
 
 
 def describe_sku(table: Table, sku: Sku, expected: int | None = None) -> Sku:

@@ -1,6 +1,5 @@
 """Erase what an order keeps of a person, once nothing is left to be shipped."""
 
-from dataclasses import replace as changed
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -12,6 +11,7 @@ from oms.store.orders import encode_body, encode_order
 from oms.store.table import Table
 from oms.store.writes import Write, put, replace
 from oms.usecases.races import settle
+from oms.values import replace as changed
 
 LOOK_AGAIN = timedelta(days=3)
 """How long an order that is still to be shipped is left alone."""

@@ -1,7 +1,6 @@
 """Expect what waits: tell the orders that wait for a sku when their units come, as it is announced now."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
@@ -19,12 +18,13 @@ from oms.store.stock import read_stock
 from oms.store.table import Table
 from oms.store.writes import replace
 from oms.usecases.races import TRIES, settle
+from oms.values import frozen
 
 PAGE = 100
 """Orders looked at in one go: a call ends within its function's timeout, however many wait."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Expected:
     """Orders that were told another date.
 

@@ -1,7 +1,6 @@
 """Follow stock: everything that follows from changes under a sku and from new work, from the stream."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from oms.events.publish import Queue
 from oms.inventory.network import Network
@@ -10,9 +9,10 @@ from oms.usecases.count_load import count_load
 from oms.usecases.record_movements import record_movements
 from oms.usecases.relay_changes import Change, Failure
 from oms.usecases.wake_waiting import wake_waiting
+from oms.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Followed:
     """Movements kept, work counted for its day, positions that lost their last free unit or are short,
     messages sent, the failure.

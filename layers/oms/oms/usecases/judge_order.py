@@ -1,7 +1,5 @@
 """Judge an order that arrives again, and carry out what a newer version of it means."""
 
-from dataclasses import dataclass
-from dataclasses import replace as dataclass_replace
 from datetime import datetime
 
 from oms.inventory.model import Stock
@@ -24,9 +22,11 @@ from oms.usecases.cancel_order import cancellation, settlement
 from oms.usecases.races import settle
 from oms.usecases.record_money import refund_write
 from oms.usecases.source_order import source_order
+from oms.values import frozen
+from oms.values import replace as dataclass_replace
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Judged:
     """What became of a command: the verdict, the order as it stands, codes of the exceptions opened."""
 

@@ -8,7 +8,6 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -24,6 +23,7 @@ from oms.runtime.secrets import Keys
 from oms.store.table import Table
 from oms.usecases import subscribe
 from oms.usecases.postponing import WEBHOOK_WAITS_S, postponed
+from oms.values import replace
 
 DISABLED_AFTER = timedelta(days=3)
 """How long nothing was taken when an endpoint is given up, with the event that has had its last try."""

@@ -1,7 +1,6 @@
 """Place an order: read stock, choose sources, and commit order and allocations in one transaction."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 
 from oms.inventory.model import Stock
@@ -36,6 +35,7 @@ from oms.usecases.refuse_short import refuse_short
 from oms.usecases.serve_waiting import serve_missed
 from oms.usecases.settle_replacement import give_way
 from oms.usecases.source_order import channel_of, source_order
+from oms.values import frozen, replace
 
 _QUICK_TRIES = 3
 """Tries with what lost races show, before all stock is read again, consistently."""
@@ -46,7 +46,7 @@ MOST_BYTES = 300_000
 """Size of a header or body when it is placed: an item takes 400 KB, and the journal of a header grows."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Result:
     """What became of a command: the verdict, the order as it stands, and how often a position refused it.
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
 from math import ceil
@@ -33,6 +32,7 @@ from oms.usecases.place_order import Result, check_size, judge_again, known_orde
 from oms.usecases.refuse_short import refuse_short
 from oms.usecases.serve_waiting import serve_missed
 from oms.usecases.source_order import channel_of, source_order
+from oms.values import frozen
 
 _TRIES = 8
 """Transactions in a row that may be refused for want of stock."""
@@ -44,7 +44,7 @@ _INVALID = ("ValidationException", "TransactionCanceledException")
 """What the table still raises of these says that a request is not one that DynamoDB takes."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Refused:
     """An order that cannot be placed however often it is tried, and why."""
 
@@ -54,7 +54,7 @@ class Refused:
 type Outcome = Result | Refused
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Candidate:
     """An order that waits for its transaction; `number` is its place among the commands."""
 
@@ -64,7 +64,7 @@ class _Candidate:
     channel: Channel
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Member:
     """An order in a group: its placement, the writes of its own, and the stock that it leaves to the next."""
 

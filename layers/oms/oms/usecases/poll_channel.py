@@ -6,7 +6,6 @@ some time before the last one ended, as a channel's list may follow its changes 
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from oms.channels.envelope import seal
@@ -25,6 +24,7 @@ from oms.store.table import Table
 from oms.store.writes import create
 from oms.store.writes import replace as replacing
 from oms.usecases.races import settle
+from oms.values import frozen, replace
 
 OVERLAP = timedelta(minutes=10)
 """How far a poll goes back behind the end of the last one."""
@@ -39,7 +39,7 @@ PAGES = 3
 """Pages of one message; another message reads those after them."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Poll:
     """Which channel, and which part of its changes; None for all since the last time."""
 

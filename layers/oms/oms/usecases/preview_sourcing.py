@@ -1,7 +1,7 @@
 """Preview sourcing: what would be decided for a basket or an order, and what may be promised; no write."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field
 from datetime import date, datetime
 from functools import partial
 
@@ -22,12 +22,13 @@ from oms.sourcing.profile import Profile
 from oms.sourcing.promise import Promise, promise
 from oms.store.stock import read_stock
 from oms.store.table import Table
+from oms.values import frozen, replace
 
 MOST_FED = 10
 """Pickup points that goods would have to be brought to, for which a plan is made; the nearest ones."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BasketLine:
     """Units (smallest ones) of a sku, their value in minor units, and what is asked for besides the goods."""
 
@@ -38,7 +39,7 @@ class BasketLine:
     properties: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Basket:
     """What somebody may buy on a channel, and how it would reach him.
 
@@ -53,7 +54,7 @@ class Basket:
     placed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Preview:
     """What would be decided, what could be promised, and what other plans would cost."""
 
@@ -62,7 +63,7 @@ class Preview:
     alternatives: tuple[Alternative, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PickupPoint:
     """A store where a basket can be picked up; `fed` when other locations have to send some of it there."""
 

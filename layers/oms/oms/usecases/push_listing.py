@@ -7,7 +7,6 @@ other: a title that is refused keeps no stock from being told.
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -37,6 +36,7 @@ from oms.store.table import Table
 from oms.store.writes import create
 from oms.store.writes import replace as replacing
 from oms.usecases.postponing import CHANNEL_WAITS_S, delayed, postponed
+from oms.values import frozen, replace
 
 CLAIM = timedelta(seconds=90)
 """Longer than the function that claims may run."""
@@ -69,7 +69,7 @@ class Pushed(StrEnum):
     DROPPED = "dropped"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wanted:
     """A message: what of which listing, how often it was tried, and for when it was postponed (UTC)."""
 

@@ -1,7 +1,6 @@
 """Receive stock: units that have come in at a location, announced or not."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 from oms.inventory.model import Block, Delta, Deltas, Supply, SupplyKind, add
@@ -15,9 +14,10 @@ from oms.store.table import Table
 from oms.store.writes import Why, Write, create, move, replace
 from oms.usecases.preconditions import check_id, check_past, check_sku, configured_location
 from oms.usecases.races import settle
+from oms.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReceivedUnits:
     """Units of a sku that have come in; blocked when they cannot be sold as they are."""
 
@@ -26,7 +26,7 @@ class ReceivedUnits:
     blocked: Block | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Receipt:
     """What has come in at a location at `occurred_at` (UTC); of the supply of that id when it has one."""
 
@@ -38,7 +38,7 @@ class Receipt:
     supply: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Received:
     """What a receipt has changed, by sku: the supply after it, and the units of it that nobody expects."""
 

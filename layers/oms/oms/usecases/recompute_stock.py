@@ -6,7 +6,6 @@ by a chain of messages: whatever a chain of another change does, none is longer 
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,6 +19,7 @@ from oms.store.configuration import CACHE_S, decode_document
 from oms.store.table import Table
 from oms.usecases.postponing import delayed
 from oms.usecases.push_listing import EVERYTHING, STOCK, to_announce_once
+from oms.values import frozen
 
 SETTLED = timedelta(seconds=CACHE_S + 5)
 """After a change: by then every process reads the configuration as it is now."""
@@ -29,7 +29,7 @@ PAGES = 5
 """Skus of a page, and pages of one message; another message reads those after them."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Recompute:
     """What is to be announced anew.
 

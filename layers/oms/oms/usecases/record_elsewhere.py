@@ -1,7 +1,6 @@
 """Record what a channel says of its fulfillments: units that have left without a word of our locations."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 from oms.fulfillment.elsewhere import News, news
@@ -20,9 +19,10 @@ from oms.store.stock import read_position
 from oms.store.table import Table
 from oms.store.writes import Why, Write, create, move, replace, wait
 from oms.usecases.races import settle
+from oms.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Recorded:
     """What a fulfillment has changed: units by line that count as shipped, codes of the exceptions opened.
 

@@ -1,7 +1,6 @@
 """Record what a location or carrier reports about a fulfillment order, from accepted to delivered."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
 
 from oms.fulfillment.elsewhere import explained, is_conflicting
@@ -32,9 +31,10 @@ from oms.store.table import Table
 from oms.store.writes import Why, Write, create, move
 from oms.store.writes import replace as replace_item
 from oms.usecases.races import settle
+from oms.values import frozen, replace
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Recorded:
     """What a fact has changed; a repeated fact changes nothing.
 

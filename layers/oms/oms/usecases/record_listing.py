@@ -1,6 +1,5 @@
 """Record a listing: which sku of ours a channel sells under an id of its own. Orders may wait to know."""
 
-from dataclasses import replace
 from datetime import datetime
 
 from oms.channels.listings import Listing, first_told
@@ -16,6 +15,7 @@ from oms.store.writes import replace as replacing
 from oms.usecases.push_listing import push_untold
 from oms.usecases.races import settle
 from oms.usecases.source_order import source_order
+from oms.values import replace
 
 
 def record_listing(

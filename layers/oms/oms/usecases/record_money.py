@@ -1,6 +1,5 @@
 """Record what channels and providers say of an order's money: each payment and each refund once."""
 
-from dataclasses import replace as dataclass_replace
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +18,7 @@ from oms.store.table import Table
 from oms.store.writes import Write, create, put, replace
 from oms.usecases.park_command import order_or_parked
 from oms.usecases.races import settle
+from oms.values import replace as dataclass_replace
 
 
 def record_money(table: Table, record: PaymentRecorded | RefundRecorded, now: datetime) -> Order | None:

@@ -1,7 +1,6 @@
 """Record movements: what the writes of positions were, from the table's stream."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from oms.inventory.movements import Movement
 from oms.store import keys
@@ -9,9 +8,10 @@ from oms.store.attributes import decode
 from oms.store.movements import keep_movements, movement_of
 from oms.store.table import Table
 from oms.usecases.relay_changes import Change, Failure
+from oms.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Recorded:
     """The movements that are kept, in the order of their writes, and the failure if any."""
 

@@ -1,7 +1,6 @@
 """Record a rejection: take units back from a location that says no, and find them another source at once."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import cast
 
@@ -26,6 +25,7 @@ from oms.usecases.configure import configure, version
 from oms.usecases.races import settle
 from oms.usecases.record_fulfillment import Recorded, record_fulfillment
 from oms.usecases.serve_waiting import serve_waiting
+from oms.values import replace
 
 
 def record_fact(

@@ -1,6 +1,5 @@
 """Record a return: its request, what came in at a location, what became of it there."""
 
-import dataclasses
 from datetime import datetime
 
 from oms.inventory.model import Position
@@ -16,6 +15,7 @@ from oms.store.stock import read_position
 from oms.store.table import Table
 from oms.store.writes import Why, Write, create, move, replace
 from oms.usecases.races import settle
+from oms.values import replace as changed
 
 
 def record_return(
@@ -76,7 +76,7 @@ def _writes(
         writes.append(create(keys.refund(after.order_id, change.refund.id), encode_refund(change.refund)))
     why = Why(f"return_{after.journal[-1].kinds[-1]}", after.public_id, "returns", now, at)
     for (sku, location), delta in sorted(change.deltas.items()):
-        dated = dataclasses.replace(why, redated=change.redated.get(sku, ()))
+        dated = changed(why, redated=change.redated.get(sku, ()))
         writes.append(move(sku, location, delta, dated, seen=positions[sku]))
     return writes
 

@@ -1,7 +1,7 @@
 """Relay changes of orders and what belongs to them: work to the queues, public events to the bus."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from oms.events.derive import Event, with_events
@@ -21,12 +21,13 @@ from oms.problems import Code, Problem
 from oms.store.attributes import decode
 from oms.store.orders import decode_order
 from oms.store.stubs import is_stub
+from oms.values import frozen
 
 type Change = Mapping[str, Any]
 """A record of the table's stream."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Outlets:
     """Where changes go: the bus, the queue of `sourcing`, the queue of each connector to locations."""
 
@@ -35,7 +36,7 @@ class Outlets:
     requests: Mapping[str, Queue]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Failure:
     """The first change that was not relayed in full, by its position, and why."""
 
@@ -43,7 +44,7 @@ class Failure:
     error: Exception
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Relayed:
     """Events that the bus has taken and those that it has refused, messages sent, and the failure if any."""
 
@@ -53,7 +54,7 @@ class Relayed:
     failure: Failure | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Outgoing:
     """What follows from changes, each part with the position of its change."""
 

@@ -7,7 +7,6 @@ again is for the next run. So a run may be repeated, cut short, or run beside an
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from oms.inventory.network import Network
@@ -24,6 +23,7 @@ from oms.store.placements import stock_writes
 from oms.store.stock import read_stock
 from oms.store.table import MOST_WRITES, Table
 from oms.store.writes import Why, replace
+from oms.values import frozen
 
 PAGE = 16
 """Orders of each shard that are planned together: so few that a run ends within its function's timeout."""
@@ -41,7 +41,7 @@ _END = "9999"
 """Later than any time in keys."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Run:
     """What a run has done.
 

@@ -1,7 +1,6 @@
 """Replay: derive the events of orders again from their journals, and send them to one subscriber."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from oms.channels.payload import Json, Node
@@ -16,6 +15,7 @@ from oms.store.queries import Span
 from oms.store.table import Table
 from oms.usecases import subscribe
 from oms.usecases.notify_subscribers import deliveries
+from oms.values import frozen
 
 PAGE = 25
 """Orders replayed at once."""
@@ -23,7 +23,7 @@ PAGE = 25
 MOST_DAYS = 31
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Replay:
     """What to send again: events written from `since` to `until` (UTC) of orders placed on some days.
 

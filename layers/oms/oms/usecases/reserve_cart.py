@@ -1,6 +1,5 @@
 """Reserve what a cart wants: hold it anew, for another time, or as much as it has become."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -17,12 +16,13 @@ from oms.store.table import MOST_WRITES, Table
 from oms.store.writes import Why, Write, create, replace
 from oms.usecases.preconditions import check_id, check_version
 from oms.usecases.races import settle
+from oms.values import frozen
 
 LONGEST = timedelta(days=1)
 """How long a cart may hold units from now on; it can be extended."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wish:
     """What shall be held, until when (UTC). With `partial` what there is will do when it is less."""
 

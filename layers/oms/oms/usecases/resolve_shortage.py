@@ -1,7 +1,6 @@
 """Resolve a shortage: what a position has promised beyond what is there is found elsewhere, or decided on."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
@@ -32,12 +31,13 @@ from oms.store.stock import read_position
 from oms.store.table import Table
 from oms.store.writes import Why, move, replace, wait
 from oms.usecases.races import settle
+from oms.values import frozen
 
 _PAGE = 500
 _STAGES = (WorkStage.RELEASE, WorkStage.OPEN, WorkStage.UNPAID, WorkStage.REPLACE, WorkStage.HELD)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Resolved:
     """Units that wait for another source, those that the location is asked to give back, orders with an
     exception opened, and units that nobody gives up.

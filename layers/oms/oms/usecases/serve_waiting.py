@@ -6,7 +6,6 @@ there, as it is picked up elsewhere, is passed over and keeps its place.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
@@ -27,12 +26,13 @@ from oms.store.table import Table
 from oms.store.writes import Why
 from oms.usecases.races import settle
 from oms.usecases.source_order import source_order
+from oms.values import frozen
 
 PAGE = 100
 """Orders looked at in one go: a call ends within its function's timeout, however many wait."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Served:
     """Orders and units that got a source; `after` is where to go on while there is stock left, else None."""
 

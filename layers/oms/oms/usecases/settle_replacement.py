@@ -1,6 +1,5 @@
 """Settle a replacement: an order goes to its locations when the one that it replaces will not be shipped."""
 
-from dataclasses import replace as dataclass_replace
 from datetime import datetime
 
 from oms.inventory.network import Network
@@ -14,6 +13,7 @@ from oms.store.table import Table
 from oms.store.writes import replace
 from oms.usecases.cancel_order import cancel_by_channel
 from oms.usecases.races import settle
+from oms.values import replace as dataclass_replace
 
 _LATEST = 50
 """Orders of a customer among which one is looked for by its number."""

@@ -1,6 +1,5 @@
 """Source an order: ask for the stock of its pending lines, transaction by transaction."""
 
-from dataclasses import replace
 from datetime import datetime
 
 from oms.inventory.network import Channel, Network
@@ -16,6 +15,7 @@ from oms.store.stock import read_stock
 from oms.store.table import Table
 from oms.store.writes import Why
 from oms.usecases.races import settle
+from oms.values import replace
 
 
 def source_order(table: Table, network: Network, order_id: str, now: datetime) -> Order:

@@ -2,7 +2,6 @@
 
 import base64
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import datetime
 
 from oms.events.subscribers import (
@@ -21,9 +20,10 @@ from oms.store.writes import create
 from oms.store.writes import replace as replacing
 from oms.usecases.preconditions import check_id, check_version
 from oms.usecases.races import settle
+from oms.values import frozen, replace
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Subscribed:
     """A subscriber as it stands; `secret` when this command made one, None otherwise."""
 

@@ -1,7 +1,6 @@
 """Sweep what is due in the work queue: one page of a stage and shard, and a message for the pages after."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from oms.channels.payload import Json, Node
@@ -28,6 +27,7 @@ from oms.store.attributes import Item
 from oms.store.orders import decode_order
 from oms.store.table import Table
 from oms.usecases.messages import choice, page_end
+from oms.values import frozen
 
 PAGE = 250
 """Orders swept at once: a tick that finds full pages everywhere still ends within its function's timeout."""
@@ -55,7 +55,7 @@ _SWEPT = tuple(stage for stage in WorkStage if stage is not WorkStage.HELD)
 _SHARDS = tuple(f"{number:02d}" for number in range(SHARDS))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sweep:
     """A page to sweep; `after` is where the page before it ended, None for the first."""
 

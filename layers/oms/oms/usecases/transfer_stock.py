@@ -1,7 +1,6 @@
 """Transfer stock: plan a transfer, claim its units, send it off, receive it, close or cancel it."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 
 from oms.inventory.network import Network
@@ -15,6 +14,7 @@ from oms.store.writes import Why, create
 from oms.store.writes import replace as replace_item
 from oms.usecases.preconditions import check_id, check_sku, check_version, configured_location
 from oms.usecases.races import settle
+from oms.values import replace
 
 _WRITES = 3
 """What a line may write at once: its supply, and the positions at both ends."""

@@ -14,9 +14,10 @@ from oms.store.attributes import Item, decode
 from oms.store.stock import decode_demand, decode_position, decode_sku, decode_supply, read_stock
 from oms.store.table import Table
 from oms.usecases.relay_changes import Change, Failure, deliver
+from oms.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Woken:
     """Messages sent, positions short of what they have promised, and the failure if any."""
 

@@ -1,7 +1,6 @@
 """Orders of ours that Amazon ships (multi-channel fulfilment, versions 1 and 2), and their parcels."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 
 from oms.channels.canonical import stamp
@@ -16,6 +15,7 @@ from oms.orders.records import (
     TrackingRecorded,
     UnitsOfLine,
 )
+from oms.values import frozen
 
 SHIPMENTS = {
     "PENDING": FulfillmentOutcome.PENDING,
@@ -48,7 +48,7 @@ PARCELS = {
 """Statuses of a parcel; all others tell nothing of where it is."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Form:
     """How a version of the API writes its shipments; names joined by dots are of objects in objects."""
 

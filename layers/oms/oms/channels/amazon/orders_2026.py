@@ -4,7 +4,6 @@ One answer holds all of an order, if all was asked for: money and who ships are 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from decimal import Decimal
 
 from oms.channels.amazon.sale import (
@@ -27,6 +26,7 @@ from oms.channels.deliveries import GOODS
 from oms.channels.payload import Node
 from oms.channels.protocol import Command, Inbound
 from oms.orders.commands import Address, Customer, Delivery, Fetch, Ignore, Line, Method, PlaceOrder
+from oms.values import replace
 
 type Breakdown = Mapping[str, Node]
 """Amounts of an item or of an order by type: ITEM, SHIPPING, TAX, DISCOUNT, .."""

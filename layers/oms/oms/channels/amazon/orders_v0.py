@@ -5,7 +5,6 @@ side by side, or the items inside of the order.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from decimal import Decimal
 
 from oms.channels.amazon.sale import (
@@ -37,6 +36,7 @@ from oms.orders.commands import (
     Method,
     PlaceOrder,
 )
+from oms.values import replace
 
 PARTS = ("OrderStatus", "OrderItems", "ShippingAddress", "BuyerEmail", "BuyerName", "RegulatedInformation")
 """Fields that make an object with an order's id an answer about that order, and not a mention of it."""

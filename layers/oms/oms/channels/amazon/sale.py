@@ -1,7 +1,6 @@
 """What both versions of Amazon's orders become: statuses, and lines and charges put together as an order."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -22,6 +21,7 @@ from oms.orders.commands import (
     PaymentState,
     PlaceOrder,
 )
+from oms.values import frozen, replace
 
 MARKETPLACES = {
     "ATVPDKIKX0DER": "USD",
@@ -56,7 +56,7 @@ UNPAID = {"pending", "pendingavailability", "invoiceunconfirmed"}
 CANCELLED = {"canceled", "cancelled"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Money:
     """Amounts of an item in exact minor units, of its whole quantity."""
 

@@ -6,7 +6,6 @@ The resource only links to its products and addresses. It is read together with 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from oms.channels.amounts import exact, pieces, rounded, unit_price, whole
@@ -33,6 +32,7 @@ from oms.orders.commands import (
     PlaceOrder,
 )
 from oms.payments.money import spread
+from oms.values import frozen, replace
 
 STATUSES = (
     "incomplete",
@@ -133,7 +133,7 @@ def _kind(item: Node) -> LineKind:
     return KINDS.get(item.text("type") or "", LineKind.PHYSICAL)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Sale:
     """An order and what was read with it."""
 

@@ -5,7 +5,6 @@ Tax that eBay collects and remits is no part of what the order comes to.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
 from oms.channels.amounts import exact, rounded, unit_price
@@ -29,6 +28,7 @@ from oms.orders.commands import (
     PaymentState,
     PlaceOrder,
 )
+from oms.values import frozen
 
 METHODS = {
     "PREPARE_FOR_PICKUP": Method.PICKUP,
@@ -96,7 +96,7 @@ def order(message: Inbound, node: Node) -> PlaceOrder:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Sale:
     """What lines and the delivery need to know of their order."""
 

@@ -1,7 +1,7 @@
 """Our own commands from JSON: what `oms.channels.canonical` writes, read by the types of their fields."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import cache, partial
@@ -27,7 +27,7 @@ from oms.orders.records import (
     TrackingRecorded,
 )
 from oms.problems import Code, Problem
-from oms.values import replace
+from oms.values import frozen, replace
 
 COMMANDS: dict[str, type[Command]] = {
     kind.command: kind
@@ -65,7 +65,7 @@ type Read = Callable[[Node, str], object]
 """Reads a field that is there."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Shape:
     """How a dataclass is read, told once from the types of its fields.
 

@@ -6,7 +6,6 @@ is one line; a bundle comes as a container above its parts.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 
 from oms.channels.amounts import exact, pieces, unit_price, whole
@@ -31,6 +30,7 @@ from oms.orders.commands import (
     PaymentState,
     PlaceOrder,
 )
+from oms.values import frozen
 
 RANKS = {"payment_review": 1, "holded": 1, "processing": 2, "complete": 3, "closed": 4, "canceled": 4}
 """Order of the states that follow one another within a second; `new` and `pending_payment` come first."""
@@ -75,7 +75,7 @@ def order(message: Inbound, node: Node, *, partial: bool) -> Iterator[Command]:
     yield next((candidate for candidate in orders if candidate.balanced), orders[0])
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Item:
     """An item that becomes a line.
 
@@ -135,7 +135,7 @@ def _items(node: Node) -> tuple[_Item, ...]:
     return tuple(lines)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Sale:
     """An order on its way to becoming one of ours."""
 

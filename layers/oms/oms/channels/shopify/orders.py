@@ -6,7 +6,6 @@ money, in the order's `currency`; the buyer's currency is only named.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
 
 from oms.channels.canonical import stamp
@@ -29,6 +28,7 @@ from oms.orders.commands import (
     PaymentState,
     PlaceOrder,
 )
+from oms.values import frozen, replace
 
 TOTALS = ("total_price", "total_price_set", "current_total_price", "current_total_price_set")
 
@@ -99,7 +99,7 @@ def order(message: Inbound, node: Node) -> Command:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Sale:
     """What a line needs to know of its order; `shipped` is None when no fulfillments are listed."""
 

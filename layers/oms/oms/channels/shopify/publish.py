@@ -3,14 +3,13 @@
 `api` in the channel's secret names the shop's location that we feed: `location_id`.
 """
 
-from dataclasses import replace
-
 from oms.channels.amounts import whole
 from oms.channels.exchange import Api
 from oms.channels.payload import Node
 from oms.channels.publishing import Cancelled, Level, Parcel, Priced, Repayment, Titled, shared_title
 from oms.channels.shopify.fetch import graphql
 from oms.problems import Code, Problem
+from oms.values import replace
 
 SET_QUANTITIES = """mutation ($input: InventorySetQuantitiesInput!) {
   inventorySetQuantities(input: $input) { userErrors { code } }

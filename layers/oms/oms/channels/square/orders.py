@@ -6,7 +6,6 @@ version here is that count and the time of the last change together.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
 from oms.channels.canonical import stamp
@@ -28,6 +27,7 @@ from oms.orders.commands import (
     PaymentState,
     PlaceOrder,
 )
+from oms.values import frozen
 
 METHODS = {
     "PICKUP": Method.PICKUP,
@@ -107,7 +107,7 @@ def order(message: Inbound, node: Node) -> PlaceOrder:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Sale:
     """What lines and deliveries need to know of their order; `places` are fulfillments by line."""
 

@@ -5,7 +5,6 @@ money, each in an event of its own, and must be recorded as one. Capturing and v
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -15,6 +14,7 @@ from oms.channels.protocol import Command, Inbound
 from oms.channels.reading import Rules
 from oms.orders.commands import Fetch, Ignore
 from oms.orders.records import Outcome, PaymentKind, PaymentRecorded
+from oms.values import frozen, replace
 
 THEIR_EXPONENTS = {"ISK": 2, "UGX": 2, "MGA": 0}
 """Decimals of the amounts that Stripe counts otherwise than ISO 4217 does."""
@@ -31,7 +31,7 @@ REFUNDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Happening:
     """An event: its type ("" for an object on its own), when it happened, and whether with real money."""
 

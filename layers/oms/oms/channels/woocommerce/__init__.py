@@ -5,13 +5,13 @@ Facts about the protocol were read in WooCommerce's class-wc-webhook.php and in 
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from oms.channels.headers import Headers
 from oms.channels.protocol import Command, Inbound, Reply
 from oms.channels.signatures import from_base64, hmac_sha256, require_match, sole, usable
 from oms.problems import Code, Problem
+from oms.values import replace
 
 PING = "ping"
 _PING = re.compile(rb"webhook_id=\d+\s*")

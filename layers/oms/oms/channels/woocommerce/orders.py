@@ -5,7 +5,6 @@ without tax, whatever `prices_include_tax` says of the shop's price list.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 
 from oms.channels.amounts import exact, pieces, rounded, unit_price, whole
@@ -31,6 +30,7 @@ from oms.orders.commands import (
     PaymentState,
     PlaceOrder,
 )
+from oms.values import frozen
 
 DRAFTS = {"auto-draft", "checkout-draft", "draft", "new"}
 """Statuses of carts that nobody has ordered yet."""
@@ -92,7 +92,7 @@ def order(message: Inbound, node: Node) -> Iterator[Command]:
         yield fetch
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Sale:
     """What a line needs to know of its order; `parts` are the lines that name a line as their container."""
 

@@ -15,11 +15,11 @@ r[n] < 0 the smallest counts.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import inf
 
 from oms.sourcing.solver.clock import Deadline
 from oms.sourcing.solver.model import Model
+from oms.values import frozen
 
 STALL = 7
 """Steps without a better bound after which the step length is halved."""
@@ -29,7 +29,7 @@ MOMENTUM = 0.6
 """Share of the last direction kept in the next (Camerini, Fratta, Maffioli, 1975)."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Relaxation:
     """The relaxation at given prices.
 

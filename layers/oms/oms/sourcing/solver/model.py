@@ -1,9 +1,10 @@
 """The instance as the solver works on it: plain lists by index, without what no cheapest plan needs."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from heapq import nlargest
 
 from oms.sourcing.instance import Instance
+from oms.values import frozen
 
 BACKORDER = -1
 """Where units come from that nobody ships."""
@@ -11,7 +12,7 @@ DOMINATORS = 4
 """How many locations are tried against all others in the search for dominated ones."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Model:
     """An instance by numbers. Lines and locations are known by their index.
 

@@ -1,6 +1,5 @@
 """Depth-first branch and bound over the set of used locations."""
 
-from dataclasses import dataclass
 from math import ceil, inf
 
 from oms.sourcing.solver.assignment import ignore_capacity
@@ -9,6 +8,7 @@ from oms.sourcing.solver.clock import Deadline
 from oms.sourcing.solver.incumbent import Incumbent, gain
 from oms.sourcing.solver.knapsack import units_bound
 from oms.sourcing.solver.model import Model
+from oms.values import frozen
 
 ACTIVE = 40
 """How many of the most promising locations an ascent at the root looks at."""
@@ -25,7 +25,7 @@ PROGRESS = 0.1
 when few locations are free."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Node:
     """Plans that use all `opened` and any `free` locations; none costs less than `bound`."""
 
