@@ -6,7 +6,6 @@ A bug exchanges a function of the product for one that does it wrong, wherever i
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import patch
 
@@ -23,12 +22,13 @@ from oms.store import writes
 from oms.store.errors import Busy, Cancelled
 from oms.store.table import Table
 from oms.store.writes import Write
-from oms.usecases import count_stock, postponing, push_listing
+from oms.usecases import count_stock, erase_order, postponing, push_listing
+from oms.values import frozen, replace
 
 type Plant = Callable[[ExitStack], None]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Bug:
     """A bug; `plant` puts it in for as long as the stack is open."""
 
@@ -201,6 +201,11 @@ BUGS = (
     Bug("a channel is not told of the last change of stock", everywhere(push_listing.knows, lambda *_: True)),
     Bug("an order that somebody has paid expires", everywhere(work.unpaid, _has_a_time_to_pay)),
     Bug("an order that nobody pays is kept", method(placing, "_pays_until", lambda *_: None)),
+    Bug(
+        "work keeps the address of who is forgotten", method(erase_order, "_names_somebody", lambda _: False)
+    ),
+    Bug("an address is forgotten that is needed", method(erase_order, "still_needed", lambda _: False)),
+    Bug("a newer version brings back who is forgotten", method(judgement, "nobodys", lambda order: order)),
     Bug("the clock finds nothing due", method(Table, "keys_in_index", _on_queue)),
 )
 """All of them."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any
 
-from infra.lab import carriers, money, servers, transfers  # noqa: F401 (their steps)
+from infra.lab import carriers, money, privacy, servers, transfers  # noqa: F401 (their steps)
 from infra.lab.chance import Chance
 from infra.lab.cloud import Cloud, stack
 from infra.lab.expressions import Image
@@ -24,13 +24,11 @@ from infra.lab.faults import faults_of
 from infra.lab.invariants import INVARIANTS, Outcome, oversold
 from infra.lab.memory_table import ItemKey, MemoryTable
 from infra.lab.scheduler import Restless, Scheduler
-from infra.lab.steps import STEPS, page, tick
+from infra.lab.steps import STEPS, page, standing, tick
 from infra.lab.substitutes import enter, substituted
 from infra.lab.world import CHANNELS, LOCATIONS, POOLS, SECRET, SHOP_API, SHOPS, SKUS, World
 from oms.inventory.model import Sku
-from oms.orders.identity import SHARDS
 from oms.orders.work import WorkStage
-from oms.store import keys
 from oms.store.table import Table
 from oms.usecases.configure import configure
 from oms.usecases.describe_sku import describe_sku
@@ -161,6 +159,8 @@ def _simulated(plan: Plan, history: bool, see: Callable[[Outcome], object]) -> R
         scheduler.run(until=HORIZON_S)
         faults.on = False
         _come_to_rest(world, cloud, run)
+        for happens in world.afterwards:
+            happens()
         outcome = Outcome(world, cloud)
         run.wrong += world.wrong
         run.wrong += [sentence for invariant in INVARIANTS for sentence in invariant(outcome)]
@@ -214,11 +214,9 @@ def _open_the_shops(world: World) -> None:
 def _look_at_what_waits(world: World) -> None:
     """Sweep each shard in which an order waits in the minute in which the clock looks at it."""
     minute = int(world.now // 60) + 1
-    for number in range(SHARDS):
-        queue = keys.work(WorkStage.OPEN, shard := f"{number:02d}")
-        if world.table.keys_in_index("GSI1", queue, limit=1)[0]:
-            due = (minute + (number - minute) % 15) * 60.0 + 1
-            world.scheduler.at(due, partial(world.cloud.send, "ClockQueue", page(WorkStage.OPEN, shard)))
+    for shard in standing(world, WorkStage.OPEN):
+        due = (minute + (int(shard) - minute) % 15) * 60.0 + 1
+        world.scheduler.at(due, partial(world.cloud.send, "ClockQueue", page(WorkStage.OPEN, shard)))
 
 
 def _come_to_rest(world: World, cloud: Cloud, run: Run) -> None:

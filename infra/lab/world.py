@@ -64,7 +64,7 @@ _HEAR_S = 20.0
 
 @dataclass(slots=True)
 class Sent:
-    """An order that a shop has sent: every version of it, and which of them the system has taken.
+    """An order of a customer that a shop has sent: its versions, and which of them the system has taken.
 
     `doomed` are those that the shop is going to cancel, `cancelled` those of which the system knows. The
     customer pays `total`, and has still to while it is `unpaid`; `paid_at` is when he did. The parts of one
@@ -75,6 +75,7 @@ class Sent:
     channel_order_id: str
     versions: dict[str, dict[str, Any]] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
+    customer: str = ""
     total: int = 0
     unbalanced: bool = False
     unpaid: bool = False
@@ -86,6 +87,11 @@ class Sent:
     def order_id(self) -> str:
         """The id that it has in the system."""
         return _order_id(self.channel, self.channel_order_id)
+
+    @property
+    def person(self) -> str:
+        """What it says of whoever has ordered, and nothing else does."""
+        return f"Ab of {self.order_id}"
 
 
 _order_id = cache(order_id)
@@ -128,6 +134,7 @@ class World:
         aside: where units were put aside that may be promised.
         given_back: what shops say that they have given back, by order id.
         served: whether servers of others are there.
+        afterwards: what happens when all is quiet, days later.
         checks: what else must hold in the end.
         poison: ids and bodies of messages that nobody can understand.
     """
@@ -154,6 +161,7 @@ class World:
         self.silent: set[str] = set()
         self.aside: set[Place] = set()
         self.served = False
+        self.afterwards: list[Callable[[], None]] = []
         self.checks: list[Callable[[Any], Iterator[str]]] = []
         self.poison: set[str] = set()
         self.wrong: list[str] = []
@@ -368,8 +376,10 @@ class World:
         if not units:
             return
         place = work.lines[line][0], work.location
-        # Where units were put aside, one that is short is one of these, and nothing is gone.
-        reasons = ("capacity", "damaged", "short_pick")[: 2 if place in self.aside else 3]
+        # Where units were put aside, one that is short is one of these, and nothing is gone; so it is where a
+        # count has left out parcels of which nobody has told.
+        explained = place in self.aside or self.counted.get(place, 0) > 0
+        reasons = ("capacity", "damaged", "short_pick")[: 2 if explained else 3]
         reason = self.chance.choice(reasons, "reason", name)
         self._left[work.public_id][line] -= units
         self.rejected[work.order_id, line] += units
