@@ -30,7 +30,7 @@ def loads(body: bytes) -> Json:
         Problem: the body is not JSON.
     """
     try:
-        document: Json = json.loads(body, parse_float=Decimal, parse_constant=_not_a_number)
+        document: Json = _EXACT.decode(body.decode(json.detect_encoding(body), "surrogatepass"))
     except (ValueError, InvalidOperation, RecursionError) as error:
         raise Problem(Code.BAD_REQUEST, f"the body is not JSON: {error}") from None
     return document
@@ -38,6 +38,10 @@ def loads(body: bytes) -> Json:
 
 def _not_a_number(name: str) -> None:
     raise ValueError(f"{name} is not a JSON number")
+
+
+_EXACT = json.JSONDecoder(parse_float=Decimal, parse_constant=_not_a_number)
+"""Kept, as `json.loads` makes a new one for each document."""
 
 
 class Node:

@@ -6,10 +6,10 @@ in the store's keys, which have room for 1024 bytes.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import is_dataclass
 from decimal import Decimal
 from functools import cache
-from typing import NamedTuple
+from typing import NamedTuple, get_args, get_type_hints
 
 from oms.orders.commands import LISTING, Delivery, Fee, Line, Payment, PlaceOrder
 from oms.orders.records import (
@@ -119,7 +119,7 @@ def _names_in(command: object) -> Iterator[tuple[str, str]]:
 def _parts(command: object) -> Iterator[tuple[str, object]]:
     """The dataclasses inside of one, with their places."""
     kind: type = type(command)
-    for name in _names(kind):
+    for name in _places(kind):
         value = getattr(command, name)
         if isinstance(value, tuple):
             yield from ((f"{name}[{number}]", part) for number, part in enumerate(value))
@@ -128,5 +128,7 @@ def _parts(command: object) -> Iterator[tuple[str, object]]:
 
 
 @cache
-def _names(kind: type) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else ()
+def _places(kind: type) -> tuple[str, ...]:
+    """The fields that may hold dataclasses."""
+    hints = get_type_hints(kind) if is_dataclass(kind) else {}
+    return tuple(name for name, hint in hints.items() if any(map(is_dataclass, (hint, *get_args(hint)))))

@@ -62,7 +62,7 @@ VERSION_DIGITS = 20
 _NOTHING: Mapping[str, object] = MappingProxyType({})
 
 type Read = Callable[[Node, str], object]
-"""Reads a field that is there."""
+"""Reads a field; None when it is blank."""
 
 
 @frozen
@@ -199,20 +199,13 @@ def _object(node: Node, kind: type, given: Mapping[str, object] = _NOTHING) -> A
     """A dataclass from its JSON object; `given` are fields that the object has no say in."""
     values: dict[str, object] = {}
     for name, read, blank in _shape(kind).fields:
-        if name in given:
-            values[name] = given[name]
-        elif not _blank(node, name):
-            values[name] = read(node, name)
-        elif blank:
-            values[name] = blank()
-        else:
-            raise Problem(Code.FIELD_MISSING, f"{node.at(name)} is required", node.at(name))
+        value = given[name] if name in given else read(node, name)
+        if value is None:
+            if blank is None:
+                raise Problem(Code.FIELD_MISSING, f"{node.at(name)} is required", node.at(name))
+            value = blank()
+        values[name] = value
     return kind(**values)
-
-
-def _blank(node: Node, key: str) -> bool:
-    value = node.get(key)
-    return value is None or (isinstance(value, str) and not value.strip() and key not in MAY_BE_EMPTY)
 
 
 @cache
@@ -251,23 +244,39 @@ def _of_blank(field: "Field[Any]", hint: Any) -> Callable[[], object] | None:
     return bool if hint is bool else None
 
 
-_SCALARS: Mapping[type, Read] = {str: Node.text, int: Node.integer, datetime: Node.time, bool: Node.flag}
+_SCALARS: Mapping[type, Read] = {str: Node.text, int: Node.integer, datetime: Node.time}
 
 
 def _reader(name: str, hint: Any) -> Read:
-    """What reads a field that is not blank, by its type."""
+    """What reads a field by its type."""
     options = [option for option in get_args(hint) if option is not NoneType]
+    if isinstance(hint, UnionType) and set(options) != {int, str}:
+        return _reader(name, options[0])
+    if name in MAY_BE_EMPTY:
+        return _text_or_empty
+    return _SCALARS.get(hint) or partial(_unless_blank, _read_whole(hint, options))
+
+
+def _read_whole(hint: Any, options: Sequence[Any]) -> Read:
+    """What reads a field that is not blank and no scalar that knows by itself whether it is."""
     if isinstance(hint, UnionType):
-        return _number if set(options) == {int, str} else _reader(name, options[0])
+        return _number
     if get_origin(hint) is tuple:
         return partial(_objects, options[0]) if is_dataclass(options[0]) else _texts
     if get_origin(hint) is Mapping:
         return _texts_by_name
     if is_dataclass(hint):
         return partial(_child, hint)
-    if issubclass(hint, StrEnum):
-        return partial(_choice, hint)
-    return _text_or_empty if name in MAY_BE_EMPTY else _SCALARS[hint]
+    return Node.flag if hint is bool else partial(_choice, hint)
+
+
+def _unless_blank(read: Read, node: Node, key: str) -> object:
+    value = node.get(key)
+    return None if value is None or (isinstance(value, str) and not value.strip()) else read(node, key)
+
+
+def _text_or_empty(node: Node, key: str) -> str | None:
+    return node.text(key) or "" if node.has(key) else None
 
 
 def _objects(kind: type, node: Node, key: str) -> tuple[object, ...]:
@@ -289,10 +298,6 @@ def _texts(node: Node, key: str) -> tuple[str, ...]:
 def _texts_by_name(node: Node, key: str) -> dict[str, str]:
     mapping = node.need(Node.child, key)
     return {name: mapping.plain(name) for name in mapping.names()}
-
-
-def _text_or_empty(node: Node, key: str) -> str:
-    return node.text(key) or ""
 
 
 def _choice[E: StrEnum](kind: type[E], node: Node, key: str) -> E:
