@@ -127,9 +127,8 @@ def _entry(message: Message) -> dict[str, Any]:
     return entry
 
 
-def _json(document: object) -> str:
-    """ASCII alone, so that a character is a byte and none is one that SQS refuses."""
-    return json.dumps(document, separators=(",", ":"))
+_json = json.JSONEncoder(check_circular=False, separators=(",", ":")).encode
+"""ASCII alone, so that a character is a byte and none is one that SQS refuses."""
 
 
 def _send[T](

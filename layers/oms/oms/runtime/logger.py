@@ -9,7 +9,7 @@ import logging
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
@@ -124,9 +124,9 @@ def invocation[Event, Answer](
 
 def _correlation_id(event: object, context: object) -> str:
     """The request's id as API Gateway's access log has it, else that of the invocation."""
-    if isinstance(event, Mapping):
+    if isinstance(event, dict):
         request = event.get("requestContext")
-        if isinstance(request, Mapping) and request.get("requestId"):
+        if isinstance(request, dict) and request.get("requestId"):
             return str(request["requestId"])
     return str(getattr(context, "aws_request_id", ""))
 
@@ -134,9 +134,9 @@ def _correlation_id(event: object, context: object) -> str:
 def _figures(event: object, answer: object) -> dict[str, Field]:
     """Figures that can be told from any event and answer."""
     figures: dict[str, Field] = {}
-    if isinstance(event, Mapping) and "Records" in event:
+    if isinstance(event, dict) and "Records" in event:
         figures["records"] = len(event["Records"])
-    if isinstance(answer, Mapping):
+    if isinstance(answer, dict):
         if "statusCode" in answer:
             figures["status"] = answer["statusCode"]
         if "batchItemFailures" in answer:

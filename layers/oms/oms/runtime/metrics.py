@@ -72,11 +72,6 @@ class Definition:
     dimensions: tuple[tuple[str, ...], ...] = ((),)
     unit: str = "Count"
 
-    @property
-    def names(self) -> frozenset[str]:
-        """Every dimension that must be given with a value."""
-        return frozenset(name for names in self.dimensions for name in names)
-
 
 _BY_CHANNEL = ((), ("channel",))
 
@@ -123,6 +118,12 @@ CATALOGUE: Mapping[Metric, Definition] = {
     Metric.RECORDS_FAILED: Definition("queue or stream records that failed", ((), ("service",))),
 }
 
+_NAMES = {
+    metric: frozenset(name for names in definition.dimensions for name in names)
+    for metric, definition in CATALOGUE.items()
+}
+"""Every dimension that must be given with a value."""
+
 _pending: defaultdict[tuple[tuple[str, str], ...], defaultdict[Metric, int]] = defaultdict(
     lambda: defaultdict(int)
 )
@@ -139,8 +140,8 @@ def add(metric: Metric, value: int = 1, **dimensions: str) -> None:
     Raises:
         ValueError: the dimensions are not those of the catalogue.
     """
-    if dimensions.keys() != CATALOGUE[metric].names:
-        raise ValueError(f"{metric} takes the dimensions {sorted(CATALOGUE[metric].names)}")
+    if dimensions.keys() != _NAMES[metric]:
+        raise ValueError(f"{metric} takes the dimensions {sorted(_NAMES[metric])}")
     if value:
         _pending[tuple(sorted(dimensions.items()))][metric] += value
 
