@@ -67,7 +67,9 @@ def sought(order: Order) -> Counter[str]:
 
     Where nobody knows even the sku, it stands under the channel's listing.
     """
-    units: Counter[str] = Counter(dict.fromkeys((*unknown(order), *unlisted(order)), 0))
+    units = Counter[str]()
+    for waits_for in (*unknown(order), *unlisted(order)):
+        units[waits_for] = 0
     for line in order.lines:
         name = line.sku or (listed(order.channel, line.listing) if line.listing else None)
         if line.pending and name is not None and name in units:

@@ -1,7 +1,7 @@
 """Choosing locations for the lines of one delivery: one pure function for placing, previews and what-ifs."""
 
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import field
 
@@ -327,7 +327,7 @@ class _Plan:
         self.missing = {line.line_id: line.units for line in search.question.lines if line.units}
         self.proven = True
         self._used: dict[str, int] = {}
-        self._grams: Counter[str] = Counter()
+        self._grams = defaultdict[str, int](int)
         self._units = 0
         self.gap = 0
 

@@ -45,9 +45,9 @@ def _record(delivery_id: str | None, decision: Decision) -> Document:
         "proven": decision.proven,
         "missing": dict(decision.missing),
         "locations": [_location(candidate, decision) for candidate in named],
-        "others": Counter(str(_first(candidate)) for candidate in others),
+        "others": Counter(str(_first(candidate)) for candidate in others) if others else None,
     }
-    return {name: value for name, value in document.items() if value not in (None, [], {})}
+    return _stated(document)
 
 
 def _named(decision: Decision) -> tuple[list[Candidate], Sequence[Candidate]]:
@@ -79,7 +79,7 @@ def _location(candidate: Candidate, decision: Decision) -> Document:
         "out": [_removal(removal) for removal in removals[:MOST_REMOVALS]],
         "more": max(0, len(removals) - MOST_REMOVALS) or None,
     }
-    return {name: value for name, value in document.items() if value not in (None, [], {})}
+    return _stated(document)
 
 
 def _rate(carried: Carried | None) -> Document | None:
@@ -103,4 +103,9 @@ def _removal(removal: Removal) -> Document:
         "line_id": removal.line_id,
         "soft": removal.soft or None,
     }
-    return {name: value for name, value in document.items() if value is not None}
+    return _stated(document)
+
+
+def _stated(document: Document) -> Document:
+    """A document without what is empty; a number, a truth and a text are never that."""
+    return {name: value for name, value in document.items() if value or isinstance(value, int | str)}

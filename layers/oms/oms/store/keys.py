@@ -269,7 +269,7 @@ def customer(key: str) -> str:
 
 def day(moment: datetime) -> str:
     """GSI2 partition of the orders placed on a day (UTC)."""
-    return f"DAY#{moment.astimezone(UTC):%Y-%m-%d}"
+    return f"DAY#{moment.astimezone(UTC).date().isoformat()}"
 
 
 def tracking(number: str) -> str:
