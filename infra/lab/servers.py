@@ -1,7 +1,8 @@
 """Servers of others: a shop's API and a subscriber's endpoint, which answer, and keep what they are told.
 
-They are there in some of the runs. The shop is of WooCommerce's kind, and gives back the money that it is
-asked for. Whether a call is refused or its answer lost is up to `infra.lab.cloud`.
+They are there in some of the runs. The shop is of WooCommerce's kind. It gives back the money that it is
+asked for, and reports an order as cancelled when it is told to cancel it. Whether a call is refused or its
+answer lost is up to `infra.lab.cloud`.
 """
 
 import json
@@ -9,11 +10,12 @@ from collections import defaultdict
 from collections.abc import Iterator
 from decimal import Decimal
 from functools import partial
+from typing import Any
 from urllib.parse import urlsplit
 
 from infra.lab.invariants import Outcome, Wrong, public_events
-from infra.lab.steps import step
-from infra.lab.world import SHOPS, SKUS, SUBSCRIBER, World
+from infra.lab.steps import BURST, PAUSE_S, cancel, step
+from infra.lab.world import SHOPS, SKUS, SUBSCRIBER, Sent, World
 from oms.channels.exchange import Request, Response
 from oms.channels.headers import Headers
 from oms.events.subscribers import Subscriber
@@ -36,6 +38,8 @@ class Servers:
         levels: units of each item that may be sold, as the shop was told last.
         parcels: tracking numbers by order of the shop.
         refunds: amounts in minor units by order of the shop and key of the refund.
+        cancelled: orders of the shop that it was told to cancel.
+        agents: orders of the shop of which an agent has cancelled something.
         events: the contents that the subscriber has had of each event, by its id.
     """
 
@@ -44,6 +48,8 @@ class Servers:
         self.levels: dict[str, int] = {}
         self.parcels: defaultdict[str, set[str]] = defaultdict(set)
         self.refunds: defaultdict[str, dict[str, int]] = defaultdict(dict)
+        self.cancelled: set[str] = set()
+        self.agents: set[str] = set()
         self.events: defaultdict[str, set[bytes]] = defaultdict(set)
 
     def answer(self, request: Request) -> Response:
@@ -64,11 +70,21 @@ class Servers:
             case "POST", "orders", order, "refunds":
                 (field,) = document["meta_data"]
                 self._give_back(order, field["value"], int(Decimal(document["amount"]) * 100))
-            case "PUT", "orders", _:
-                pass
+            case "PUT", "orders", order:
+                if document["status"] == "cancelled":
+                    self._cancel(order)
             case asked:
                 self._world.wrong.append(f"the shop was asked {asked}")
         return _said({})
+
+    def _cancel(self, order: str) -> None:
+        if order in self.cancelled:
+            return
+        self.cancelled.add(order)
+        sent = self._world.orders[order_id(SHOPS[0], order)]
+        at = self._world.now + self._world.chance.delay(5, "says cancelled", order)
+        name = f"cancelled as told {order}"
+        self._world.scheduler.at(at, partial(cancel, self._world, sent, name, at, "8"))
 
     def _give_back(self, order: str, key: str, amount: int) -> None:
         if key in self.refunds[order]:
@@ -89,7 +105,7 @@ def _said(document: object) -> Response:
 
 @step(
     *("subscribe", "notify_subscribers", "postponing", "record_listing"),
-    *("push_events", "push_parcel", "push_refund"),
+    *("push_events", "push_parcel", "push_refund", "push_cancel", "leave_to_person"),
 )
 def others_listen(world: World, orders: int) -> None:
     """Somebody wants events, and the first shop is told of stock, parcels and refunds."""
@@ -104,8 +120,29 @@ def others_listen(world: World, orders: int) -> None:
         listing = {"command": "listing_recorded", "item_id": f"{sku}-w", "sku": sku, "as_of": world.time(0)}
         at = world.chance.between(0, 60, name)
         world.act(name, at, partial(world.webhook, name, SHOPS[0], listing, lambda: None))
+    _agents_cancel(world, servers)
     world.checks.append(partial(_subscriber_has_heard, servers))
     world.checks.append(partial(_shop_has_heard, servers))
+
+
+def _agents_cancel(world: World, servers: Servers) -> None:
+    """Of a few orders of the first shop an agent cancels all, or a unit, which the shop cannot be told."""
+
+    def answered(sent: Sent, status: int, document: Any) -> None:
+        if status == 200 and document["cancelled"]:
+            servers.agents.add(sent.channel_order_id)
+
+    theirs = [(n, sent) for n, sent in enumerate(world.orders.values()) if sent.channel == SHOPS[0]]
+    for number, sent in theirs:
+        name = f"agent cancels {number}"
+        if world.chance.happens(0.3, name):
+            whole = world.chance.happens(0.5, "whole", name)
+            body = {"reason": "customer"} | ({} if whole else {"lines": [{"line_id": "1", "units": 1}]})
+            at = number // BURST * PAUSE_S + world.chance.choice((0.5, 5, 60, 300), "at", name)
+            path = f"/orders/{sent.order_id}/cancel"
+            # Refused where the order has not come, or nothing of it is left to cancel.
+            then = partial(answered, sent)
+            world.act(name, at, partial(world.api, name, "POST", path, body, then=then))
 
 
 def _subscriber_has_heard(servers: Servers, outcome: Outcome) -> Wrong:
@@ -140,6 +177,15 @@ def _order_was_told(servers: Servers, outcome: Outcome, order: Order) -> Iterato
     left = {number for name, number in outcome.world.parcels.items() if name.startswith(order.order_id)}
     if told != left:
         yield f"the shop was told of parcels {sorted(told)} of {shop}, and {sorted(left)} have left"
+    whole = all(line.cancelled == line.ordered for line in order.lines)
+    if shop in servers.cancelled and not whole:
+        yield f"the shop was told to cancel {shop}, of which something is left"
+    ours = not outcome.world.orders[order.order_id].cancelled
+    if whole and ours and shop not in servers.cancelled:
+        yield f"the shop was never told to cancel {shop}"
+    by_person = any(known.code == "cancel_untold" for known in order.exceptions)
+    if shop in servers.agents and not whole and ours and not by_person:
+        yield f"nobody is to tell the shop that units of {shop} are cancelled"
     for refund in outcome.refunds:
         asked = servers.refunds[shop].get(refund.public_id)
         if refund.order_id == order.order_id and asked not in (None, refund.amount):

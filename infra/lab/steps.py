@@ -64,8 +64,6 @@ EXEMPT: Mapping[str, str] = {
     "preview_sourcing": "reads alone",
     "profiles": "configuration: it stands before a run begins",
     "check_listings": "an operator's command, which reads the servers of others",
-    "push_cancel": "speaks to servers of others, which the lab does not have",
-    "leave_to_person": "what servers of others refuse, which the lab does not have",
     "fetch_resource": "speaks to servers of others, which the lab does not have",
     "reoptimise_backlog": "off in the lab; its test of integration has its crashes and races",
     "replay_events": "an operator's command; what it sends again is what `relay_changes` sent",
@@ -301,20 +299,22 @@ def shops_cancel(world: World, orders: int) -> None:
             sent.doomed = True
             pause = world.chance.choice((-0.4, 0.03, 1, 20, 60, 150), "cancelled after", name)
             at = max(0.5, number // BURST * PAUSE_S + pause)
-            document = {
-                "command": "cancel_order",
-                "channel_order_id": sent.channel_order_id,
-                "channel_version": "9",
-                "reason": "customer",
-                "cancelled_at": world.time(at),
-            }
-            world.act(name, at, partial(_cancel, world, sent, document, name))
+            world.act(name, at, partial(cancel, world, sent, name, at, "9"))
 
 
-def _cancel(world: World, sent: Sent, document: dict[str, Any], name: str) -> None:
+def cancel(world: World, sent: Sent, name: str, at: float, version: str) -> None:
+    """A shop cancels an order at a time, which makes a version of it."""
+
     def taken() -> None:
         sent.cancelled = True
 
+    document = {
+        "command": "cancel_order",
+        "channel_order_id": sent.channel_order_id,
+        "channel_version": version,
+        "reason": "customer",
+        "cancelled_at": world.time(at),
+    }
     world.webhook(name, sent.channel, document, taken)
 
 
