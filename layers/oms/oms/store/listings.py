@@ -75,8 +75,20 @@ def encode_told(told: Told) -> Item:
 def find_told(table: Table, listing: Listing, aspect: Aspect) -> Told | None:
     """What the channel was told last of an aspect of a listing, of whatever sku; None when of nothing."""
     item = table.get(keys.listing_told(listing.channel, listing.item_id, aspect))
-    if item is None:
-        return None
+    return _decode_told(listing, aspect, item) if item else None
+
+
+def find_listing_and_told(
+    table: Table, channel: str, item_id: str, aspect: Aspect
+) -> tuple[Listing | None, Told | None]:
+    """A listing as it stands now with what `find_told` finds, read at once."""
+    wanted = (keys.listing(channel, item_id), keys.listing_told(channel, item_id, aspect))
+    items = {item["t"]: item for item in table.get_many(wanted, consistent=True)}
+    listing = decode_listing(items["listing"]) if "listing" in items else None
+    return listing, _decode_told(listing, aspect, items["told"]) if listing and "told" in items else None
+
+
+def _decode_told(listing: Listing, aspect: Aspect, item: Item) -> Told:
     stored = cast(Mapping[str, Any], item)
     times: dict[str, Any] = {name: moment(stored[name]) if name in stored else None for name in _TIMES}
     value, v = stored.get("value"), stored["v"]

@@ -30,7 +30,7 @@ from oms.store import keys
 from oms.store.catalogue import kits_with
 from oms.store.errors import Cancelled
 from oms.store.keys import iso
-from oms.store.listings import encode_told, find_listing, find_told, listings_of
+from oms.store.listings import encode_told, find_listing_and_told, find_told, listings_of
 from oms.store.stock import read_skus, read_wanted
 from oms.store.table import Table
 from oms.store.writes import create
@@ -177,8 +177,7 @@ def forget_told(table: Table, channel: str, item_id: str, aspect: Aspect) -> Non
     Raises:
         Cancelled: somebody else has written it.
     """
-    listing = find_listing(table, channel, item_id)
-    told = find_told(table, listing, aspect) if listing else None
+    _, told = find_listing_and_told(table, channel, item_id, aspect)
     if told is not None and told.value is not None:
         _write(table, replace(told, value=None))
 
@@ -209,11 +208,11 @@ def push_listing(
         Problem, Unavailable: it was the last try.
         NotTakenError: the queue did not take the message for later.
     """
-    listing = find_listing(table, wanted.channel, wanted.item_id)
+    listing, known = find_listing_and_told(table, wanted.channel, wanted.item_id, wanted.aspect)
     channel = network.channels.get(wanted.channel)
     if listing is None or listing.sku is None or channel is None or not _is_told(channel, wanted.aspect):
         return Pushed.DROPPED
-    told = find_told(table, listing, wanted.aspect) or _nothing(listing, wanted.aspect, listing.sku)
+    told = known or _nothing(listing, wanted.aspect, listing.sku)
     if told.sku != listing.sku:
         told = replace(told, sku=listing.sku, value=None)
     if _superseded(told, wanted, now):
@@ -242,8 +241,8 @@ def push_listing(
             return Pushed.UNSUPPORTED
         _later(table, queue, document, claimed, error, now)
         return Pushed.POSTPONED
-    known = None if truth is None else remembered(truth)
-    _write(table, replace(claimed, claimed_until=None, retry_at=None, value=known, at=now))
+    value = None if truth is None else remembered(truth)
+    _write(table, replace(claimed, claimed_until=None, retry_at=None, value=value, at=now))
     return Pushed.UNCHANGED if truth is None else Pushed.TOLD
 
 
