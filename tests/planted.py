@@ -13,6 +13,7 @@ from functions.intake import handler as intake
 from infra.lab.substitutes import modules
 from oms.channels.woocommerce import publish
 from oms.events.publish import Bus, Queue
+from oms.fulfillment import elsewhere
 from oms.inventory import transfers
 from oms.inventory.model import Delta, Position
 from oms.orders import identity, judgement, placing, work
@@ -208,6 +209,7 @@ BUGS = (
     Bug("an address is forgotten that is needed", method(erase_order, "still_needed", lambda _: False)),
     Bug("a newer version brings back who is forgotten", method(judgement, "nobodys", lambda order: order)),
     Bug("a shop is not told to cancel", method(publish, "push_cancel", lambda *_: None)),
+    Bug("a parcel of ours that a shop tells of counts again", method(elsewhere, "_own", lambda *_: None)),
     Bug("the clock finds nothing due", method(Table, "keys_in_index", _on_queue)),
 )
 """All of them."""

@@ -6,6 +6,7 @@ from functools import partial
 from infra.lab.invariants import Outcome, Wrong
 from infra.lab.steps import step
 from infra.lab.world import Work, World
+from oms.fulfillment.elsewhere import BY_CHANNEL
 from oms.fulfillment.model import ShipmentState
 
 _ON_THE_WAY = (ShipmentState.IN_TRANSIT, ShipmentState.OUT_FOR_DELIVERY, ShipmentState.ATTEMPT_FAILED)
@@ -58,6 +59,6 @@ def _tell(world: World, work: Work, name: str, state: ShipmentState) -> None:
 def _what_arrived_is_delivered(outcome: Outcome) -> Wrong:
     """However a parcel's arrival was told, and whatever was told afterwards of its way."""
     for shipment in outcome.by_type.get("shipment", ()):
-        state = str(shipment["st"])
-        if state != ShipmentState.DELIVERED:
+        state, ours = str(shipment["st"]), BY_CHANNEL not in str(shipment["SK"])
+        if ours and state != ShipmentState.DELIVERED:
             yield f"parcel {shipment['PK']!s} {shipment['SK']!s} has arrived and is {state}"

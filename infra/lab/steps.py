@@ -68,7 +68,6 @@ EXEMPT: Mapping[str, str] = {
     "reoptimise_backlog": "off in the lab; its test of integration has its crashes and races",
     "replay_events": "an operator's command; what it sends again is what `relay_changes` sent",
     "poll_channel": "speaks to servers of others, which the lab does not have",
-    "record_elsewhere": "not in the lab yet; `tests/integration/test_elsewhere.py` has its crashes and races",
     "give_up_waiting": "in days, which no run lasts; its own integration test has its crashes and races",
     "settle_replacement": "not in the lab yet; `tests/integration/test_replaces.py` has its crashes",
 }
@@ -111,9 +110,14 @@ def shops_send_orders(world: World, orders: int) -> None:
         world.orders[sent.order_id] = sent
         at = number // BURST * PAUSE_S + chance.between(0, 0.05, "at", name)
         sent.unbalanced = chance.happens(0.05, "unbalanced", name)
+        sent.unpaid = chance.happens(0.2, "unpaid", name)
+        own = channel == "shop-b" and not sent.unpaid and chance.happens(0.15, "elsewhere", name)
         placed = order_document(world, sent, name, at)
+        if own:
+            placed["lines"][0]["fulfilled_by"] = "channel"
+            sent.elsewhere = placed["lines"][0]["quantity"]
         sent.customer = placed["customer"]["id"]
-        sent.total, sent.unpaid = placed["total"], chance.happens(0.2, "unpaid", name)
+        sent.total = placed["total"]
         if sent.unpaid:
             placed["payments"] = []
         if chance.happens(0.3, "from a cart", name):
@@ -295,7 +299,7 @@ def shops_cancel(world: World, orders: int) -> None:
     """Shops cancel some orders: before they have come in, at once, or when they are on their way."""
     for number, sent in enumerate(list(world.orders.values())):
         name = f"cancel {number}"
-        if world.chance.happens(0.15, name):
+        if not sent.elsewhere and world.chance.happens(0.15, name):
             sent.doomed = True
             pause = world.chance.choice((-0.4, 0.03, 1, 20, 60, 150), "cancelled after", name)
             at = max(0.5, number // BURST * PAUSE_S + pause)

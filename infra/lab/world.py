@@ -68,7 +68,7 @@ class Sent:
 
     `doomed` are those that the shop is going to cancel, `cancelled` those of which the system knows. The
     customer pays `total`, and has still to while it is `unpaid`; `paid_at` is when he did. The parts of one
-    that is `unbalanced` do not come to its sums.
+    that is `unbalanced` do not come to its sums. Of the first line `elsewhere` units are the shop's to ship.
     """
 
     channel: str
@@ -80,6 +80,7 @@ class Sent:
     unbalanced: bool = False
     unpaid: bool = False
     paid_at: float | None = None
+    elsewhere: int = 0
     doomed: bool = False
     cancelled: bool = False
 
