@@ -62,7 +62,7 @@ VERSION_DIGITS = 20
 _NOTHING: Mapping[str, object] = MappingProxyType({})
 
 type Read = Callable[[Node, str], object]
-"""Reads a field; None when it is blank."""
+"""Reads a field that is neither absent nor null; None when it is blank."""
 
 
 @frozen
@@ -197,9 +197,11 @@ def _version(text: str) -> str:
 
 def _object(node: Node, kind: type, given: Mapping[str, object] = _NOTHING) -> Any:
     """A dataclass from its JSON object; `given` are fields that the object has no say in."""
+    assert isinstance(node.value, dict), "whoever asks has looked"
     values: dict[str, object] = {}
+    there = {name for name, value in node.value.items() if value is not None}
     for name, read, blank in _shape(kind).fields:
-        value = given[name] if name in given else read(node, name)
+        value = given[name] if name in given else read(node, name) if name in there else None
         if value is None:
             if blank is None:
                 raise Problem(Code.FIELD_MISSING, f"{node.at(name)} is required", node.at(name))
@@ -272,11 +274,11 @@ def _read_whole(hint: Any, options: Sequence[Any]) -> Read:
 
 def _unless_blank(read: Read, node: Node, key: str) -> object:
     value = node.get(key)
-    return None if value is None or (isinstance(value, str) and not value.strip()) else read(node, key)
+    return None if isinstance(value, str) and not value.strip() else read(node, key)
 
 
-def _text_or_empty(node: Node, key: str) -> str | None:
-    return node.text(key) or "" if node.has(key) else None
+def _text_or_empty(node: Node, key: str) -> str:
+    return node.text(key) or ""
 
 
 def _objects(kind: type, node: Node, key: str) -> tuple[object, ...]:
