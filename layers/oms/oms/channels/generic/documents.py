@@ -264,10 +264,11 @@ def _read_whole(hint: Any, options: Sequence[Any]) -> Read:
     if isinstance(hint, UnionType):
         return _number
     if get_origin(hint) is tuple:
-        return partial(_objects, options[0]) if is_dataclass(options[0]) else _texts
+        inner = options[0]
+        return partial(_objects, inner) if isinstance(inner, type) and is_dataclass(inner) else _texts
     if get_origin(hint) is Mapping:
         return _texts_by_name
-    if is_dataclass(hint):
+    if isinstance(hint, type) and is_dataclass(hint):
         return partial(_child, hint)
     return Node.flag if hint is bool else partial(_choice, hint)
 
