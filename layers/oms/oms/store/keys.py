@@ -6,6 +6,7 @@ location).
 """
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 
@@ -52,6 +53,7 @@ TOKENS = "TOKENS"
 """GSI2 partition of the API tokens."""
 
 
+@lru_cache(maxsize=16)  # what is written or looked for together has one time
 def iso(moment: datetime) -> str:
     """UTC, ISO 8601 with milliseconds and Z: fixed width, so that it sorts as time does."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
