@@ -24,7 +24,7 @@ from oms.store import writes
 from oms.store.errors import Busy, Cancelled
 from oms.store.table import Table
 from oms.store.writes import Write
-from oms.usecases import count_stock, erase_order, postponing, push_listing
+from oms.usecases import count_stock, erase_order, poll_channel, postponing, push_listing
 from oms.values import frozen, replace
 
 type Plant = Callable[[ExitStack], None]
@@ -210,6 +210,7 @@ BUGS = (
     Bug("a newer version brings back who is forgotten", method(judgement, "nobodys", lambda order: order)),
     Bug("a shop is not told to cancel", method(publish, "push_cancel", lambda *_: None)),
     Bug("a parcel of ours that a shop tells of counts again", method(elsewhere, "_own", lambda *_: None)),
+    Bug("a poll begins where time has come to", method(poll_channel, "_since", lambda *known: known[-1])),
     Bug("the clock finds nothing due", method(Table, "keys_in_index", _on_queue)),
 )
 """All of them."""

@@ -1,20 +1,22 @@
 """Servers of others: a shop's API and a subscriber's endpoint, which answer, and keep what they are told.
 
 They are there in some of the runs. The shop is of WooCommerce's kind. It gives back the money that it is
-asked for, and reports an order as cancelled when it is told to cancel it. Whether a call is refused or its
-answer lost is up to `infra.lab.cloud`.
+asked for, lists what its deliveries have not told, and reports an order as cancelled when it is told to
+cancel it. Whether a call is refused or its answer lost is up to `infra.lab.cloud`.
 """
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from decimal import Decimal
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from infra.lab.invariants import Outcome, Wrong, public_events
 from infra.lab.steps import BURST, PAUSE_S, cancel, step
+from infra.lab.substitutes import instant
 from infra.lab.world import SHOPS, SKUS, SUBSCRIBER, Sent, World
 from oms.channels.exchange import Request, Response
 from oms.channels.headers import Headers
@@ -29,6 +31,9 @@ from oms.usecases.subscribe import subscribe
 
 LIKELIHOOD = 0.15
 """Share of the runs that have servers: these take twice as long."""
+
+_LAST_POLL_S = 4800.0
+"""When nothing goes wrong any more, and what has changed is old enough to be listed."""
 
 
 class Servers:
@@ -59,6 +64,8 @@ class Servers:
             return _said({})
         document = json.loads(request.body) if request.body else {}
         match request.method, *urlsplit(request.url).path.split("/")[4:]:
+            case "GET", "orders":
+                return _said(self._listed(dict(parse_qsl(urlsplit(request.url).query))))
             case "PUT", "products", item:
                 self.levels[item] = document["stock_quantity"]
             case "GET", "orders", order, "shipment-trackings":
@@ -76,6 +83,16 @@ class Servers:
             case asked:
                 self._world.wrong.append(f"the shop was asked {asked}")
         return _said({})
+
+    def _listed(self, query: Mapping[str, str]) -> list[Mapping[str, object]]:
+        """The latest versions of the shop's orders that have changed within some time."""
+        ends = ("modified_after", "modified_before")
+        after, before = (datetime.fromisoformat(f"{query[end]}Z") for end in ends)
+        return [
+            sent.versions[max(sent.versions)]
+            for sent in self._world.orders.values()
+            if sent.channel == SHOPS[0] and sent.versions and after < instant(sent.changed_at) <= before
+        ]
 
     def _cancel(self, order: str) -> None:
         if order in self.cancelled:
@@ -105,7 +122,7 @@ def _said(document: object) -> Response:
 
 @step(
     *("subscribe", "notify_subscribers", "postponing", "record_listing"),
-    *("push_events", "push_parcel", "push_refund", "push_cancel", "leave_to_person"),
+    *("push_events", "push_parcel", "push_refund", "push_cancel", "leave_to_person", "poll_channel"),
 )
 def others_listen(world: World, orders: int) -> None:
     """Somebody wants events, and the first shop is told of stock, parcels and refunds."""
@@ -121,6 +138,9 @@ def others_listen(world: World, orders: int) -> None:
         at = world.chance.between(0, 60, name)
         world.act(name, at, partial(world.webhook, name, SHOPS[0], listing, lambda: None))
     _agents_cancel(world, servers)
+    for number, at in enumerate((300, 700, 1500, _LAST_POLL_S)):
+        name = f"poll {number}"
+        world.act(name, at, partial(world.cloud.send, "PublishQueue", '{"task": "poll_channels"}'))
     world.checks.append(partial(_subscriber_has_heard, servers))
     world.checks.append(partial(_shop_has_heard, servers))
 

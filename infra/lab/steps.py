@@ -67,7 +67,6 @@ EXEMPT: Mapping[str, str] = {
     "fetch_resource": "speaks to servers of others, which the lab does not have",
     "reoptimise_backlog": "off in the lab; its test of integration has its crashes and races",
     "replay_events": "an operator's command; what it sends again is what `relay_changes` sent",
-    "poll_channel": "speaks to servers of others, which the lab does not have",
     "give_up_waiting": "in days, which no run lasts; its own integration test has its crashes and races",
     "settle_replacement": "not in the lab yet; `tests/integration/test_replaces.py` has its crashes",
 }
@@ -112,6 +111,8 @@ def shops_send_orders(world: World, orders: int) -> None:
         sent.unbalanced = chance.happens(0.05, "unbalanced", name)
         sent.unpaid = chance.happens(0.2, "unpaid", name)
         own = channel == "shop-b" and not sent.unpaid and chance.happens(0.15, "elsewhere", name)
+        listed = world.served and channel == SHOPS[0] and not sent.unpaid
+        sent.unheard = listed and chance.happens(0.3, "unheard", name)
         placed = order_document(world, sent, name, at)
         if own:
             placed["lines"][0]["fulfilled_by"] = "channel"

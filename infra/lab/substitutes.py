@@ -21,7 +21,7 @@ from typing import Any, Self
 import oms
 from infra.lab.cloud import Cloud, stack
 from infra.lint.template import ROOT
-from oms.channels import credentials
+from oms.channels import credentials, polling
 from oms.events import derive
 from oms.runtime import clients, http, logger, metrics
 from oms.store import attributes, configuration, fulfillment, orders, returns, stock
@@ -221,6 +221,7 @@ def substituted() -> Iterator[None]:
     _set(http.Client, "_once", lambda client, request, pool, limit: _WORLD["cloud"].ask(request), undo)
     _set(http.Client, "_pinned", lambda client, address: SimpleNamespace(close=lambda: None), undo)
     _set(credentials, "AUTHORIZATIONS", {"generic": lambda values: {}}, undo)
+    _set(polling, "POLLINGS", {"generic": polling.POLLINGS["woocommerce"]}, undo)
     clients._clients.clear()  # noqa: SLF001 (there is no other door)
     clients._clients.update({service: _Client(service) for service in _SERVICES})  # noqa: SLF001
     try:

@@ -69,6 +69,7 @@ class Sent:
     `doomed` are those that the shop is going to cancel, `cancelled` those of which the system knows. The
     customer pays `total`, and has still to while it is `unpaid`; `paid_at` is when he did. The parts of one
     that is `unbalanced` do not come to its sums. Of the first line `elsewhere` units are the shop's to ship.
+    Of one that is `unheard` no delivery comes through; the shop lists it as `changed_at` a time.
     """
 
     channel: str
@@ -81,6 +82,8 @@ class Sent:
     unpaid: bool = False
     paid_at: float | None = None
     elsewhere: int = 0
+    unheard: bool = False
+    changed_at: float = 0.0
     doomed: bool = False
     cancelled: bool = False
 
@@ -305,9 +308,13 @@ class World:
     # ---- shops
 
     def order(self, sent: Sent, version: str, document: dict[str, Any], name: str) -> None:
-        """A shop sends a version of an order."""
+        """A shop sends a version of an order, or means to: then it has to be found in its list."""
         sent.versions[version] = document
+        sent.changed_at = self.now
         self.orders[sent.order_id] = sent
+        if sent.unheard:
+            sent.taken.add(version)
+            return
         self.webhook(name, sent.channel, document, lambda: sent.taken.add(version))
 
     def give_back(self, sent: Sent, name: str, amount: int) -> None:
