@@ -290,6 +290,35 @@ def test_units_that_were_to_be_given_up_are_cancelled_when_they_are_rejected(
     assert_balanced(table, [ID], ["A"])
 
 
+@pytest.mark.parametrize(
+    ("reason", "madrid", "damaged"), [("short_pick", (0, 0, 0), 0), ("damaged", (3, 0, 0), 3)]
+)
+def test_the_stock_of_units_that_were_to_be_given_up_is_acted_on_as_of_all_others(
+    table: Table, reason: str, madrid: tuple[int, int, int], damaged: int
+) -> None:
+    fill(table, "A", wh_madrid=3, wh_lyon=9)
+    fact = no(placed(table, ("A", 3)), reason)
+    cancel_order(table, network(), ID, CancelRequest(CancelReason.CUSTOMER, {"1": 1}), NOW)
+    with pytest.raises(Crash):  # after what is given up, before the rest
+        reject(Crashing(table, 2), fact)
+    for _ in range(2):
+        reject(table, fact)
+    assert shelves(table, "A") == {"wh-madrid": madrid, "wh-lyon": (9, 2, 7)}
+    assert position(table, "A", "wh-madrid").blocked.get(Block.DAMAGED, 0) == damaged
+    assert order_of(table, ID).lines[0].cancelled == 1
+    assert_balanced(table, [ID], ["A"])
+
+
+def test_units_that_a_count_has_missed_are_not_written_off_again_when_they_are_given_up(table: Table) -> None:
+    fill(table, "A", wh_madrid=3)
+    work = placed(table, ("A", 3))
+    count_stock(table, network(), Count("A", "wh-madrid", 2, LATER, "count", "ops"), LATER)
+    cancel_order(table, network(), ID, CancelRequest(CancelReason.CUSTOMER, {"1": 1}), LATER)
+    reject(table, no(work, lines={"1": 1}))
+    assert shelves(table, "A")["wh-madrid"] == (2, 2, 0)
+    assert_balanced(table, [ID], ["A"])
+
+
 @pytest.mark.parametrize(("units", "again"), [({}, 2), ({"1": 3}, 2), ({"1": 1}, 0)])
 def test_units_that_a_location_would_not_give_up_are_cancelled_when_it_rejects_them(
     table: Table, units: dict[str, int], again: int

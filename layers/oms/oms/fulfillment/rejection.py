@@ -93,21 +93,43 @@ def reject(
         code = "rejected_often" if len(said[line_id]) >= attempts else "stock_short"
         written = written.with_exception(code, line_id, now)
     change = reclaimed(order, written)
+    act_on(change, fulfillment_order, taken, positions, act, fact.occurred_at)
+    data = {"rejected": taken, "reason": reason, "message": fact.message_id}
+    work = _standing(fulfillment_order.with_lines(requests)).written(now, "rejected", data=data)
+    return Rejected(change, work, refund, sum(taken.values()), sum(unwanted.values()))
+
+
+def act_on(
+    change: Reclaimed,
+    work: FulfillmentOrder,
+    units: Mapping[str, int],
+    positions: Mapping[str, Position],
+    act: Act,
+    occurred_at: datetime,
+) -> None:
+    """Add to a change what becomes of the stock of units that a location does not ship.
+
+    Args:
+        change: the order without the units, lowered by what they claimed.
+        work: that they belonged to.
+        units: by line.
+        positions: at the location, by sku, as seen now.
+        act: what becomes of them.
+        occurred_at: when the location found out, UTC.
+    """
     unexplained = {sku: missing(held) for sku, held in positions.items()}
-    for line_id, units in taken.items():
-        line, sku = written.line(line_id), requests[line_id].sku
+    skus = {request.line_id: request.sku for request in work.lines}
+    for line_id, count in units.items():
+        line, sku = change.order.line(line_id), skus[line_id]
         if line is None or not line.touches_stock:
             continue
         known = 0
         if act is Act.WRITE_OFF:
-            counted = positions[sku].counted_since(fact.occurred_at)
-            known = units if counted else min(units, unexplained[sku])
+            counted = positions[sku].counted_since(occurred_at)
+            known = count if counted else min(count, unexplained[sku])
             unexplained[sku] -= min(known, unexplained[sku])
-        if units > known:
-            add(change.deltas, sku, location, _ACTS[act](units - known))
-    data = {"rejected": taken, "reason": reason, "message": fact.message_id}
-    work = _standing(fulfillment_order.with_lines(requests)).written(now, "rejected", data=data)
-    return Rejected(change, work, refund, sum(taken.values()), sum(unwanted.values()))
+        if count > known:
+            add(change.deltas, sku, work.location, _ACTS[act](count - known))
 
 
 def _cancelled(

@@ -6,8 +6,13 @@ from typing import cast
 
 from oms.fulfillment.events import FactKind, FulfillmentFact, PackedUnits
 from oms.fulfillment.model import FulfillmentOrder
-from oms.fulfillment.rejection import reject
+from oms.fulfillment.recall import answer
+from oms.fulfillment.rejection import act_on, reject
+from oms.inventory.model import Position
 from oms.inventory.network import Location, Network
+from oms.orders.claims import Reclaimed
+from oms.orders.model import Order
+from oms.payments.refunds import Refund
 from oms.problems import Code, Problem
 from oms.sourcing.profile import Act
 from oms.store import keys, queries
@@ -19,13 +24,13 @@ from oms.store.placements import waiting_writes
 from oms.store.returns import encode_refund, read_refunds
 from oms.store.stock import read_position
 from oms.store.table import Table
-from oms.store.writes import Why, create, move, wait
+from oms.store.writes import Why, Write, create, move, wait
 from oms.store.writes import replace as replace_item
 from oms.usecases.configure import configure, version
 from oms.usecases.races import settle
 from oms.usecases.record_fulfillment import Recorded, record_fulfillment
 from oms.usecases.serve_waiting import serve_waiting
-from oms.values import replace
+from oms.values import frozen, replace
 
 
 def record_fact(
@@ -47,8 +52,8 @@ def record_rejection(table: Table, network: Network, fact: FulfillmentFact, now:
 
     The first rule of the sourcing profile that fits the reason says what becomes of the stock. Units that the
     location was asked to give up are given up when it rejects them; those that were to be cancelled and that
-    it would not give up are cancelled. A location that closes is written down as closed before anything
-    else, so that nothing is sourced from it meanwhile.
+    it would not give up are cancelled; the stock of either is what the rule says. A location that closes is
+    written down as closed before anything else, so that nothing is sourced from it meanwhile.
 
     Args:
         table: the store.
@@ -66,7 +71,7 @@ def record_rejection(table: Table, network: Network, fact: FulfillmentFact, now:
     what = f"message {fact.message_id}"
     rule = network.profile.rejection(fact.reason)
     work = _known(table, fact)
-    given, rest = _given_first(table, work, fact, now)
+    given, rest = _given_first(table, work, fact, rule.act, now)
     if rule.act is Act.CLOSE and work.location in network.locations:
         until = fact.occurred_at + timedelta(hours=rule.hours)
         network = _closed(table, network, work.location, until)
@@ -97,7 +102,7 @@ def _known(table: Table, fact: FulfillmentFact) -> FulfillmentOrder:
 
 
 def _given_first(
-    table: Table, work: FulfillmentOrder, fact: FulfillmentFact, now: datetime
+    table: Table, work: FulfillmentOrder, fact: FulfillmentFact, act: Act, now: datetime
 ) -> tuple[Recorded, FulfillmentFact | None]:
     """Record that the location gives up the units that it was asked for.
 
@@ -122,8 +127,8 @@ def _given_first(
     if not units:
         return Recorded(), fact
     lines = tuple(PackedUnits(line_id, count) for line_id, count in units.items())
-    answer = replace(fact, message_id=message_id, kind=FactKind.CANCELLED, lines=lines)
-    given = record_fulfillment(table, answer, now)
+    said = replace(fact, message_id=message_id, kind=FactKind.CANCELLED, lines=lines)
+    given = settle(lambda: _give_up(table, said, act, now), f"message {fact.message_id}")
     rest = tuple(
         PackedUnits(line_id, count - units.get(line_id, 0))
         for line_id, count in named.items()
@@ -132,22 +137,63 @@ def _given_first(
     return given, replace(fact, lines=rest) if rest or not named else None
 
 
-def _reject(table: Table, network: Network, fact: FulfillmentFact, act: Act, now: datetime) -> Recorded:
+@frozen
+class _Seen:
+    """What a location's answer is decided on."""
+
+    order: Order
+    work: FulfillmentOrder
+    refunds: Mapping[str, Refund]
+    positions: Mapping[str, Position]
+
+
+def _see(table: Table, fact: FulfillmentFact) -> _Seen:
     work = _known(table, fact)
     order = queries.known_order(table, fact.order_id)
     refunds = read_refunds(table, order.order_id, consistent=True) if order.captured else {}
     positions = {line.sku: read_position(table, line.sku, work.location) for line in work.lines}
+    return _Seen(order, work, refunds, positions)
+
+
+def _give_up(table: Table, said: FulfillmentFact, act: Act, now: datetime) -> Recorded:
+    seen = _see(table, said)
+    answered = answer(seen.order, seen.work, seen.refunds.values(), said, now)
+    if answered is None:
+        return Recorded()
+    units = {packed.line_id: packed.units for packed in said.lines}
+    act_on(answered.change, seen.work, units, seen.positions, act, said.occurred_at)
+    table.commit(*_writes(seen, answered.change, answered.fulfillment_order, answered.refund, said, act, now))
+    return Recorded(cancelled=answered.cancelled, reopened=answered.reopened, refund=answered.refund)
+
+
+def _reject(table: Table, network: Network, fact: FulfillmentFact, act: Act, now: datetime) -> Recorded:
+    seen = _see(table, fact)
     attempts = network.profile.attempts
-    rejected = reject(order, work, positions, refunds.values(), fact, act, attempts, now)
+    rejected = reject(seen.order, seen.work, seen.positions, seen.refunds.values(), fact, act, attempts, now)
     if rejected is None:
         return Recorded()
+    change, refund = rejected.change, rejected.refund
+    table.commit(*_writes(seen, change, rejected.fulfillment_order, refund, fact, act, now))
+    opened = tuple(known.code for known in change.order.exceptions if known not in seen.order.exceptions)
+    return Recorded(rejected=rejected.units, cancelled=rejected.cancelled, refund=refund, exceptions=opened)
+
+
+def _writes(
+    seen: _Seen,
+    change: Reclaimed,
+    after: FulfillmentOrder,
+    refund: Refund | None,
+    fact: FulfillmentFact,
+    act: Act,
+    now: datetime,
+) -> list[Write]:
+    order, work = seen.order, seen.work
     why = Why("rejected", work.public_id, "fulfillment", now, fact.occurred_at)
-    after, refund, change = rejected.fulfillment_order, rejected.refund, rejected.change
-    table.commit(
+    return [
         replace_item(keys.header(order.order_id), encode_order(change.order), order.v),
         *waiting_writes(order, change.order),
         *(
-            move(sku, location, delta, why, seen=positions[sku], exact=act is Act.WRITE_OFF)
+            move(sku, location, delta, why, seen=seen.positions[sku], exact=act is Act.WRITE_OFF)
             for (sku, location), delta in sorted(change.deltas.items())
         ),
         *(wait(demand) for demand in change.demands),
@@ -155,9 +201,7 @@ def _reject(table: Table, network: Network, fact: FulfillmentFact, act: Act, now
             keys.fulfillment_order(order.order_id, work.id), encode_fulfillment_order(after), work.v
         ),
         *([create(keys.refund(order.order_id, refund.id), encode_refund(refund))] if refund else []),
-    )
-    opened = tuple(known.code for known in change.order.exceptions if known not in order.exceptions)
-    return Recorded(rejected=rejected.units, cancelled=rejected.cancelled, refund=refund, exceptions=opened)
+    ]
 
 
 def _closed(table: Table, network: Network, name: str, until: datetime) -> Network:
