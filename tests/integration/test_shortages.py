@@ -320,6 +320,27 @@ def test_answers_may_come_twice_and_out_of_order(shop: Table) -> None:
     proved(shop)
 
 
+@pytest.mark.parametrize("kind", [FactKind.CANCELLED, FactKind.CANCEL_REFUSED])
+def test_an_answer_that_overtakes_another_leaves_that_its_own_request(shop: Table, kind: FactKind) -> None:
+    for number in (1, 2, 3):
+        release(shop, number)
+    count(shop, 5)
+    resolve(shop)
+    first = works(shop)[2]
+    later = LATER + SECOND
+    count_stock(shop, network(), Count("A", "wh-madrid", 4, later, "count", "test"), later)
+    resolve(shop)
+    second = works(shop)[2]
+    assert first and second
+    assert (asked(shop), first.v < second.v) == ([0, 0, 2], True)
+    given = kind is FactKind.CANCELLED
+    assert say(shop, 3, kind, given, name="to the second", v=second.v).reopened == given
+    assert asked(shop) == [0, 0, 1]
+    assert say(shop, 3, FactKind.CANCELLED, 1, name="to the first", v=first.v).reopened == 1
+    assert (asked(shop), opened(shop)) == ([0, 0, 0], [0, 0, 1 + given])
+    proved(shop)
+
+
 def test_a_count_that_corrects_itself_leaves_the_answer_what_it_is(shop: Table) -> None:
     release(shop, 3)
     count(shop, 5)

@@ -81,9 +81,10 @@ def answer(
 ) -> Answered | None:
     """Record whether a location gives up what it was asked for; None when the message was recorded before.
 
-    It answers the requests up to the version that it has seen. Units that it gives up are cancelled on the
-    order, or open again, those to be cancelled first; the position has them back. Those that it does not give
-    up are shipped, and the work goes on where it was: an exception tells so if they were to be cancelled.
+    It answers the requests up to the version that it has seen, or one alone (`_answered`). Units that it
+    gives up are cancelled on the order, or open again, those to be cancelled first; the position has them
+    back. Those that it does not give up are shipped, and the work goes on where it was: an exception tells so
+    if they were to be cancelled.
 
     Args:
         order: the header.
@@ -97,7 +98,7 @@ def answer(
     """
     if any(entry.data.get("message") == fact.message_id for entry in fulfillment_order.journal):
         return None
-    answered = [known for known in fulfillment_order.recalls if fact.v is None or known.v <= fact.v]
+    answered = _answered(fulfillment_order, fact)
     if not answered and fulfillment_order.state in _ENDED:
         return None
     asked, to_cancel = Counter[str](), Counter[str]()
@@ -145,6 +146,23 @@ def answer(
             written = written.with_exception("stock_short", line_id, now)
     change = reclaimed(order, written)
     return Answered(change, after, refund, sum(cancelled.values()), sum(reopened.values()))
+
+
+def _answered(fulfillment_order: FulfillmentOrder, fact: FulfillmentFact) -> list[Recall]:
+    """The requests that a location answers: all that it has seen when it gives up whatever was asked for.
+
+    When it names units, or refuses, it may answer each request by itself, and answers overtake each other:
+    then it is that of its version alone, unless it names more units than that has asked for.
+    """
+    alone = [known for known in fulfillment_order.recalls if known.v == fact.v]
+    asked, named = Counter[str](), Counter[str]()
+    for known in alone:
+        asked.update(known.units)
+    for packed in fact.lines:
+        named[packed.line_id] += packed.units
+    if asked and named <= asked and (named or fact.kind is FactKind.CANCEL_REFUSED):
+        return alone
+    return [known for known in fulfillment_order.recalls if fact.v is None or known.v <= fact.v]
 
 
 def _given_up(
