@@ -1,5 +1,8 @@
 """Faults: what goes wrong in a run, how often, and a list of what did."""
 
+import itertools
+import operator
+from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -66,23 +69,32 @@ class Faults:
     allowed: frozenset[str] | None = None
     on: bool = True
     struck: list[str] = field(default_factory=list)
-    _likely: tuple[tuple[int, float], ...] = ()
+    _first: tuple[float, ...] = ()  # how likely it is that a kind, or one before it, strikes at a call
 
     def __post_init__(self) -> None:
-        rates = (self.rates.get(kind, 0) for kind in AT_CALL)
-        self._likely = tuple((number, rate) for number, rate in enumerate(rates) if rate)
+        missed = itertools.accumulate((1 - self.rates.get(kind, 0) for kind in AT_CALL), operator.mul)
+        self._first = tuple(1 - share for share in missed)
 
     def strike(self, kind: str, *name: object) -> bool:
         """Whether a fault strikes at the opportunity of that name."""
-        likely = self.on and self.chance.happens(self.rates.get(kind, 0), kind, *name)
-        return likely and self._may(kind, " ".join(map(str, name)))
+        return self.on and self._drawn(kind, *name) and self._may(kind, " ".join(map(str, name)))
 
     def at_call(self, name: str) -> Callable[[str], bool]:
-        """Tells of each kind of `AT_CALL` whether it strikes at a call, all of them from one draw."""
-        if not self.on or not self._likely:
+        """Tells of each kind of `AT_CALL` whether it strikes at a call; `never` when none does.
+
+        One draw decides on the first of them that does, which is mostly none; those after it are drawn each.
+        """
+        if not self.on:
             return never
-        due = {AT_CALL[number] for number in self.chance.drawn(self._likely, "faults", name)}
-        return (lambda kind: kind in due and self._may(kind, name)) if due else never
+        first = bisect_right(self._first, self.chance.draw("faults", name))
+        if first == len(AT_CALL):
+            return never
+        due = {AT_CALL[first]}
+        due.update(kind for kind in AT_CALL[first + 1 :] if self._drawn(kind, name))
+        return lambda kind: kind in due and self._may(kind, name)
+
+    def _drawn(self, kind: str, *name: object) -> bool:
+        return self.chance.happens(self.rates.get(kind, 0), kind, *name)
 
     def _may(self, kind: str, name: str) -> bool:
         told = f"{kind}: {name}"

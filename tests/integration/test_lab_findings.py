@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from infra.lab.memory_table import MemoryTable
-from infra.lab.simulation import Plan, lab, simulate
 from oms.fulfillment.events import FactKind, FulfillmentFact, Package, PackedUnits
 from oms.orders.identity import order_id
 from oms.orders.records import Outcome, PaymentKind, PaymentRecorded, RefundRecorded
@@ -23,19 +22,6 @@ from tests.builders import NOW, command, line, network
 from tests.shelves import fill, order_of
 
 ID = order_id("shop-es", "5001")
-
-FOUND = {
-    800066: "rejected units of a cancelled order were sourced again, with other lines shipped",
-    800245: "rejected units of a cancelled order were sourced again, the only ones",
-    703093: "a unit was sold that had come back and was scrapped: the lab's own mistake",
-}
-"""Runs of 20 orders in which something did not hold, and what it was."""
-
-
-@pytest.mark.parametrize("seed", FOUND)
-def test_what_a_run_has_found_is_mended(seed: int) -> None:
-    with lab():
-        assert simulate(Plan(seed, 20)).wrong == []
 
 
 class Interrupted:
