@@ -8,6 +8,7 @@ what happens in it are the steps of `infra.lab.steps`. When all is quiet the inv
 """
 
 import gc
+import itertools
 import json
 import random
 from collections.abc import Callable, Iterator
@@ -43,6 +44,11 @@ _MOST_ROUNDS = 25
 
 _MOST_STEPS = 6_000
 """How many steps of the scheduler there may be for each order; a run takes up to 1,500 for each."""
+
+_COLLECTED = 16
+"""Runs between two collections of garbage, of which each leaves some 7 MB."""
+
+_runs = itertools.count(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,26 +108,20 @@ class Run:
 
 @contextmanager
 def lab() -> Iterator[None]:
-    """Everything that runs have in common; they happen in its block."""
+    """Everything that runs have in common; they happen in its block.
+
+    Garbage is collected by `simulate` alone: to look for it all the time costs more than runs leave behind.
+    """
     with substituted():
         stack()
         gc.collect()
-        gc.freeze()  # what all runs share is not looked through after each of them
+        gc.freeze()  # what all runs share is not looked through
+        gc.disable()
         try:
             yield
         finally:
+            gc.enable()
             gc.unfreeze()
-
-
-@contextmanager
-def _litter_left() -> Iterator[None]:
-    """Collect garbage once, at the end: to look for it all the time costs more than a run leaves behind."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-        gc.collect()
 
 
 def simulate(
@@ -134,8 +134,9 @@ def simulate(
         history: whether to write down what happens.
         see: shown what it has come to.
     """
-    with _litter_left():
-        return _simulated(plan, history, see)
+    if next(_runs) % _COLLECTED == 0:
+        gc.collect()
+    return _simulated(plan, history, see)
 
 
 def _simulated(plan: Plan, history: bool, see: Callable[[Outcome], object]) -> Run:
