@@ -10,7 +10,7 @@ import json
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 from zlib import crc32
 
@@ -90,7 +90,6 @@ class Message:
     body: str
     attributes: Mapping[str, Any]
     group: str | None
-    number: int
     visible_at: float
     receives: int = 0
     echo: bool = False
@@ -228,10 +227,8 @@ class Cloud:
         self._running: dict[str, int] = {}
         self._bodies: dict[tuple[str, int], int] = {}
         self._versions: dict[ItemKey, int] = {}
-        self._wanted: dict[tuple[str, str, ItemKey], bool] = {}
         self.calls = 0
         self._reads = 0
-        self._number = 0
         self._by_queue = {source.queue: source for source in self._stack.sources if source.queue}
         self._consumers: dict[str, Callable[[Sequence[Event]], None]] = {}
         self._shards = [
@@ -241,6 +238,13 @@ class Cloud:
             for number in range(SHARDS)
         ]
         self._handlers: Mapping[str, Callable[[Event, object], Any]] = handlers()
+        self._operations: Mapping[str, Callable[..., Any]] = {
+            **{name: getattr(self.table, name) for name in _OF_THE_TABLE},
+            "send_message": self._send_message,
+            "send_message_batch": self._send_message_batch,
+            "put_events": self._put_events,
+            "get_secret_value": self._get_secret_value,
+        }
 
     # ---- functions
 
@@ -294,7 +298,7 @@ class Cloud:
             ReadTimeoutError: the call was made and its answer lost.
             ClientError: the service's answer.
         """
-        make = self._operation(service, operation)
+        make = self._operations[operation]
         invocation = self.invocation
         if invocation is None:
             return make(**request)
@@ -303,6 +307,9 @@ class Cloud:
         name = f"{invocation.name} call {invocation.calls} {operation}"
         self._begin(invocation, name)
         strike = never if invocation.spared else self._faults.at_call(name)
+        if strike is never and invocation.down is None and not self._tell:  # most calls
+            self._reads = 0
+            return make(**request)
         if strike("crash before"):
             raise self._death(invocation, f"before {operation}")
         if strike("down"):
@@ -409,18 +416,6 @@ class Cloud:
                 reasons[number] = {"Code": "TransactionConflict", "Message": "ongoing for the item"}
         return cancelled(reasons)
 
-    def _operation(self, service: str, operation: str) -> Callable[..., Any]:
-        if service == "dynamodb":
-            found: Callable[..., Any] = getattr(self.table, operation)
-            return found
-        others: dict[str, Callable[..., Any]] = {
-            "send_message": self._send_message,
-            "send_message_batch": self._send_message_batch,
-            "put_events": self._put_events,
-            "get_secret_value": self._get_secret_value,
-        }
-        return others[operation]
-
     def _stale(self, earlier: Sequence[Earlier]) -> int | None:
         invocation = self.invocation
         if invocation is None or invocation.spared:
@@ -490,13 +485,11 @@ class Cloud:
             queue.seen[twin] = now + 300
         content = (name, crc32(entry["MessageBody"].encode()))
         self._bodies[content] = self._bodies.get(content, 0) + 1
-        self._number += 1
         message = Message(
             id=f"{name} {content[1]:08x}.{self._bodies[content]}",
             body=entry["MessageBody"],
             attributes=entry.get("MessageAttributes", {}),
             group=entry.get("MessageGroupId"),
-            number=self._number,
             visible_at=now + entry.get("DelaySeconds", 0),
         )
         queue.messages[message.id] = message
@@ -508,7 +501,7 @@ class Cloud:
 
     def _poll(self, queue: Queue) -> None:
         """Give some of what is visible to the function that reads the queue."""
-        source = self._by_queue.get(queue.name)
+        source = self._by_queue.get(queue.name) if queue.messages else None
         if source is None or self._running.get(queue.name, 0) >= source.concurrency:
             return
         batch = self._receive(queue, source)
@@ -538,18 +531,18 @@ class Cloud:
 
     def _receive(self, queue: Queue, source: Source) -> list[Message]:
         now = self._scheduler.now
-        waiting = sorted(queue.messages.values(), key=lambda message: message.number)
         if queue.fifo:
             held = set(queue.busy)
             ready = []
-            for message in waiting:
+            for message in queue.messages.values():
                 if message.group not in held and message.visible_at <= now:
                     ready.append(message)
                 else:
                     held.add(message.group or "")  # what follows in the group waits for it
         else:
-            ready = [message for message in waiting if message.visible_at <= now]
-            ready.sort(key=lambda message: self._chance.draw("order", message.id, message.receives))
+            ready = [message for message in queue.messages.values() if message.visible_at <= now]
+            if len(ready) > 1:
+                ready.sort(key=lambda message: self._chance.draw("order", message.id, message.receives))
         if not ready:
             return []
         most = 1 + self._chance.below(source.batch, "batch", ready[0].id, ready[0].receives)
@@ -578,7 +571,6 @@ class Cloud:
             message.body,
             message.attributes,
             None,
-            message.number,
             later,
             echo=True,
         )
@@ -609,16 +601,10 @@ class Cloud:
         number = crc32(change.key.pk.encode()) % SHARDS
         kind = _event_name(change)
         for shard in self._shards:
-            if shard.number == number and self._wants(shard.source, kind, change.key):
+            if shard.number == number and _wanted(shard.source.function, kind, change.key):
                 record = record or _stream_record(change, self._scheduler.now)
                 shard.records.append((f"{change.key.pk} {change.key.sk} v{version}", record))
                 self._read_on(shard, 0.1)
-
-    def _wants(self, source: Source, kind: str, key: ItemKey) -> bool:
-        known = source.function, kind, key
-        if known not in self._wanted:
-            self._wanted[known] = _wanted(source, kind, key)
-        return self._wanted[known]
 
     def _read_on(self, shard: _Shard, mean: float) -> None:
         if shard.busy or not shard.records:
@@ -675,6 +661,7 @@ class Cloud:
 
 
 _CONFLICTING = {"transact_write_items", "put_item", "update_item", "delete_item"}
+_OF_THE_TABLE = (*_CONFLICTING, "get_item", "batch_get_item", "batch_write_item", "query", "scan")
 _PARTS = {"send_message_batch": "Entries", "put_events": "Entries"}
 
 
@@ -690,10 +677,14 @@ def _event_name(change: Change) -> str:
     return "REMOVE" if change.new is None else "INSERT" if change.old is None else "MODIFY"
 
 
-def _wanted(source: Source, kind: str, key: ItemKey) -> bool:
+@lru_cache(maxsize=1 << 14)
+def _wanted(function: str, kind: str, key: ItemKey) -> bool:
     """Whether a function's filters let a change through; of filters those on keys and event names."""
     shown = {"eventName": kind, "dynamodb": {"Keys": {"PK": {"S": key.pk}, "SK": {"S": key.sk}}}}
-    return not source.filters or any(_matches(pattern, shown) for pattern in source.filters)
+    (filters,) = (
+        source.filters for source in stack().sources if (source.function, source.queue) == (function, None)
+    )
+    return not filters or any(_matches(pattern, shown) for pattern in filters)
 
 
 def _matches(pattern: Any, value: Any) -> bool:
