@@ -6,7 +6,7 @@ functions", "Update expressions"). What is left out is refused, never guessed: p
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -44,31 +44,37 @@ class Parsed[T]:
     values: frozenset[str]
 
 
-def condition(expression: str, names: Mapping[str, str]) -> Parsed[Condition]:
+def condition(expression: str, names: Iterable[tuple[str, str]]) -> Parsed[Condition]:
     """A condition, key condition or filter.
 
     Args:
         expression: its text.
-        names: attribute names by placeholder.
+        names: placeholders with their attribute names.
 
     Raises:
         ExpressionError: it does not parse, or uses a name that is not given.
     """
-    return _condition(expression, tuple(names.items()))
+    parser = _Parser(expression, dict(names))
+    run = parser.any_of()
+    parser.end()
+    return Parsed(run, frozenset(parser.used_names), frozenset(parser.used_values))
 
 
-def update(expression: str, names: Mapping[str, str]) -> Parsed[dict[str, Change]]:
+def update(expression: str, names: Iterable[tuple[str, str]]) -> Parsed[dict[str, Change]]:
     """An update: what becomes of each attribute that it names, None for one that is removed.
 
     Raises:
         ExpressionError: as for `condition`; also when it names an attribute twice.
     """
-    return _update(expression, tuple(names.items()))
+    parser = _Parser(expression, dict(names))
+    run = parser.clauses()
+    parser.end()
+    return Parsed(run, frozenset(parser.used_names), frozenset(parser.used_values))
 
 
-def equalities(expression: str, names: Mapping[str, str]) -> dict[str, str]:
-    """The attributes that a key condition sets equal to a value, with the value's placeholder."""
-    return {names.get(name, name): value for name, value in _pairs(expression)}
+def equal(expression: str, names: Mapping[str, str], attribute: str) -> str | None:
+    """The placeholder of the value that a key condition sets an attribute equal to; None when it does not."""
+    return next((value for name, value in _pairs(expression) if names.get(name, name) == attribute), None)
 
 
 def number(value: Value) -> int | Decimal:
@@ -83,22 +89,6 @@ def number(value: Value) -> int | Decimal:
 @lru_cache(maxsize=4096)
 def _pairs(expression: str) -> list[tuple[str, str]]:
     return re.findall(r"(#?\w+)\s*=\s*(:\w+)", expression)
-
-
-@lru_cache(maxsize=4096)
-def _condition(expression: str, names: tuple[tuple[str, str], ...]) -> Parsed[Condition]:
-    parser = _Parser(expression, dict(names))
-    run = parser.any_of()
-    parser.end()
-    return Parsed(run, frozenset(parser.used_names), frozenset(parser.used_values))
-
-
-@lru_cache(maxsize=4096)
-def _update(expression: str, names: tuple[tuple[str, str], ...]) -> Parsed[dict[str, Change]]:
-    parser = _Parser(expression, dict(names))
-    run = parser.clauses()
-    parser.end()
-    return Parsed(run, frozenset(parser.used_names), frozenset(parser.used_values))
 
 
 class _Parser:

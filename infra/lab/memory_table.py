@@ -9,8 +9,11 @@ Stored images are shared with callers and never changed in place; a caller must 
 """
 
 import marshal
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from operator import itemgetter
 from typing import Any, NamedTuple, cast
 from zlib import crc32
 
@@ -112,6 +115,8 @@ class _Outcome(NamedTuple):
     size: int
 
 
+_place = itemgetter(0, 1)
+
 _FAILED, _INVALID = "ConditionalCheckFailedException", "ValidationException"
 _REASONS = {_FAILED: "ConditionalCheckFailed", _INVALID: "ValidationError"}
 
@@ -152,8 +157,9 @@ class MemoryTable:
         self._items: dict[ItemKey, Image] = {}
         self._sizes: dict[ItemKey, int] = {}
         self._earlier: dict[ItemKey, list[Earlier]] = {}
-        self._partitions: dict[str, set[ItemKey]] = {}
-        self._indexed: dict[str, dict[str, set[ItemKey]]] = {index: {} for index in INDEXES}
+        # Keys in their order, those included that an image was stored under before: a stale read may see it.
+        self._partitions: dict[str, list[ItemKey]] = {}
+        self._indexed: dict[str, dict[str, list[ItemKey]]] = {index: {} for index in INDEXES}
         self._sequence = 0
 
     @property
@@ -201,25 +207,27 @@ class MemoryTable:
         )
         if conditions[0] is None:
             raise error("Query", _INVALID, "a key condition is missing")
-        equal = expressions.equalities(request["KeyConditionExpression"], names)
-        if hash_key not in equal:
+        equal = expressions.equal(request["KeyConditionExpression"], names, hash_key)
+        if equal is None:
             raise error("Query", _INVALID, f"the key condition has to name {hash_key}")
-        partition = values[equal[hash_key]].get("S")
+        partition = values[equal].get("S")
         candidates = (self._indexed[index] if index else self._partitions).get(partition)
         if not candidates:
             return {"Items": [], "Count": 0, "ScannedCount": 0}
-        rows = []
-        for key in sorted(candidates):  # a set has another order in each process
-            image = self._seen(key, bool(request.get("ConsistentRead")))
-            if image is not None and hash_key in image and sort_key in image:
-                rows.append((image[sort_key]["S"], key, image))
-        rows.sort(key=lambda row: row[:2], reverse=request.get("ScanIndexForward") is False)
         met = conditions[0]
-        rows = [row for row in rows if met(row[2], values)]
+        back = request.get("ScanIndexForward") is False
+        rows = []
+        for key in candidates:
+            image = self._seen(key, bool(request.get("ConsistentRead")))
+            if image is not None and hash_key in image and sort_key in image and met(image, values):
+                rows.append((image[sort_key]["S"], key, image))
+        if index:
+            rows.sort(key=_place)
+        if back:
+            rows.reverse()
         start = request.get("ExclusiveStartKey")
         if start:
             begin = (start[sort_key]["S"], self._key("Query", {name: start[name] for name in KEY}))
-            back = request.get("ScanIndexForward") is False
             rows = [row for row in rows if (row[:2] < begin if back else row[:2] > begin)]
         shown = KEY if index is None else (*KEY, hash_key, sort_key)
         return self._page(
@@ -397,24 +405,24 @@ class MemoryTable:
     def _keep(self, key: ItemKey, image: Image, size: int) -> None:
         self._items[key] = image
         self._sizes[key] = max(size, self._sizes.get(key, 0))  # stale images are not larger
-        self._partitions.setdefault(key.pk, set()).add(key)
+        _add(self._partitions.setdefault(key.pk, []), key)
         for index, (hash_key, sort_key) in INDEXES.items():
             if hash_key in image and sort_key in image:
-                self._indexed[index].setdefault(image[hash_key]["S"], set()).add(key)
+                _add(self._indexed[index].setdefault(image[hash_key]["S"], []), key)
 
     # ---- checks
 
     def _check(self, operation: str, method: str, request: Request) -> None:
-        unknown = request.keys() - _KNOWN[method]
-        if unknown:
+        if not request.keys() <= _KNOWN[method]:
+            unknown = request.keys() - _KNOWN[method]
             raise NotImplementedError(f"{operation} with {', '.join(sorted(unknown))}")
         if "TableName" in request:
             self._named(operation, request["TableName"])
 
     def _action(self, operation: str, kind: str, body: Request) -> _Action:
         """An action, when nothing is wrong with it whatever is stored."""
-        unknown = body.keys() - _WRITE_PARAMETERS
-        if unknown:
+        if not body.keys() <= _WRITE_PARAMETERS:
+            unknown = body.keys() - _WRITE_PARAMETERS
             raise NotImplementedError(f"{operation} with {', '.join(sorted(unknown))}")
         self._named(operation, body["TableName"])
         key = self._target(operation, kind, body)
@@ -428,26 +436,15 @@ class MemoryTable:
         self,
         operation: str,
         request: Request,
-        parts: Sequence[str],
+        parts: tuple[str, ...],
         names: Mapping[str, str],
         values: Request,
-    ) -> list[Any]:
+    ) -> Sequence[Any]:
         """What a request's expressions do; every placeholder must be used and every used one defined."""
-        used_names: set[str] = set()
-        used_values: set[str] = set()
-        found: list[Any] = []
         try:
-            for part in parts:
-                if part not in request:
-                    found.append(None)
-                    continue
-                parse = expressions.update if part == "UpdateExpression" else expressions.condition
-                parsed = cast("expressions.Parsed[Any]", parse(request[part], names))
-                if part == "UpdateExpression" and parsed.run.keys() & set(KEY):
-                    raise ExpressionError("the key of an item cannot be updated")
-                used_names |= parsed.names
-                used_values |= parsed.values
-                found.append(parsed.run)
+            found, used_names, used_values = _parsed(
+                tuple([request.get(part) for part in parts]), parts, tuple(names.items())
+            )
         except ExpressionError as wrong:
             raise error(operation, _INVALID, str(wrong)) from None
         if used_names != names.keys() or used_values != values.keys():
@@ -468,6 +465,35 @@ class MemoryTable:
     def _named(self, operation: str, table: str) -> None:
         if table != self.name:
             raise error(operation, "ResourceNotFoundException", "Cannot do operations on that table")
+
+
+@lru_cache(maxsize=4096)
+def _parsed(
+    texts: tuple[str | None, ...], parts: tuple[str, ...], names: tuple[tuple[str, str], ...]
+) -> tuple[list[Any], frozenset[str], frozenset[str]]:
+    """What expressions do, None where there is none, and the placeholders that they use together."""
+    used_names: frozenset[str] = frozenset()
+    used_values: frozenset[str] = frozenset()
+    found: list[Any] = []
+    for text, part in zip(texts, parts, strict=True):
+        if text is None:
+            found.append(None)
+            continue
+        parse = expressions.update if part == "UpdateExpression" else expressions.condition
+        parsed = cast("expressions.Parsed[Any]", parse(text, names))
+        if part == "UpdateExpression" and parsed.run.keys() & set(KEY):
+            raise ExpressionError("the key of an item cannot be updated")
+        used_names |= parsed.names
+        used_values |= parsed.values
+        found.append(parsed.run)
+    return found, used_names, used_values
+
+
+def _add(ordered: list[ItemKey], key: ItemKey) -> None:
+    """Put a key in its place, unless it is there."""
+    place = bisect_left(ordered, key)
+    if place == len(ordered) or ordered[place] != key:
+        ordered.insert(place, key)
 
 
 def _reason(outcome: _Outcome | _Refusal) -> Answer:
