@@ -22,6 +22,8 @@ import oms
 from infra.lab.cloud import Cloud, stack
 from infra.lint.template import ROOT
 from oms.channels import credentials, polling
+from oms.channels.generic import documents
+from oms.channels.protocol import Inbound
 from oms.events import derive
 from oms.runtime import clients, http, logger, metrics
 from oms.store import attributes, configuration, fulfillment, orders, returns, stock
@@ -154,20 +156,29 @@ def _describe(error: BaseException) -> dict[str, object]:
     return {}
 
 
-_given: list[dict[tuple[int, ...], tuple[object, object]]] = []
-"""What each function of `_PURE` has given so far in this run."""
+_given: list[dict[object, tuple[object, object]]] = []
+"""What each function that gives the same again has given so far in this run."""
 
 
-def _once(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function that gives for the same things what it has given before: nobody changes either of them."""
-    known: dict[tuple[int, ...], tuple[object, object]] = {}
+def _ids(*things: object) -> object:
+    return tuple(map(id, things))
+
+
+def _content(message: Inbound) -> object:
+    return message.channel, message.adapter, message.body
+
+
+def _once(function: Callable[..., Any], name: Callable[..., object] = _ids) -> Callable[..., Any]:
+    """A function that gives for things of one name what it gave before: nobody changes either of them."""
+    known: dict[object, tuple[object, object]] = {}
     _given.append(known)
 
     def given(*things: object) -> object:
-        name = (*map(id, things),)
-        if name not in known:
-            known[name] = things, function(*things)  # kept, so that no other thing gets its id
-        return known[name][1]
+        named = name(*things)
+        found = known.get(named)
+        if found is None:
+            found = known[named] = things, function(*things)  # kept, so that no other thing gets its id
+        return found[1]
 
     return given
 
@@ -182,6 +193,7 @@ _PURE: tuple[Callable[..., Any], ...] = (
 
 _SUBSTITUTES: tuple[tuple[object, object], ...] = (
     *((function, _once(function)) for function in _PURE),
+    (documents.commands, _once(documents.commands, _content)),
     (time.sleep, _sleep),
     (time.monotonic, _monotonic),
     (time.perf_counter, _monotonic),
