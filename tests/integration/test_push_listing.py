@@ -177,6 +177,29 @@ def never_opened(channel: str) -> Api:
     raise AssertionError("somebody else is telling")
 
 
+def test_a_message_comes_back_seldom_while_a_process_that_is_gone_claims_a_listing(world: World) -> None:
+    """Each time it may be doubled: what comes back all the time becomes ever more."""
+    document = {"task": "push_price", "channel": "shop-es", "item_id": world.shop.item_id}
+    wanted, places = Wanted(Aspect.PRICE, "shop-es", world.shop.item_id), network(channel=world.channel)
+    queue = Queue(world.receiver.queue, "https://sqs/publish")
+    describe_sku(world.table, Sku(SKU, prices=(Price(1000, "EUR"),)))
+
+    def dies(channel: str) -> Api:
+        raise Crash
+
+    with pytest.raises(Crash):
+        push_listing(world.table, places, dies, queue, document, wanted, world.now)
+    until, waits = world.told(Aspect.PRICE).claimed_until, []
+    assert until is not None
+    while world.now < until:
+        outcome = push_listing(world.table, places, never_opened, queue, document, wanted, world.now)
+        assert outcome is Pushed.BUSY
+        waits.append(world.receiver.taken[-1]["DelaySeconds"])
+        world.now += timedelta(seconds=waits[-1])
+    assert waits[0] == 3
+    assert len(waits) <= 8
+
+
 @pytest.mark.parametrize("when", ["crash_before", "crash_after"])
 def test_a_process_that_dies_anywhere_leaves_the_truth_to_the_next_that_gets_the_message(
     when: str, world: World

@@ -41,8 +41,8 @@ from oms.values import frozen, replace
 CLAIM = timedelta(seconds=90)
 """Longer than the function that claims may run."""
 
-BUSY_S = 3
-"""Until a listing that somebody else is telling of is looked at again."""
+BUSY = timedelta(seconds=3)
+"""Until a listing that somebody else is telling of is looked at again, unless he has been for longer."""
 
 PACE = timedelta(seconds=6)
 """Between two statements about a listing, also of a shelf that is emptied and filled all the time."""
@@ -328,8 +328,13 @@ def _later(
 
 
 def _soon(document: Mapping[str, object], told: Told, now: datetime) -> Message:
+    """The message for a look that is put off for as long as the claim stands already, up to its end.
+
+    Who claims for long is gone: messages, and their duplicates, that come back all the time would multiply.
+    """
     fresh = {name: value for name, value in document.items() if name != "attempt"}
-    return delayed(fresh, correlated(told.sku), now + timedelta(seconds=BUSY_S), now)
+    left = told.claimed_until - now if told.claimed_until else timedelta()
+    return delayed(fresh, correlated(told.sku), now + max(BUSY, min(left, CLAIM - left)), now)
 
 
 def _write(table: Table, changed: Told) -> Told:
