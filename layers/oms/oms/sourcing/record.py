@@ -106,6 +106,10 @@ def _removal(removal: Removal) -> Document:
     return _stated(document)
 
 
+_PLAIN = frozenset({int, bool, str})
+"""Types of values that are never empty."""
+
+
 def _stated(document: Document) -> Document:
-    """A document without what is empty; a number, a truth and a text are never that."""
-    return {name: value for name, value in document.items() if value or isinstance(value, int | str)}
+    """A document without what is empty."""
+    return {name: value for name, value in document.items() if value or type(value) in _PLAIN}

@@ -236,7 +236,7 @@ def _sparse(value: Any) -> Any:
     if kind is list or kind is tuple:
         return [member if type(member) in _SCALARS else _sparse(member) for member in value]
     if kind is not dict:
-        if value is None or isinstance(value, str | int):
+        if value is None or isinstance(value, str):
             return value
         value = value if isinstance(value, Mapping) else members(value)
     kept = {}
