@@ -39,8 +39,8 @@ HOLD_MS = 20
 WORKERS = 16
 SINGLE = 200
 TOGETHER = 2000
-BATCH = 100
-"""Orders that a call of the hot lane gets: ten messages of ten."""
+BATCH = 500
+"""Orders that a call of the hot lane gets: ten messages, each with the batch of a call of intake."""
 
 METERED = 600
 

@@ -68,6 +68,8 @@ def sought(order: Order) -> Counter[str]:
     Where nobody knows even the sku, it stands under the channel's listing.
     """
     units = Counter[str]()
+    if not any(line.pending or line.open or line.backordered for line in order.lines):
+        return units  # as nearly always
     for waits_for in (*unknown(order), *unlisted(order)):
         units[waits_for] = 0
     for line in order.lines:

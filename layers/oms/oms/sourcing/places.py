@@ -51,7 +51,7 @@ def locate(address: Address | None) -> Place | None:
         return None
     if point := _coordinates(address):
         return Place(point, Precision.ADDRESS)
-    return _find((address.country or "").upper(), code_key(address.postal_code), city_key(address.city))
+    return _find(address.country, address.postal_code, address.city)
 
 
 def _coordinates(address: Address) -> Point | None:
@@ -95,7 +95,8 @@ def city_key(name: str | None) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _find(country: str, code: str, city: str) -> Place | None:
+def _find(country: str | None, postal_code: str | None, city_name: str | None) -> Place | None:
+    country, code, city = (country or "").upper(), code_key(postal_code), city_key(city_name)
     if len(country) != 2 or not country.isascii() or not country.isalpha():
         return None
     tries = [(f"{country}{code}", Precision.POSTAL_CODE)] if code else []

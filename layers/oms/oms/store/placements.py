@@ -58,7 +58,7 @@ def waiting_writes(before: Order | None, after: Order) -> list[Write]:
 
     They carry no conditions: whoever writes them writes the order's header too, and that one's holds.
     """
-    old, new = (sought(order) if order else Counter[str]() for order in (before, after))
+    old, new = sought(before) if before else Counter[str](), sought(after)
     return [
         *(
             put(keys.backorder(after.order_id, sku), backorder_item(after, sku, units, after.placed_at))
