@@ -9,8 +9,8 @@ from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, dataclass_transform, overload
 
-type _Shape = tuple[tuple[str, ...], int, Callable[[object], tuple[object, ...]]]
-"""Names of a class's fields, how many of them its constructor takes by place, and what reads them all."""
+type _Shape = tuple[tuple[str, ...], tuple[str, ...], Callable[[object], tuple[object, ...]]]
+"""Names of a class's fields, the last of them that its constructor takes by name, and what reads them all."""
 
 _KNOWN: dict[type, _Shape] = {}
 
@@ -56,23 +56,26 @@ else:
             TypeError: there is no such field.
         """
         kind = type(value)
-        names, placed, read = _KNOWN.get(kind) or _shape(kind)
+        names, by_name, read = _KNOWN.get(kind) or _shape(kind)
         made = list(read(value))
         try:
             for name, changed in changes.items():
                 made[names.index(name)] = changed
         except ValueError:
             raise TypeError(f"{kind.__name__} has no field {name}") from None
-        return kind(*made[:placed], **dict(zip(names[placed:], made[placed:], strict=True)))
+        if not by_name:
+            return kind(*made)
+        placed = len(names) - len(by_name)
+        return kind(*made[:placed], **dict(zip(by_name, made[placed:], strict=True)))
 
 
 def _shape(kind: type) -> _Shape:
-    by_place = [field.name for field in fields(kind) if not field.kw_only]
-    names = (*by_place, *(field.name for field in fields(kind) if field.kw_only))
+    by_name = tuple(field.name for field in fields(kind) if field.kw_only)
+    names = (*(field.name for field in fields(kind) if not field.kw_only), *by_name)
     read = (
         attrgetter(*names) if len(names) > 1 else lambda value: tuple(getattr(value, name) for name in names)
     )
-    shape = _KNOWN[kind] = names, len(by_place), read
+    shape = _KNOWN[kind] = names, by_name, read
     return shape
 
 

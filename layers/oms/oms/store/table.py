@@ -4,6 +4,7 @@ import random
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import batched
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -227,9 +228,9 @@ class Table:
         if write.condition:
             request["ConditionExpression"] = write.condition
             request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
-        names = _NAME.findall(f"{write.update} {write.condition}")
+        names = _names(write.update, write.condition)
         if names:
-            request["ExpressionAttributeNames"] = {f"#{name}": name for name in names}
+            request["ExpressionAttributeNames"] = names
         if write.values:
             request["ExpressionAttributeValues"] = encode({f":{name}": v for name, v in write.values.items()})
         return request
@@ -258,6 +259,12 @@ class Table:
             if "LastEvaluatedKey" not in answer:
                 return
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+
+@lru_cache(256)
+def _names(*expressions: str | None) -> dict[str, str]:
+    """The names of attributes in expressions; of these the system has some dozens."""
+    return {f"#{name}": name for name in _NAME.findall(" ".join(filter(None, expressions)))}
 
 
 def _conflicting(error: ClientError, writes: Sequence[Write]) -> Iterator[Write]:
