@@ -84,7 +84,7 @@ class Action:
         keys = {name for key in INDEXES.values() for name in key}
         return any(
             names.get(name, name) in keys and "S" not in values[value]
-            for name, value in re.findall(r"(#?\w+)\s*=\s*(:\w+)", self.body["UpdateExpression"])
+            for name, value in re.findall(r"(#?\w+)\s*=\s*(:\w+)", self.body.get("UpdateExpression", ""))
         )
 
 

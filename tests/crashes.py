@@ -307,8 +307,8 @@ def _waiting(table: Table) -> Iterator[Use]:
 
 def _with_locations(table: Table) -> Iterator[Use]:
     """Work that locations report on out of turn, reject and give up."""
-    fill(table, "WORK", wh_madrid=9, wh_lyon=9)
-    names = [_placed(table, f"work-{n}", ("WORK", 3)) for n in range(3)]
+    fill(table, "WORK", wh_madrid=12, wh_lyon=12)
+    names = [_placed(table, f"work-{n}", ("WORK", 3)) for n in range(4)]
     for name in names:
         release_order(table, network(), name, NOW)
     parcel = Package("p1", "correos", "PQ-1", 300)
@@ -344,6 +344,13 @@ def _with_locations(table: Table) -> Iterator[Use]:
         "fulfillment",
         "Reject what was asked back",
         lambda table: record_rejection(table, network(), refused, LATER),
+    )
+    cancel_order(table, network(), names[3], CancelRequest(CancelReason.CUSTOMER, {"1": 1}), LATER)
+    short = replace(fact(FactKind.REJECTED, 3, LATER), reason="short_pick")
+    yield Use(
+        "fulfillment",
+        "Find short what was asked back in part",
+        lambda table: record_rejection(table, network(), short, LATER),
     )
 
 
