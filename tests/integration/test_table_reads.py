@@ -1,5 +1,8 @@
 """Reading many items at once: in order, beyond one call, and when DynamoDB gives back only a part."""
 
+import os
+import signal
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -7,8 +10,10 @@ import pytest
 
 from oms.store.errors import Busy
 from oms.store.keys import Key
+from oms.store.stock import read_stock
 from oms.store.table import Table
 from oms.store.writes import put
+from tests.shelves import fill
 
 
 class Partial:
@@ -75,3 +80,29 @@ def test_reads_that_stay_throttled_are_busy(table: Table) -> None:
     client: Any = Partial(table.client, lambda call, keys: keys)
     with pytest.raises(Busy):
         Table(client, table.name, pause=lambda seconds: None).get_many(stored(table, 1))
+
+
+def test_the_stock_of_several_skus_is_read_by_threads_that_stay(table: Table) -> None:
+    for sku in "ABC":
+        fill(table, sku, wh_madrid=1)
+    assert set(read_stock(table, "ABC")) == set("ABC")
+    readers = [thread for thread in threading.enumerate() if thread.name.startswith("ThreadPoolExecutor")]
+    assert readers
+    assert set(read_stock(table, "ABC")) == set("ABC")
+    assert all(thread.is_alive() for thread in readers)
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_process_reads_stock_by_threads_of_its_own(table: Table) -> None:
+    for sku in "AB":
+        fill(table, sku, wh_madrid=1)
+    read_stock(table, "AB")  # its threads do not come along
+    child = os.fork()
+    if not child:
+        read = False
+        try:
+            signal.alarm(20)  # to wait for threads that are not there would be for ever
+            read = set(read_stock(table, "AB")) == set("AB")
+        finally:
+            os._exit(not read)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

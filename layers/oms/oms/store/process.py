@@ -1,5 +1,7 @@
-"""The process's table and network: opened when first asked for, shared by everything that runs in it."""
+"""The process's table, network and readers: made when first asked for, shared by all that runs in it."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import cache
 
@@ -8,6 +10,9 @@ from oms.runtime import clients, settings
 from oms.store.configuration import NetworkReader, read_network
 from oms.store.loads import loaded
 from oms.store.table import Table
+
+_MOST_READERS = 16
+"""Reads of a process under way; its client has connections for twice as many."""
 
 
 @cache
@@ -29,7 +34,17 @@ def network(*channels: str) -> Network:
     return _reader()(*channels)
 
 
+def readers() -> ThreadPoolExecutor:
+    """Threads for reads in parallel; to start them anew for each order takes more than the reads."""
+    return _readers(os.getpid())  # threads do not come along into a forked process
+
+
+@cache
+def _readers(pid: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_MOST_READERS)
+
+
 def reset() -> None:
-    """Forget both, so that the next use sees the environment as it is then."""
-    table.cache_clear()
-    _reader.cache_clear()
+    """Forget all of it, so that the next use sees the environment as it is then."""
+    for made in (table, _reader, _readers):
+        made.cache_clear()

@@ -1,7 +1,6 @@
 """Codecs of what stands under a sku: catalogue entry, positions, demand, supply; and reading of all of it."""
 
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any, cast
 
@@ -23,7 +22,7 @@ from oms.orders.commands import Method
 from oms.orders.identity import shard
 from oms.orders.kits import components
 from oms.orders.work import WorkStage
-from oms.store import keys
+from oms.store import keys, process
 from oms.store.attributes import Item, Value, millis, moment
 from oms.store.reservations import decode_reserved
 from oms.store.table import Table
@@ -37,9 +36,8 @@ def read_stock(table: Table, skus: Iterable[str], *, consistent: bool = False) -
     names = sorted(set(skus))
     if len(names) < 2:  # noqa: PLR2004 - a pool of threads for one query costs more than the query
         return {name: _read_one(table, name, consistent=consistent) for name in names}
-    with ThreadPoolExecutor(max_workers=min(16, len(names))) as pool:
-        stocks = pool.map(lambda name: _read_one(table, name, consistent=consistent), names)
-        return dict(zip(names, stocks, strict=True))
+    stocks = process.readers().map(lambda name: _read_one(table, name, consistent=consistent), names)
+    return dict(zip(names, stocks, strict=True))
 
 
 def read_wanted(table: Table, skus: Iterable[str], *, consistent: bool = False) -> dict[str, Stock]:
