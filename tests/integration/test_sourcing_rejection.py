@@ -309,6 +309,17 @@ def test_the_stock_of_units_that_were_to_be_given_up_is_acted_on_as_of_all_other
     assert_balanced(table, [ID], ["A"])
 
 
+def test_a_rejection_that_comes_again_gives_up_nothing_that_was_asked_for_since(table: Table) -> None:
+    fill(table, "A", wh_madrid=3, wh_lyon=9)
+    fact = no(placed(table, ("A", 3)), "damaged", lines={"1": 1})
+    reject(table, fact)
+    cancel_order(table, network(), ID, CancelRequest(CancelReason.CUSTOMER, {"1": 1}), LATER)
+    before = entries(table)
+    assert reject(table, fact) == Recorded()
+    assert entries(table) == before
+    assert position(table, "A", "wh-madrid").blocked == {Block.DAMAGED: 1}
+
+
 def test_units_that_a_count_has_missed_are_not_written_off_again_when_they_are_given_up(table: Table) -> None:
     fill(table, "A", wh_madrid=3)
     work = placed(table, ("A", 3))

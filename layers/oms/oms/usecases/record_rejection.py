@@ -111,6 +111,8 @@ def _given_first(
     Returns:
         What has changed, and what is left of the rejection; None when that is nothing.
     """
+    if any(entry.data.get("message") == fact.message_id for entry in work.journal):
+        return Recorded(), fact  # what has been asked for since is not what it was about
     message_id = f"{fact.message_id}.cancelled"
     named = {packed.line_id: packed.units for packed in fact.lines}
     wanted = named or {line.line_id: line.remaining for line in work.lines}
