@@ -313,7 +313,7 @@ def test_a_rejection_that_comes_again_gives_up_nothing_that_was_asked_for_since(
     fill(table, "A", wh_madrid=3, wh_lyon=9)
     fact = no(placed(table, ("A", 3)), "damaged", lines={"1": 1})
     reject(table, fact)
-    cancel_order(table, network(), ID, CancelRequest(CancelReason.CUSTOMER, {"1": 1}), LATER)
+    cancel_order(table, network(), ID, CancelRequest(CancelReason.CUSTOMER), LATER)
     before = entries(table)
     assert reject(table, fact) == Recorded()
     assert entries(table) == before
