@@ -301,7 +301,8 @@ def test_a_part_that_leaves_before_the_answer_is_asked_for_elsewhere(shop: Table
     proved(shop)
 
 
-def test_answers_may_come_twice_and_out_of_order(shop: Table) -> None:
+def asked_twice(shop: Table) -> tuple[FulfillmentOrder, FulfillmentOrder]:
+    """The work of the third order, of which a unit is asked back, and then another, after each request."""
     for number in (1, 2, 3):
         release(shop, number)
     count(shop, 5)
@@ -313,6 +314,11 @@ def test_answers_may_come_twice_and_out_of_order(shop: Table) -> None:
     second = works(shop)[2]
     assert first and second
     assert (asked(shop), first.v < second.v) == ([0, 0, 2], True)
+    return first, second
+
+
+def test_answers_may_come_twice_and_out_of_order(shop: Table) -> None:
+    first, second = asked_twice(shop)
     assert say(shop, 3, FactKind.CANCELLED, name="to the second", v=second.v).reopened == 2
     assert say(shop, 3, FactKind.CANCELLED, name="to the first", v=first.v) == Recorded()
     assert say(shop, 3, FactKind.CANCELLED, name="to the second", v=second.v) == Recorded()
@@ -322,17 +328,7 @@ def test_answers_may_come_twice_and_out_of_order(shop: Table) -> None:
 
 @pytest.mark.parametrize("kind", [FactKind.CANCELLED, FactKind.CANCEL_REFUSED])
 def test_an_answer_that_overtakes_another_leaves_that_its_own_request(shop: Table, kind: FactKind) -> None:
-    for number in (1, 2, 3):
-        release(shop, number)
-    count(shop, 5)
-    resolve(shop)
-    first = works(shop)[2]
-    later = LATER + SECOND
-    count_stock(shop, network(), Count("A", "wh-madrid", 4, later, "count", "test"), later)
-    resolve(shop)
-    second = works(shop)[2]
-    assert first and second
-    assert (asked(shop), first.v < second.v) == ([0, 0, 2], True)
+    first, second = asked_twice(shop)
     given = kind is FactKind.CANCELLED
     assert say(shop, 3, kind, given, name="to the second", v=second.v).reopened == given
     assert asked(shop) == [0, 0, 1]

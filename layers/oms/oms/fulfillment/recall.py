@@ -155,14 +155,20 @@ def _answered(fulfillment_order: FulfillmentOrder, fact: FulfillmentFact) -> lis
     then it is that of its version alone, unless it names more units than that has asked for.
     """
     alone = [known for known in fulfillment_order.recalls if known.v == fact.v]
-    asked, named = Counter[str](), Counter[str]()
+    asked, named = Counter[str](), _named(fact)
     for known in alone:
         asked.update(known.units)
-    for packed in fact.lines:
-        named[packed.line_id] += packed.units
     if asked and named <= asked and (named or fact.kind is FactKind.CANCEL_REFUSED):
         return alone
     return [known for known in fulfillment_order.recalls if fact.v is None or known.v <= fact.v]
+
+
+def _named(fact: FulfillmentFact) -> Counter[str]:
+    """Units by line that an answer names."""
+    named = Counter[str]()
+    for packed in fact.lines:
+        named[packed.line_id] += packed.units
+    return named
 
 
 def _given_up(
@@ -175,9 +181,7 @@ def _given_up(
     if fact.kind is FactKind.CANCEL_REFUSED:
         return {}
     left = {line.line_id: min(line.remaining, asked.get(line.line_id, 0)) for line in fulfillment_order.lines}
-    named: dict[str, int] = {}
-    for packed in fact.lines:
-        named[packed.line_id] = named.get(packed.line_id, 0) + packed.units
+    named = _named(fact)
     for line_id, units in named.items():
         if units > asked.get(line_id, 0):
             detail = f"of line {line_id} {asked.get(line_id, 0)} units were asked for, not {units}"
