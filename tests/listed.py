@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from functions.publisher import calls
 from functions.publisher import handler as publisher
 from oms.channels.listings import Listing, Told
 from oms.events.publish import Queue
@@ -135,7 +136,7 @@ def opened(kind: str, table: Table, monkeypatch: pytest.MonkeyPatch) -> Iterator
                 return cls.fromtimestamp(made.now.timestamp(), tz or UTC)
 
         monkeypatch.setattr(publisher, "datetime", Clock)
-        client = publisher._client()
+        client = calls.client()
         monkeypatch.setattr(client, "_clock", made.seconds)
         monkeypatch.setattr(client, "_pause", lambda seconds: None)
         yield made

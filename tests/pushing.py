@@ -2,7 +2,7 @@
 
 import pytest
 
-from functions.publisher import handler as publisher
+from functions.publisher import calls
 from oms.runtime import clients
 from tests.outlets import Receiver
 
@@ -17,6 +17,6 @@ def pushing_to(monkeypatch: pytest.MonkeyPatch) -> Receiver:
     }.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(clients, "sqs", lambda: receiver.queue)
-    for cached in (publisher._settings, publisher._client, publisher._apis):
+    for cached in (calls.configured, calls.client, calls.apis):
         cached.cache_clear()
     return receiver

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from functions.availability import handler as availability
+from functions.publisher import calls
 from functions.publisher import handler as publisher
 from oms.channels.publishing import KINDS
 from oms.events.publish import Queue
@@ -148,7 +149,7 @@ def retailer(table: Table, monkeypatch: pytest.MonkeyPatch) -> Iterator[Retailer
     for thing in (*places, *(Channel(kind, kind, "iberia") for kind in KINDS)):
         configure(table, thing, {"wms"})
     monkeypatch.setattr(clients, "sqs", lambda: receiver.queue)
-    for cached in (publisher._settings, publisher._client, publisher._apis):
+    for cached in (calls.configured, calls.client, calls.apis):
         cached.cache_clear()
     fill(table, SKU, wh_madrid=7)
     world = Retailer(RecordingTable(table, ""), receiver, read_network(table))
@@ -161,8 +162,8 @@ def retailer(table: Table, monkeypatch: pytest.MonkeyPatch) -> Iterator[Retailer
 
     monkeypatch.setattr(publisher, "datetime", Clock)
     monkeypatch.setattr(availability, "datetime", Clock)
-    monkeypatch.setattr(publisher._client(), "_clock", world.seconds)
-    monkeypatch.setattr(publisher._client(), "_pause", lambda seconds: None)
+    monkeypatch.setattr(calls.client(), "_clock", world.seconds)
+    monkeypatch.setattr(calls.client(), "_pause", lambda seconds: None)
     with ExitStack() as open_:
         for kind in KINDS:
             server = open_.enter_context(serving())

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from functions.intake import handler as intake
+from functions.publisher import calls
 from functions.publisher import handler as publisher
 from oms.channels.envelope import seal
 from oms.channels.headers import Headers
@@ -85,7 +86,7 @@ def shop(table: Table, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
     monkeypatch.setattr(clients, "sqs", lambda: receiver.queue)
     monkeypatch.setattr("oms.runtime.http.FIRST_PAUSE_S", 0.0)
     monkeypatch.setattr("oms.runtime.http.READ_S", 0.2)
-    for cached in (publisher._settings, publisher._client, publisher._apis):
+    for cached in (calls.configured, calls.client, calls.apis):
         cached.cache_clear()
     with serving() as server:
         api = {"url": server.url, "token": "t"}
@@ -118,8 +119,8 @@ def test_a_channel_that_is_down_is_asked_again_later(faults: list[Fault | Says],
     assert again["DelaySeconds"] >= 5 and shop.take("inbound") == []
     document = json.loads(again["MessageBody"])
     assert document["attempt"] == 1
-    publisher._client.cache_clear()
-    publisher._apis.cache_clear()
+    calls.client.cache_clear()
+    calls.apis.cache_clear()
     shop.run(publisher, [{"MessageBody": json.dumps(document | {"due_at": None})}])
     shop.run(intake, shop.take("inbound"))
     assert shop.lines == [2]

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from functions.intake import handler as intake
+from functions.publisher import calls
 from functions.publisher import handler as publisher
 from oms.channels.envelope import seal
 from oms.channels.exchange import Api, Request, Response, Unavailable
@@ -118,7 +119,7 @@ def shop(table: Table, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
     monkeypatch.setattr(clients, "sqs", lambda: receiver.queue)
     monkeypatch.setattr(process, "network", lambda *_: made)
     monkeypatch.setattr("oms.runtime.http.FIRST_PAUSE_S", 0.0)
-    for cached in (publisher._settings, publisher._client, publisher._apis):
+    for cached in (calls.configured, calls.client, calls.apis):
         cached.cache_clear()
 
     class Clock(datetime):
@@ -147,8 +148,8 @@ def test_a_poll_that_gets_no_answer_ends_nowhere_and_the_next_begins_where_it_be
     shop.server.faults = [fault] * 3
     assert shop.poll() == []
     assert (shop.ended, shop.take("inbound")) == (None, [])
-    publisher._client.cache_clear()
-    publisher._apis.cache_clear()
+    calls.client.cache_clear()
+    calls.apis.cache_clear()
     assert shop.poll() == []
     assert (shop.ended, len(shop.take("inbound"))) == (NOW - SETTLED, 1)
 
@@ -165,8 +166,8 @@ def test_a_poll_in_the_middle_of_which_the_shop_goes_down_is_begun_again(shop: S
     shop.server.faults = [None, Says(500), Says(500), Says(500)]
     shop.poll()
     assert shop.ended is None
-    publisher._client.cache_clear()
-    publisher._apis.cache_clear()
+    calls.client.cache_clear()
+    calls.apis.cache_clear()
     shop.take("inbound")
     shop.poll()
     assert len(set(shop.take("inbound"))) >= PAGE + 5

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from functions.publisher import calls
 from functions.publisher import handler as publisher
 from oms.events.derive import events_of_journal
 from oms.inventory.network import Channel, Network
@@ -78,8 +79,8 @@ class Desk:
             entries, self.receiver.taken = self.receiver.taken, []
             later = (json.loads(entry["MessageBody"]) | {"due_at": None} for entry in entries)
             waiting += [json.dumps(each) for each in later]
-            publisher._client.cache_clear()
-            publisher._apis.cache_clear()
+            calls.client.cache_clear()
+            calls.apis.cache_clear()
         return dead
 
 
@@ -210,7 +211,7 @@ def test_a_channel_that_has_given_all_back_is_not_asked_for_more(desk: Desk) -> 
 def test_a_channel_that_is_down_for_a_day_leaves_the_message_to_the_dead_letters(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publisher, "CHANNEL_WAITS_S", (5, 10))
+    monkeypatch.setattr(calls, "CHANNEL_WAITS_S", (5, 10))
     desk.cancel()
     desk.server.faults = [Says(503)] * 50
     (body,) = desk.publish(*desk.events("order.cancelled"))

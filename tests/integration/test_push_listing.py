@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from functions.publisher import handler as publisher
+from functions.publisher.calls import open_api
 from oms.channels.exchange import Api, Request, Response
 from oms.channels.headers import Headers
 from oms.channels.listings import Listing
@@ -214,7 +214,7 @@ def test_a_process_that_dies_anywhere_leaves_the_truth_to_the_next_that_gets_the
         faults = Faults(**{when: calls})  # type: ignore[arg-type]  # one of its numbers of calls
         table = Table(faults.wrap(world.table.client), world.table.name)
         try:
-            push_listing(table, places, publisher._open, queue, document, wanted, world.now)
+            push_listing(table, places, open_api, queue, document, wanted, world.now)
         except Crash:
             world.receive(document)
             world.run()

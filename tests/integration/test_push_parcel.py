@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from functions.publisher import calls
 from functions.publisher import handler as publisher
 from oms.channels.publishing import KINDS
 from oms.events.derive import events_of_journal
@@ -145,8 +146,8 @@ def test_a_channel_that_is_down_is_told_later(warehouse: Warehouse) -> None:
     assert warehouse.tell(event) == []
     (again,) = warehouse.queued()
     assert again["attempt"] == 1
-    publisher._client.cache_clear()
-    publisher._apis.cache_clear()
+    calls.client.cache_clear()
+    calls.apis.cache_clear()
     warehouse.server.faults = []
     assert warehouse.publish(again) == []
     assert warehouse.order.numbers == [NUMBER]

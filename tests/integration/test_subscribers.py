@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from functions.publisher import calls
 from functions.publisher import handler as publisher
 from oms.channels.exchange import Request, Response, Unavailable
 from oms.channels.headers import Headers
@@ -328,7 +329,7 @@ def receiver(table: Table, monkeypatch: pytest.MonkeyPatch) -> Receiver:
     monkeypatch.setenv("INBOUND_QUEUE_URL", "https://sqs/inbound")
     monkeypatch.setattr(clients, "sqs", lambda: made.queue)
     clients.secrets().create_secret(Name="keys", SecretString="root")
-    for cached in (publisher._settings, publisher._client, publisher._apis, publisher._signing):
+    for cached in (calls.configured, calls.client, calls.apis, publisher._signing):
         cached.cache_clear()
     return made
 

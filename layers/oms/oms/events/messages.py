@@ -6,10 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from math import ceil
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from oms.events.data import Data
-from oms.events.derive import Event
 from oms.fulfillment.model import FulfillmentOrder
 from oms.orders.claims import awaited
 from oms.orders.commands import PlaceOrder
@@ -19,6 +17,10 @@ from oms.orders.work import WorkStage, work_stage
 from oms.store.attributes import Item
 from oms.store.keys import iso
 from oms.values import frozen
+
+if TYPE_CHECKING:  # they come with the whole catalogue, which whoever sends messages does without
+    from oms.events.data import Data
+    from oms.events.derive import Event
 
 AT_ONCE = timedelta(seconds=60)
 """Work due this soon after a write does not wait for the clock, which ticks each minute."""
@@ -118,7 +120,7 @@ def expect(sku: str, after: Item | None = None, before: int = 0) -> Message:
 
 
 def expectations_of(
-    before: Callable[[], Order | None], after: Order, made: Iterable[Event]
+    before: Callable[[], Order | None], after: Order, made: "Iterable[Event]"
 ) -> Iterator[Message]:
     """What follows from an order that waits for more or less than before, but for what it was given.
 
@@ -152,7 +154,7 @@ def shortage(sku: str, location: str) -> Message:
     return Message({"type": "shortage", "sku": sku, "location": location}, correlated(sku))
 
 
-def shortages_of(work: FulfillmentOrder, event: Event) -> Iterator[Message]:
+def shortages_of(work: FulfillmentOrder, event: "Event") -> Iterator[Message]:
     """What follows from a refusal to give units up: who else has units of the skus there is asked for them.
 
     Args:
@@ -184,7 +186,7 @@ def release_of(order: Order) -> Message | None:
     return release(order.order_id, max(0, ceil(grace.total_seconds())))
 
 
-def request_of(work: FulfillmentOrder, event: Event) -> Message:
+def request_of(work: FulfillmentOrder, event: "Event") -> Message:
     """What a location's connector is asked for (`events/fulfillment_request.v1.json`).
 
     It carries the address that a parcel needs, unlike any event.
@@ -218,7 +220,7 @@ def request_of(work: FulfillmentOrder, event: Event) -> Message:
     return Message(document, work.order_id, group=work.public_id, id=event.id)
 
 
-def _reason(event: Event) -> Data:
+def _reason(event: "Event") -> "Data":
     return {"reason": event.data["reason"]} if "reason" in event.data else {}
 
 

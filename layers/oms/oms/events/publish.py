@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from oms.events.catalogue import SOURCE
-from oms.events.derive import Event
 from oms.events.messages import Message
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_sqs import SQSClient
+
+    from oms.events.derive import Event  # with it comes the catalogue, which whoever has a queue does without
 
 CALL_ENTRIES = 10
 CALL_BYTES = 1_000_000
@@ -56,7 +56,7 @@ class Bus:
         self._name = name
         self._pause = pause
 
-    def publish(self, events: Sequence[Event]) -> None:
+    def publish(self, events: "Sequence[Event]") -> None:
         """Put events on the bus, in their order.
 
         Raises:
@@ -65,12 +65,13 @@ class Bus:
         entries: list[dict[str, Any]] = [
             {
                 "EventBusName": self._name,
-                "Source": SOURCE,
+                "Source": document["source"],
                 "DetailType": event.type,
                 "Time": event.time,
-                "Detail": _json(event.document()),
+                "Detail": _json(document),
             }
             for event in events
+            for document in [event.document()]
         ]
         _send(entries, lambda entry: len(entry["Detail"]), self._put, self._pause)
 

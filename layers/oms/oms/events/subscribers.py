@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from oms.events.catalogue import CATALOGUE, ENTITIES
 from oms.problems import Code, Problem
 from oms.store import keys
 from oms.store.attributes import Item, millis, moment
@@ -64,6 +63,8 @@ def check_types(types: Sequence[str], field: str) -> None:
     Raises:
         Problem: `field_invalid`, naming the entry.
     """
+    from oms.events.catalogue import CATALOGUE, ENTITIES  # noqa: PLC0415 - who sends events has no need of it
+
     known = {EVERYTHING, *(f"{entity}.*" for entity in ENTITIES)}
     known |= {name for name, event in CATALOGUE.items() if event.public}
     for index, name in enumerate(types):
