@@ -64,6 +64,10 @@ class Sweep:
     after: Item | None = None
 
 
+_EVERYTHING = tuple(Sweep(stage, shard) for stage in _SWEPT for shard in _SHARDS)
+_FIRST = Sweep(WorkStage.RELEASE, _SHARDS[0])
+
+
 def parse_tick(message: Json) -> tuple[Sweep, ...]:
     """What a message of the clock queue wants swept: `{"tick": true}` everything, else one page.
 
@@ -72,7 +76,7 @@ def parse_tick(message: Json) -> tuple[Sweep, ...]:
     """
     node = Node(message)
     if node.flag("tick"):
-        return tuple(Sweep(stage, shard) for stage in _SWEPT for shard in _SHARDS)
+        return _EVERYTHING
     stage = choice(node, "stage", WorkStage)
     if stage not in _SWEPT:
         raise node.invalid("stage", "one that is swept")
@@ -114,8 +118,7 @@ def sweep_due(table: Table, sourcing: Queue, clock: Queue, sweep: Sweep, now: da
         sourcing.send([_ASKED[sweep.stage](name) for name in names])
     elif int(sweep.shard) % _EVERY == now.minute % _EVERY:
         sourcing.send(_wanted((decode_order(item) for item in table.get_many(due)), now))
-    begins = sweep == Sweep(WorkStage.RELEASE, _SHARDS[0])
-    if begins and now.minute % REOPTIMISE_MINUTES == 0:
+    if sweep == _FIRST and now.minute % REOPTIMISE_MINUTES == 0:
         sourcing.send([reoptimise()])
     if last:
         rest: dict[str, object] = {"stage": str(sweep.stage), "shard": sweep.shard, "after": last}
