@@ -43,6 +43,10 @@ SKEW_S = 1.5
 SPARED_AFTER = 3
 """Deliveries of a message or a batch after which nothing more goes wrong: faults make no dead letters."""
 
+_STREAM_S = (0.1, 0.4, 2.0)
+"""How long a change waits for its reader on average; a run has one of these. The longer, the more of them are
+read at once."""
+
 _CALL_S = 0.004
 _SLOW = 400
 _RETRY_S = 1.0
@@ -229,6 +233,7 @@ class Cloud:
         self._versions: dict[ItemKey, int] = {}
         self.calls = 0
         self._reads = 0
+        self._stream_s = chance.choice(_STREAM_S, "stream")
         self._by_queue = {source.queue: source for source in self._stack.sources if source.queue}
         self._consumers: dict[str, Callable[[Sequence[Event]], None]] = {}
         self._shards = [
@@ -604,7 +609,7 @@ class Cloud:
             if shard.number == number and _wanted(shard.source.function, kind, change.key):
                 record = record or _stream_record(change, self._scheduler.now)
                 shard.records.append((f"{change.key.pk} {change.key.sk} v{version}", record))
-                self._read_on(shard, 0.1)
+                self._read_on(shard, self._stream_s)
 
     def _read_on(self, shard: _Shard, mean: float) -> None:
         if shard.busy or not shard.records:
@@ -636,7 +641,7 @@ class Cloud:
                     self.failed += [(shard.source.function, record) for _, record in given_up]
                     del shard.records[: len(given_up)]
                     shard.attempts = 0
-            self._read_on(shard, 0.1 if not shard.attempts else 2.0)
+            self._read_on(shard, self._stream_s if not shard.attempts else 2.0)
 
         self.invoke(
             shard.source.function,

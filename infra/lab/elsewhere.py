@@ -14,7 +14,7 @@ from oms.store import keys, queries
 _AGAIN_S = 30.0
 
 
-@step("record_elsewhere")
+@step("record_elsewhere", always=True)
 def shops_tell_of_parcels(world: World, orders: int) -> None:
     """Of some orders the first line is the shop's to ship, in parcels; of some of ours it tells us."""
     chance = world.chance

@@ -14,7 +14,7 @@ _LATE_S = 300.0
 """How long after its time is over an order that nobody has paid is gone for sure."""
 
 
-@step("record_money")
+@step("record_money", always=True)
 def shops_take_and_give_money(world: World, orders: int) -> None:
     """What is not paid yet is held, and paid; of what is cancelled the shop may give all back unasked."""
     chance = world.chance
@@ -35,7 +35,7 @@ def shops_take_and_give_money(world: World, orders: int) -> None:
             world.act(f"{name} back", at, partial(world.give_back, sent, name, sent.total))
 
 
-@step("expire_unpaid")
+@step("expire_unpaid", always=True)
 def time_to_pay_ends(world: World, orders: int) -> None:
     """The clock looks at what nobody has paid, while some still pay."""
     last = orders // BURST * PAUSE_S + _TERM_S

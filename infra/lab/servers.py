@@ -123,6 +123,7 @@ def _said(document: object) -> Response:
 @step(
     *("subscribe", "notify_subscribers", "postponing", "record_listing"),
     *("push_events", "push_parcel", "push_refund", "push_cancel", "leave_to_person", "poll_channel"),
+    always=True,
 )
 def others_listen(world: World, orders: int) -> None:
     """Somebody wants events, and the first shop is told of stock, parcels and refunds."""

@@ -43,10 +43,11 @@ _PRICES = dict(zip(SKUS, (999, 1250, 333, 10001, 500, 7), strict=True))
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A step and the modules of `oms.usecases` that it is there for."""
+    """A step, the modules of `oms.usecases` that it is there for, and whether every run has it."""
 
     play: Callable[[World, int], None]
     drives: tuple[str, ...]
+    always: bool
 
 
 STEPS: dict[str, Step] = {}
@@ -73,15 +74,18 @@ EXEMPT: Mapping[str, str] = {
 """Modules that no step has to drive, and why."""
 
 
-def step(*drives: str) -> Callable[[Callable[[World, int], None]], Callable[[World, int], None]]:
+def step(
+    *drives: str, always: bool = False
+) -> Callable[[Callable[[World, int], None]], Callable[[World, int], None]]:
     """Enter a step into `STEPS`.
 
     Args:
         drives: modules of `oms.usecases` that it is there for.
+        always: whether every run has it, as none comes to rest without it; half of them have any other.
     """
 
     def enter(play: Callable[[World, int], None]) -> Callable[[World, int], None]:
-        STEPS[play.__name__] = Step(play, drives)
+        STEPS[play.__name__] = Step(play, drives, always)
         return play
 
     return enter
@@ -90,6 +94,7 @@ def step(*drives: str) -> Callable[[Callable[[World, int], None]], Callable[[Wor
 @step(
     *("place_order", "place_orders", "heat", "relay_changes", "release_order", "refuse_short"),
     *("announce_stock", "push_listing"),
+    always=True,
 )
 def shops_send_orders(world: World, orders: int) -> None:
     """Orders in bursts, over few skus; some twice, some in an old and a new version, in any order.
@@ -217,7 +222,7 @@ def order_document(world: World, sent: Sent, name: str, at: float) -> dict[str, 
     }
 
 
-@step("sweep_due")
+@step("sweep_due", always=True)
 def the_clock_ticks(world: World, orders: int) -> None:
     """A tick each five minutes, and now and then two at once."""
     for number in range(4):
@@ -249,7 +254,7 @@ def page(stage: WorkStage, shard: str) -> str:
     return json.dumps({"stage": stage, "shard": shard, "after": begin})
 
 
-@step("record_fulfillment")
+@step("record_fulfillment", always=True)
 def the_store_looks_for_work(world: World, orders: int) -> None:
     """Staff of the location without a queue look at their pick list; the others are told by theirs."""
     for number in range(4):

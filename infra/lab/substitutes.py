@@ -160,21 +160,22 @@ _given: list[dict[object, tuple[object, object]]] = []
 """What each function that gives the same again has given so far in this run."""
 
 
-def _ids(*things: object) -> object:
-    return tuple(map(id, things))
-
-
 def _content(message: Inbound) -> object:
     return message.channel, message.adapter, message.body
 
 
-def _once(function: Callable[..., Any], name: Callable[..., object] = _ids) -> Callable[..., Any]:
-    """A function that gives for things of one name what it gave before: nobody changes either of them."""
+def _once(function: Callable[..., Any], name: Callable[..., object] | None = None) -> Callable[..., Any]:
+    """A function that gives for things of one name what it gave before: nobody changes either of them.
+
+    Args:
+        function: gives the same for the same.
+        name: of things; None when each is the same as itself alone.
+    """
     known: dict[object, tuple[object, object]] = {}
     _given.append(known)
 
     def given(*things: object) -> object:
-        named = name(*things)
+        named = tuple(map(id, things)) if name is None else name(*things)
         found = known.get(named)
         if found is None:
             found = known[named] = things, function(*things)  # kept, so that no other thing gets its id
