@@ -16,7 +16,7 @@ from oms.events.publish import Bus, Queue
 from oms.fulfillment import elsewhere
 from oms.inventory import transfers
 from oms.inventory.model import Delta, Position
-from oms.orders import identity, judgement, placing, work
+from oms.orders import identity, judgement, placing, replacing, work
 from oms.payments import recording, refunds
 from oms.returns import model as returns
 from oms.runtime import batch
@@ -159,6 +159,10 @@ def _has_a_time_to_pay(order: Any) -> bool:
     return order.pays_until is not None
 
 
+def _stays_held(order: Any, *_: Any) -> Any:
+    return order
+
+
 def _on_queue(self: Any, *args: Any, **kwargs: Any) -> tuple[list[Any], None]:
     return [], None
 
@@ -211,6 +215,11 @@ BUGS = (
     Bug("a shop is not told to cancel", method(publish, "push_cancel", lambda *_: None)),
     Bug("a parcel of ours that a shop tells of counts again", method(elsewhere, "_own", lambda *_: None)),
     Bug("a poll begins where time has come to", method(poll_channel, "_since", lambda *known: known[-1])),
+    Bug(
+        "an order is shipped beside the one that it replaces",
+        everywhere(replacing.may_still_ship, lambda _: False),
+    ),
+    Bug("an order waits for good for the one that it replaces", everywhere(replacing.after, _stays_held)),
     Bug("the clock finds nothing due", method(Table, "keys_in_index", _on_queue)),
 )
 """All of them."""

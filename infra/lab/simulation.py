@@ -17,7 +17,15 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any
 
-from infra.lab import carriers, elsewhere, money, privacy, servers, transfers  # noqa: F401 (their steps)
+from infra.lab import (  # noqa: F401 (their steps)
+    carriers,
+    elsewhere,
+    money,
+    privacy,
+    replacing,
+    servers,
+    transfers,
+)
 from infra.lab.chance import Chance
 from infra.lab.cloud import Cloud, stack
 from infra.lab.expressions import Image

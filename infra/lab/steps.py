@@ -69,7 +69,6 @@ EXEMPT: Mapping[str, str] = {
     "reoptimise_backlog": "off in the lab; its test of integration has its crashes and races",
     "replay_events": "an operator's command; what it sends again is what `relay_changes` sent",
     "give_up_waiting": "in days, which no run lasts; its own integration test has its crashes and races",
-    "settle_replacement": "not in the lab yet; `tests/integration/test_replaces.py` has its crashes",
 }
 """Modules that no step has to drive, and why."""
 

@@ -9,6 +9,7 @@ from infra.lab.coverage import use_cases, watched
 from infra.lab.invariants import Outcome, public_events
 from infra.lab.simulation import Plan, lab, simulate
 from infra.lab.steps import EXEMPT, STEPS
+from oms.orders.replacing import REPLACED_SHIPPED
 
 MOST_SEEDS = range(1, 61)
 """In which everything has to happen; there are no more runs than that takes."""
@@ -53,6 +54,9 @@ RARE: Mapping[str, Callable[[Outcome], bool]] = {
     ),
     "an order that does not add up": lambda outcome: any(
         known.code == "totals_unbalanced" for order in outcome.orders.values() for known in order.exceptions
+    ),
+    "an order that is held, as the one that it replaces has left": lambda outcome: any(
+        known.code == REPLACED_SHIPPED for order in outcome.orders.values() for known in order.exceptions
     ),
     "a transfer that comes in": lambda outcome: any(
         name.endswith("#transfer.received") for name in public_events(outcome)
