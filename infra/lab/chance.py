@@ -47,6 +47,16 @@ class Chance:
         """One of several."""
         return choices[self.below(len(choices), *name)]
 
+    def two(self, name: str) -> tuple[float, float]:
+        """Two numbers of one draw, of sixteen bits each."""
+        high, low = divmod(int(self.draw(name) * _END), 1 << 16)
+        return high / (1 << 16), low / (1 << 16)
+
     def delay(self, mean: float, *name: object) -> float:
-        """Seconds until something happens that happens at any time alike."""
-        return -mean * math.log(1 - self.draw(*name))
+        """Seconds until something happens, drawn: `waited`."""
+        return waited(mean, self.draw(*name))
+
+
+def waited(mean: float, drawn: float) -> float:
+    """Seconds until something happens that happens at any time alike, by a number from 0 up to 1."""
+    return -mean * math.log(1 - drawn)

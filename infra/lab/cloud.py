@@ -17,7 +17,7 @@ from zlib import crc32
 import urllib3
 from botocore.exceptions import ReadTimeoutError
 
-from infra.lab.chance import Chance
+from infra.lab.chance import Chance, waited
 from infra.lab.expressions import Image
 from infra.lab.faults import Crash, Faults, never
 from infra.lab.memory_table import Change, Earlier, ItemKey, MemoryTable, cancelled, error
@@ -310,8 +310,9 @@ class Cloud:
         self.calls += 1
         invocation.calls += 1
         name = f"{invocation.name} call {invocation.calls} {operation}"
-        self._begin(invocation, name)
-        strike = never if invocation.spared else self._faults.at_call(name)
+        wait, fault = self._chance.two(name)
+        self._begin(invocation, wait)
+        strike = never if invocation.spared else self._faults.at_call(name, fault)
         if strike is never and invocation.down is None and not self._tell:  # most calls
             self._reads = 0
             return make(**request)
@@ -351,9 +352,10 @@ class Cloud:
         self.calls += 1
         invocation.calls += 1
         name = f"{invocation.name} call {invocation.calls} {request.method} {request.url}"
-        self._begin(invocation, name)
+        wait, fault = self._chance.two(name)
+        self._begin(invocation, wait)
         # Not spared: what is refused is postponed, so nothing becomes a dead letter.
-        strike = self._faults.at_call(name)
+        strike = self._faults.at_call(name, fault)
         if strike("crash before") and not invocation.spared:
             raise self._death(invocation, f"before {request.method}")
         if strike("throttled"):
@@ -369,15 +371,15 @@ class Cloud:
             raise urllib3.exceptions.ReadTimeoutError(None, None, "lost")  # type: ignore[arg-type]  # no pool to tell of
         return answer
 
-    def _begin(self, invocation: Invocation, name: str) -> None:
-        """Let the time of a call pass.
+    def _begin(self, invocation: Invocation, drawn: float) -> None:
+        """Let the time of a call pass, by a number from 0 up to 1.
 
         Raises:
             Crash: the process has ended, or its time is over.
         """
         if invocation.dead:
             raise Crash("it has ended")
-        self._scheduler.wait(self._chance.delay(_CALL_S * invocation.slow, name))
+        self._scheduler.wait(waited(_CALL_S * invocation.slow, drawn))
         if self._scheduler.now > invocation.deadline:
             raise self._death(invocation, "its time is over")
 

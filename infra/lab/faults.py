@@ -79,14 +79,18 @@ class Faults:
         """Whether a fault strikes at the opportunity of that name."""
         return self.on and self._drawn(kind, *name) and self._may(kind, " ".join(map(str, name)))
 
-    def at_call(self, name: str) -> Callable[[str], bool]:
+    def at_call(self, name: str, drawn: float) -> Callable[[str], bool]:
         """Tells of each kind of `AT_CALL` whether it strikes at a call; `never` when none does.
 
-        One draw decides on the first of them that does, which is mostly none; those after it are drawn each.
+        One number decides on the first of them that does, which is mostly none; those after it are drawn.
+
+        Args:
+            name: of the call.
+            drawn: that number, from 0 up to 1.
         """
         if not self.on:
             return never
-        first = bisect_right(self._first, self.chance.draw("faults", name))
+        first = bisect_right(self._first, drawn)
         if first == len(AT_CALL):
             return never
         due = {AT_CALL[first]}

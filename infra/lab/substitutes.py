@@ -256,12 +256,15 @@ def enter(world: Mapping[str, Any]) -> None:
 
 
 def forget() -> None:
-    """Empty every cache of the functions and of the process: a new process has none."""
+    """Empty every cache of the functions and of the process, as a new process has none."""
     for cached in _caches():
         cached.cache_clear()
     for known in _given:
         known.clear()
 
+
+_KEPT = ("functions.api.validation._adapter",)
+"""Caches that no run can tell from empty ones, and that take long to fill."""
 
 _found: list[Any] = []
 
@@ -270,8 +273,9 @@ def _caches() -> list[Any]:
     if not _found:
         for module in modules():
             stateful = module.__name__.startswith("functions.") or module.__name__ == "oms.store.process"
-            names = [value for value in vars(module).values() if hasattr(value, "cache_clear")]
-            _found.extend(value for value in names if stateful and value.__module__ == module.__name__)
+            cached = [value for value in vars(module).values() if hasattr(value, "cache_clear")]
+            own = [value for value in cached if stateful and value.__module__ == module.__name__]
+            _found.extend(value for value in own if f"{value.__module__}.{value.__name__}" not in _KEPT)
     return _found
 
 

@@ -59,7 +59,8 @@ def test_each_kind_strikes_at_its_rate_whatever_else_does(profile: str) -> None:
     faults = Faults(Chance(7), PROFILES[profile])
     struck = Counter[tuple[str, ...]]()
     for number in range(DRAWS):
-        strike = faults.at_call(f"intake #1 call {number}")
+        name = f"intake #1 call {number}"
+        strike = faults.at_call(name, faults.chance.two(name)[1])
         found = [kind for kind in AT_CALL if strike(kind)]
         struck.update((kind,) for kind in found)
         struck.update(combinations(found, 2))
