@@ -14,7 +14,7 @@ from infra.demo.story import Progress
 from infra.local.ministack import MiniStack
 from infra.local.stack import default_home
 from infra.soak.course import Course, Load, Soak
-from infra.soak.proof import figures
+from infra.soak.proof import figures, left_before_cancelled
 from infra.soak.workers import Reaper, Scales
 from oms.usecases.check_ledger import check_ledger
 
@@ -91,6 +91,8 @@ def _told(course: Course, reaper: Reaper) -> Iterator[Row]:
     yield {"figure": "orders_per_s", "value": round(len(course.made) / course.settling_s, 2)}
     for status, number in sorted(course.cancellations.items()):
         yield {"figure": "cancelled_by_agents", "status": status, "value": number}
+    late = sum(map(left_before_cancelled, course.after.orders.values()))
+    yield {"figure": "left_before_cancelled", "value": late}
     yield {"figure": "returned", "value": len(course.returned)}
     for function, number in sorted(reaper.killed.items()):
         yield {"figure": "killed", "function": function, "value": number}

@@ -21,6 +21,7 @@ from oms.store.stock import decode_position
 from oms.store.table import Table
 
 _SEGMENTS = 4
+_TOO_LATE = frozenset({"cancel_refused", "channel_cancelled"})
 _TYPES = ("order", "position", "shipment", "return", "refund")
 
 
@@ -88,7 +89,9 @@ def figures(before: Books, after: Books, made: Sequence[Sale], returned: Iterabl
         "oversold": sum(max(0, -position.uncommitted) for position in after.positions),
         "stock_off": sum(map(abs, _stock_off(before, after).values())),
         "not_cancelled": sum(
-            _kept_units(ours[name]) for name in ours if sold[name].fate is Fate.CANCELLED_BEFORE
+            _kept_units(ours[name])
+            for name in ours
+            if sold[name].fate is Fate.CANCELLED_BEFORE and not left_before_cancelled(ours[name])
         ),
         "returns_off": _returns_off(after, Counter(returned)),
         "refunds_off": sum(_refund_off(ours[name], after) for name in ours),
@@ -127,6 +130,14 @@ def _stock_off(before: Books, after: Books) -> Counter[str]:
             for line in order.lines:
                 change[str(line.sku)] += sign * (line.shipped - line.returned)
     return change
+
+
+def left_before_cancelled(order: Order) -> bool:
+    """Whether a person is told that units had left before their cancellation was known.
+
+    A worker that is killed keeps a cancellation from the others for a while, and its order overtakes it.
+    """
+    return any(known.code in _TOO_LATE for known in order.exceptions)
 
 
 def _kept_units(order: Order) -> int:

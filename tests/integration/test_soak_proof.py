@@ -109,6 +109,8 @@ def test_an_order_cancelled_before_it_came_that_goes_on(before: Books, after: Bo
     first = replace(MADE[0], fate=Fate.CANCELLED_BEFORE)
     wrong = figures(before, after, [first, *MADE[1:]], [])
     assert wrong["not_cancelled"] == sum(first.basket.units.values())
+    left = changed(after, first, lambda order: order.with_exception("cancel_refused", "2-1", NOW))
+    assert figures(before, left, [first, *MADE[1:]], [])["not_cancelled"] == 0
 
 
 def test_money_that_is_not_given_back_for_what_is_cancelled(before: Books, after: Books) -> None:
