@@ -105,6 +105,7 @@ class Queue:
 
     name: str
     fifo: bool
+    delay_s: float
     visibility_s: float
     most_receives: int
     dead: str | None
@@ -129,7 +130,7 @@ class Source:
 class Stack:
     """What the template says, as far as the lab uses it."""
 
-    queues: Mapping[str, tuple[bool, float, int, str | None]]
+    queues: Mapping[str, tuple[bool, float, float, int, str | None]]
     sources: tuple[Source, ...]
     handlers: Mapping[str, str]
     timeouts: Mapping[str, int]
@@ -157,11 +158,12 @@ def stack() -> Stack:
     return Stack(queues, tuple(_sources(template)), handlers, timeouts, environment)
 
 
-def _queue(properties: Mapping[str, Any]) -> tuple[bool, float, int, str | None]:
+def _queue(properties: Mapping[str, Any]) -> tuple[bool, float, float, int, str | None]:
     redrive = properties.get("RedrivePolicy")
     dead = redrive["deadLetterTargetArn"].partition(".")[0] if redrive else None
     return (
         bool(properties.get("FifoQueue")),
+        float(properties.get("DelaySeconds", 0)),
         float(properties.get("VisibilityTimeout", 30)),
         int(redrive["maxReceiveCount"]) if redrive else 0,
         dead,
@@ -497,7 +499,7 @@ class Cloud:
             body=entry["MessageBody"],
             attributes=entry.get("MessageAttributes", {}),
             group=entry.get("MessageGroupId"),
-            visible_at=now + entry.get("DelaySeconds", 0),
+            visible_at=now + (entry.get("DelaySeconds") or queue.delay_s),
         )
         queue.messages[message.id] = message
         self._wake(queue, message)

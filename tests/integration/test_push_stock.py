@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from functions.publisher import handler as publisher
+from infra.lab.cloud import SKEW_S, stack
 from oms.channels.exchange import Api, Request, Response
 from oms.channels.headers import Headers
 from oms.channels.listings import Listing, Told
@@ -25,7 +26,7 @@ from oms.store.stock import encode_sku
 from oms.store.table import Table
 from oms.store.writes import Why, move, put
 from oms.usecases.describe_sku import describe_sku
-from oms.usecases.push_listing import CLAIM, PACE, to_announce
+from oms.usecases.push_listing import CLAIM, GATHERED_S, PACE, to_announce
 from oms.usecases.record_listing import record_listing
 from tests.builders import NOW
 from tests.fakes_channels import API, NO, SKU, FakeChannel
@@ -234,6 +235,13 @@ def test_a_thousand_changes_of_a_sku_in_a_minute_are_at_most_thirteen_statements
     world.run()
     assert len(world.shop.levels) - told <= 13
     assert world.shop.stock == 7 + sum(1 if number % 3 else -1 for number in range(0, 1000, 10))
+
+
+def test_the_queue_holds_a_change_until_all_that_it_stands_for_are_written_whatever_the_clocks_say() -> None:
+    _, held_s, *_ = stack().queues["AtsQueue"]
+    assert held_s >= GATHERED_S + 2 * SKEW_S
+    early, late = (NOW + timedelta(seconds=seconds) for seconds in (0, GATHERED_S))
+    assert to_announce(SKU, early).id != to_announce(SKU, late).id
 
 
 def test_what_the_channel_knows_already_is_not_told_again(world: World) -> None:

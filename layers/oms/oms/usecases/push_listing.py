@@ -50,7 +50,8 @@ PACE = timedelta(seconds=6)
 PLENTY = 9999
 """Told in place of no limit at all."""
 
-_DEBOUNCE_S = 5
+GATHERED_S = 3
+"""How long changes of a sku are one message."""
 
 
 type Value = int | str | Price
@@ -85,16 +86,17 @@ EVERYTHING = tuple(Aspect)
 
 
 def to_announce(sku: str, now: datetime, aspects: Collection[Aspect] = STOCK) -> Message:
-    """Says that the stock of a sku, or more of it, has changed; what changes in five seconds is one message.
+    """Says that the stock of a sku, or more of it, has changed; what changes in three seconds is one message.
 
-    The queue holds it for six seconds, so it is read after the last change that it stands for.
+    The queue holds it for six seconds. So it is read after the last change that it stands for, also when the
+    clock of who notices that is up to three seconds behind.
 
     Args:
         sku: which.
         now: when it was noticed, UTC.
         aspects: what may have changed.
     """
-    return to_announce_once(sku, str(int(now.timestamp()) // _DEBOUNCE_S), aspects)
+    return to_announce_once(sku, str(int(now.timestamp()) // GATHERED_S), aspects)
 
 
 def to_announce_once(sku: str, cause: str, aspects: Collection[Aspect] = STOCK) -> Message:
