@@ -171,6 +171,7 @@ class World:
         self.wrong: list[str] = []
         self.acted: list[str] = []
         self._left: dict[str, Counter[str]] = {}  # units that locations still mean to ship, by work and line
+        self._left_at: dict[Place, str] = {}
         self._answered: set[tuple[str, int]] = set()
         self.on_leaving: list[Hook] = []
         self.on_parcel: list[Hook] = []
@@ -425,6 +426,7 @@ class World:
         for (line, sku), units in parcel.items():
             left_to_ship[line] -= units
             self.shelves[sku, work.location] -= units
+            self._left_at[sku, work.location] = self.time()
             self.shipped[work.order_id, line] += units
             if self.shelves[sku, work.location] < 0:
                 self.wrong.append(f"{work.location} has sold {sku} that it never had")
@@ -532,7 +534,14 @@ class World:
     # ---- stock
 
     def count(self, name: str, sku: str, location: str) -> None:
-        """Staff count a position and send what they have found, some of them a while later."""
+        """Staff count a position and send what they have found, some of them a while later.
+
+        Times are told in milliseconds: in that in which a parcel has left nobody counts, as it could not be
+        told which came first.
+        """
+        if self.time() == self._left_at.get((sku, location)):
+            self.scheduler.at(self.now + 0.001, lambda: self.count(name, sku, location))
+            return
         self.counted[sku, location] = self.now
         found = {"on_hand": self.shelves[sku, location], "as_of": self.time()}
         path = f"/stock/{sku}/{location}/count"
