@@ -5,6 +5,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
+from functools import lru_cache
 from typing import Any, cast
 
 from oms.inventory.model import Capability, CountBasis
@@ -106,8 +107,14 @@ class NetworkReader:
 def read_network(table: Table, *, consistent: bool = False) -> Network:
     """The network as stored now."""
     snapshots = [keys.snapshot(kind) for kind in (*KINDS, PROFILE)]
-    found = {item["PK"]: item for item in table.get_many(snapshots, consistent=consistent)}
-    *documents, profile = (found.get(snapshot.pk) for snapshot in snapshots)
+    found = {item["PK"]: item["doc"] for item in table.get_many(snapshots, consistent=consistent)}
+    return _network(*(cast(bytes | None, found.get(snapshot.pk)) for snapshot in snapshots))
+
+
+@lru_cache(maxsize=1)  # it is read twice a minute, and seldom another
+def _network(*stored: bytes | None) -> Network:
+    items: list[Item | None] = [{"doc": document} if document else None for document in stored]
+    *documents, profile = items
     channels, pools, locations, cards = (decode_document(item) if item else {} for item in documents)
     tables = {name: _rate_card(name, document).compiled() for name, document in cards.items()}
     return Network(

@@ -123,9 +123,10 @@ def choice[E: StrEnum](node: Node, key: str, allowed: type[E]) -> E:
         Problem: it is missing, or another value.
     """
     value = node.need(Node.text, key)
-    if value not in tuple(allowed):
-        raise node.invalid(key, f"one of {', '.join(allowed)}")
-    return allowed(value)
+    try:
+        return allowed(value)
+    except ValueError:
+        raise node.invalid(key, f"one of {', '.join(allowed)}") from None
 
 
 def units(node: Node, key: str) -> int:
