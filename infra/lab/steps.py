@@ -98,13 +98,16 @@ def step(
 def shops_send_orders(world: World, orders: int) -> None:
     """Orders in bursts, over few skus; some twice, some in an old and a new version, in any order.
 
-    In some runs there was a rush before them, so that the favourite sku is hot.
+    In some runs there was a rush before them, so that the favourite sku is hot. Half of the runs have carts,
+    half have orders that are not paid yet, and so on.
     """
     if world.chance.happens(_RUSH, "rush before"):
         world.table.commit(heat(SKUS[0], world.instant + HOT_FOR))
+    chance = world.chance
+    usual = {"unpaid": 0.2, "from a cart": 0.3, "repeats": 0.2, "newer": 0.25}
+    likely = {what: chance.happens(0.5, "runs with", what) * usual[what] for what in usual}
     for number in range(orders):
         name = f"order {number}"
-        chance = world.chance
         channel = chance.choice(SHOPS, "shop", name)
         # Both shops number their orders from the same start, and so do their ids.
         sent = Sent(channel, f"{1000 + number // 2 if channel == 'shop-b' else 1000 + number}")
@@ -113,7 +116,7 @@ def shops_send_orders(world: World, orders: int) -> None:
         world.orders[sent.order_id] = sent
         at = number // BURST * PAUSE_S + chance.between(0, 0.05, "at", name)
         sent.unbalanced = chance.happens(0.05, "unbalanced", name)
-        sent.unpaid = chance.happens(0.2, "unpaid", name)
+        sent.unpaid = chance.happens(likely["unpaid"], "unpaid", name)
         own = channel == "shop-b" and not sent.unpaid and chance.happens(0.15, "elsewhere", name)
         listed = world.served and channel == SHOPS[0] and not sent.unpaid
         sent.unheard = listed and chance.happens(0.3, "unheard", name)
@@ -125,12 +128,12 @@ def shops_send_orders(world: World, orders: int) -> None:
         sent.total = placed["total"]
         if sent.unpaid:
             placed["payments"] = []
-        if chance.happens(0.3, "from a cart", name):
+        if chance.happens(likely["from a cart"], "from a cart", name):
             placed["reservation"] = _hold_cart(world, sent.channel, placed["lines"], name, at)
         _send(world, sent, "1", placed, name, at)
-        if chance.happens(0.2, "repeats", name):
+        if chance.happens(likely["repeats"], "repeats", name):
             _send(world, sent, "1", placed, f"{name} again", at + chance.delay(30, "repeats at", name))
-        if chance.happens(0.25, "newer", name):
+        if chance.happens(likely["newer"], "newer", name):
             newer = placed | {"channel_version": "2"}
             _send(
                 world,

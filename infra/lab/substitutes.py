@@ -26,7 +26,7 @@ from oms.channels.generic import documents
 from oms.channels.protocol import Inbound
 from oms.events import derive
 from oms.runtime import clients, http, logger, metrics
-from oms.store import attributes, configuration, fulfillment, orders, returns, stock
+from oms.store import attributes, fulfillment, orders, returns, stock
 
 START = datetime(2026, 11, 22, 8, tzinfo=UTC)
 """When every run begins."""
@@ -188,7 +188,6 @@ _PURE: tuple[Callable[..., Any], ...] = (
     *(attributes.decode, derive.events, fulfillment.decode_fulfillment_order, fulfillment.decode_shipment),
     *(orders.decode_order, orders.decode_body, returns.decode_refund, returns.decode_return),
     *(stock.decode_position, stock.decode_demand, stock.decode_sku),
-    *(configuration.decode_document, configuration.decode_profile),
 )
 """What takes the most time, and reads the same images over and over."""
 
