@@ -207,8 +207,8 @@ def test_the_clock_has_expired_carts_cleared_away(
     rest.put("/reservations/cart-1", body(soon))
     tick = {"Records": [{"messageId": "1", "body": '{"tick": true}'}]}
     assert clock.handler(tick, None) == {"batchItemFailures": []}
-    (asked,) = receiver.taken
-    assert json.loads(asked["MessageBody"]) == {"type": "expire", "reservation": "cart-1"}
+    wanted = {"type": "expire", "reservation": "cart-1"}  # each fifth minute something else is asked for too
+    (asked,) = (sent for sent in receiver.taken if json.loads(sent["MessageBody"]) == wanted)
     monkeypatch.setattr(sourcing, "datetime", Clock)
     records = {"Records": [{"messageId": "1", "body": asked["MessageBody"]}]}
     for now, reserved in ((long_ago, 2), (soon, 0), (soon, 0)):
