@@ -143,7 +143,7 @@ class RecordedDocument(TypedDict):
     shipped: Annotated[int, Doc("Parcels recorded as shipped.")]
     delivered: Annotated[int, Doc("Parcels recorded as delivered.")]
     cancelled: Annotated[int, Doc("Units that the location has given up, and that are cancelled.")]
-    reopened: Annotated[int, Doc("Those that it has given up because there are too few: sourced again.")]
+    reopened: Annotated[int, Doc("Those that it has given up and that are wanted: sourced again.")]
     rejected: Annotated[int, Doc("Units that it does not ship, and that wait for another source.")]
     exceptions: Annotated[list[str], Doc("Codes of the exceptions that it opened.")]
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from itertools import permutations
 from types import SimpleNamespace
 
 import pytest
@@ -28,8 +29,9 @@ from oms.usecases.configure import configure
 from oms.usecases.count_stock import Count, count_stock
 from oms.usecases.place_order import place_order
 from oms.usecases.record_fulfillment import Recorded, record_fulfillment
-from oms.usecases.record_rejection import record_rejection
+from oms.usecases.record_rejection import record_fact, record_rejection
 from oms.usecases.release_order import release_order
+from oms.usecases.serve_waiting import serve_waiting
 from tests.builders import MADRID, NOW, command, line, network
 from tests.rest import Rest
 from tests.shelves import assert_balanced, fill, order_of, position, shelves
@@ -360,6 +362,116 @@ def test_units_that_were_refused_and_then_given_up_are_not_cancelled_twice(table
     assert reject(table, no(work)).cancelled == 0
     assert order_of(table, ID).lines[0].cancelled == 1
     assert entries(table) == [("1", "wh-lyon", 2, "allocated")]
+
+
+# ---- The location's own answer after a rejection that was taken for it -------------------------------------
+
+
+def given_up(work: str, message: str, v: int | None, units: int | None = 1) -> FulfillmentFact:
+    """A location's answer that gives units of line 1 up; whatever it was asked for without any."""
+    packed = (PackedUnits("1", units),) if units else ()
+    return FulfillmentFact(message, FactKind.CANCELLED, LATER, ID, work, lines=packed, v=v)
+
+
+def wish(table: Table, units: int) -> None:
+    cancel_order(table, network(), ID, CancelRequest(CancelReason.CUSTOMER, {"1": units}), NOW)
+
+
+def say(table: Table, *facts: FulfillmentFact) -> list[Recorded]:
+    return [record_fact(table, network, fact, LATER) for fact in facts]
+
+
+@pytest.mark.parametrize("order", [*permutations(range(2)), (1, 1, 0, 0), (1, 0, 1, 0), (0, 1, 0, 1)])
+@pytest.mark.parametrize("v", [2, None])
+@pytest.mark.parametrize(
+    ("wished", "named", "there"),
+    [(1, 1, 1), (1, None, 1), (2, 2, 0), (2, None, 0), (2, 1, 1)],
+)
+def test_an_answer_and_a_rejection_are_two_things_in_either_order(
+    wished: int, named: int | None, there: int, v: int | None, order: tuple[int, ...], table: Table
+) -> None:
+    fill(table, "A", wh_madrid=3, wh_lyon=9)
+    work = placed(table, ("A", 3))
+    wish(table, wished)
+    facts = (given_up(work, "m-1", v, named), no(work, "no_box", "m-2", {"1": 1}))
+    say(table, *(facts[at] for at in order))
+    serve_waiting(table, network(), "A", LATER, also=[ID])
+    (one,) = order_of(table, ID).lines
+    assert (one.cancelled, one.open) == (wished, 0)
+    gone = 1 if wished == 2 and named == 1 else 0  # refused, then rejected: nobody wants another in its place
+    expected = [("1", "wh-madrid", there, "in_fulfillment")] if there else []
+    expected += [] if gone else [("1", "wh-lyon", 1, "allocated")]
+    assert sorted(entries(table), key=lambda entry: entry[1], reverse=True) == expected
+    assert order_of(table, ID).exceptions == ()
+    assert_balanced(table, [ID], ["A"])
+
+
+def test_an_answer_after_the_rejection_that_was_taken_for_it_gives_up_no_more_than_was_asked_for(
+    table: Table,
+) -> None:
+    fill(table, "A", wh_madrid=4, wh_lyon=9)
+    work = placed(table, ("A", 4))
+    wish(table, 1)
+    say(table, no(work, "no_box", "m-1", {"1": 1}))
+    with pytest.raises(Problem, match="of line 1 1 units were asked for, not 2") as caught:
+        say(table, given_up(work, "m-2", 2, 2))
+    assert (caught.value.code, caught.value.field) == (Code.STATE_REFUSED, "lines")
+    recorded = say(table, given_up(work, "m-3", 2), given_up(work, "m-3", 2))
+    assert [(one.cancelled, one.reopened) for one in recorded] == [(0, 1), (0, 0)]
+    assert [(one.ref, one.code) for one in order_of(table, ID).exceptions] == [("1", "stock_short")]
+    with pytest.raises(Problem, match="was not asked to give anything up"):
+        say(table, given_up(work, "m-4", 2))
+    assert entries(table) == [("1", "wh-madrid", 2, "in_fulfillment")]
+
+
+def test_a_refusal_after_the_rejection_that_was_taken_for_it_changes_nothing(table: Table) -> None:
+    fill(table, "A", wh_madrid=3)
+    work = placed(table, ("A", 3))
+    wish(table, 1)
+    refusal = FulfillmentFact("m-2", FactKind.CANCEL_REFUSED, LATER, ID, work, v=2)
+    say(table, no(work, "no_box", "m-1", {"1": 1}))
+    before = order_of(table, ID)
+    assert say(table, refusal, refusal) == [Recorded()] * 2
+    assert order_of(table, ID) == before
+
+
+def test_an_answer_that_comes_when_all_else_has_left_changes_nothing(table: Table) -> None:
+    fill(table, "A", wh_madrid=2)
+    work = placed(table, ("A", 2))
+    wish(table, 1)
+    left = FulfillmentFact("m-2", FactKind.SHIPPED, LATER, ID, work, packages=(Package("p"),))
+    say(table, no(work, "no_box", "m-1", {"1": 1}), left)
+    before = order_of(table, ID)
+    assert say(table, given_up(work, "m-3", 2)) == [Recorded()]
+    assert order_of(table, ID) == before
+
+
+def test_units_that_are_asked_for_again_are_not_sourced_again_when_the_first_answer_comes(
+    table: Table,
+) -> None:
+    fill(table, "A", wh_madrid=2, wh_lyon=9)
+    work = placed(table, ("A", 2))
+    wish(table, 1)
+    say(table, no(work, "no_box", "m-1", {"1": 1}))
+    wish(table, 1)
+    (late,) = say(table, given_up(work, "m-2", 2))
+    assert (late.cancelled, late.reopened) == (1, 0)
+    again = FulfillmentFact("m-3", FactKind.CANCEL_REFUSED, LATER, ID, work, v=4)
+    assert say(table, again) == [Recorded()]
+    order = order_of(table, ID)
+    assert (order.lines[0].cancelled, order.lines[0].entries, order.exceptions) == (2, (), ())
+    assert_balanced(table, [ID], ["A"])
+
+
+def test_a_rejection_from_before_the_location_was_asked_is_not_its_answer(table: Table) -> None:
+    fill(table, "A", wh_madrid=2, wh_lyon=9)
+    work = placed(table, ("A", 2))
+    wish(table, 1)
+    said = replace(no(work, "no_box", "m-1", {"1": 1}), v=1)
+    (first, _, answered) = say(table, said, said, given_up(work, "m-2", 2))
+    assert (first.rejected, first.cancelled, answered.cancelled) == (1, 0, 1)
+    assert entries(table) == [("1", "wh-lyon", 1, "allocated")]
+    assert_balanced(table, [ID], ["A"])
 
 
 # ---- How it comes in ---------------------------------------------------------------------------------------

@@ -35,6 +35,8 @@ class RequestLine:
 
     requested = pending + picked + packed + shipped + rejected + withdrawn. `unwanted` are units that were to
     be cancelled and that the location would not give up: it ships them, or they are cancelled after all.
+    `presumed` are units that it was asked to give up and has not answered for, because a rejection was taken
+    for its answer; should that come after all, these are gone as well as those rejected.
     """
 
     line_id: str
@@ -46,6 +48,7 @@ class RequestLine:
     rejected: int = 0
     withdrawn: int = 0
     unwanted: int = 0
+    presumed: int = 0
 
     @property
     def remaining(self) -> int:
@@ -116,9 +119,9 @@ class FulfillmentOrder(Journaled):
         """The line of that id, or None."""
         return next((line for line in self.lines if line.line_id == line_id), None)
 
-    def recalled(self, line_id: str) -> int:
-        """Units of a line that the location has been asked not to ship, without an answer yet."""
-        return sum(recall.units.get(line_id, 0) for recall in self.recalls)
+    def recalled(self, line_id: str, v: int | None = None) -> int:
+        """Units of a line that the location is asked not to ship, up to a version, without an answer yet."""
+        return sum(recall.units.get(line_id, 0) for recall in self.recalls if v is None or recall.v <= v)
 
     def cancelling(self, line_id: str) -> int:
         """Those of them that are cancelled when the location gives them up."""

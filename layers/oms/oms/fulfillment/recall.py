@@ -18,6 +18,9 @@ from oms.payments.refunds import Refund, cancellation_refund
 from oms.problems import Code, Problem
 from oms.values import frozen, replace
 
+REJECTED = "rejected"
+"""Why units are given up that a location rejects: the rejection was taken for another answer of it."""
+
 ANSWERS = (FactKind.CANCELLED, FactKind.CANCEL_REFUSED)
 """What a location answers when it was asked to give units up."""
 
@@ -28,8 +31,8 @@ _ENDED = (FulfillmentState.CLOSED, FulfillmentState.CANCELLED)
 class Answered:
     """What a location's answer writes in one transaction.
 
-    `cancelled` and `reopened` count the units given up, by what becomes of them. The order is the known one
-    when the answer is nothing to it.
+    `cancelled` and `reopened` count the units given up, by what becomes of them; `reason` is why their stock
+    is given back. The order is the known one when the answer is nothing to it.
     """
 
     change: Reclaimed
@@ -37,6 +40,7 @@ class Answered:
     refund: Refund | None
     cancelled: int
     reopened: int
+    reason: str
 
 
 def recall(
@@ -78,6 +82,8 @@ def answer(
     refunds: Iterable[Refund],
     fact: FulfillmentFact,
     now: datetime,
+    *,
+    presumed: bool = False,
 ) -> Answered | None:
     """Record whether a location gives up what it was asked for; None when the message was recorded before.
 
@@ -86,12 +92,16 @@ def answer(
     back. Those that it does not give up are shipped, and the work goes on where it was: an exception tells so
     if they were to be cancelled.
 
+    An answer that we have taken a rejection for may come after all: then that was about other units, and
+    those given up now are open again as if they had been rejected, but for those that are not wanted anyway.
+
     Args:
         order: the header.
         fulfillment_order: the work that the fact is about.
         refunds: every refund of the order.
         fact: the message, cancelled or cancel_refused.
         now: time of the write, UTC.
+        presumed: whether the location has not said so, but rejected units that it was asked for.
 
     Raises:
         Problem: `state_refused`, the location was not asked to give this up.
@@ -99,40 +109,51 @@ def answer(
     if any(entry.data.get("message") == fact.message_id for entry in fulfillment_order.journal):
         return None
     answered = _answered(fulfillment_order, fact)
-    if not answered and fulfillment_order.state in _ENDED:
-        return None
     asked, to_cancel = Counter[str](), Counter[str]()
     for known in answered:
         asked.update(known.units)
         to_cancel.update(known.units if known.cancels else {})
-    given_up = _given_up(fulfillment_order, asked, fact)
+    belated = _belated(fulfillment_order, asked, fact)
+    settled = fulfillment_order.state in _ENDED or any(line.presumed for line in fulfillment_order.lines)
+    if settled and not (answered or belated):
+        return None
+    presumptions = asked if presumed else Counter({line_id: -units for line_id, units in belated.items()})
+    given_up = _given_up(fulfillment_order, asked + belated, fact)
     requests = {
-        line.line_id: _withdrawn(line, given_up[line.line_id])
+        line.line_id: replace(
+            _withdrawn(line, given_up.get(line.line_id, 0)),
+            presumed=line.presumed + presumptions[line.line_id],
+        )
         for line in fulfillment_order.lines
-        if line.line_id in given_up
     }
     work = replace(
         fulfillment_order.with_lines(requests),
         recalls=tuple(known for known in fulfillment_order.recalls if known not in answered),
     )
+    needless = _needless(work, belated)
+    to_cancel.update(needless)
     refused = {
         line.line_id: units
         for line in work.lines
         if (units := min(line.remaining, asked[line.line_id] - given_up.get(line.line_id, 0))) > 0
     }
-    told = {"cancelled": given_up, "refused": refused, "reason": answered[-1].reason}
+    why = answered[-1].reason if answered else REJECTED
+    told = {"cancelled": given_up, "refused": refused, "reason": why}
     kinds = [*(["cancelled"] if given_up else []), *(["cancel_refused"] if refused or not given_up else [])]
     after = _standing(work).written(now, *kinds, data=told | {"message": fact.message_id})
     cancelled = dict(Counter(given_up) & to_cancel)
     reopened = dict(Counter(given_up) - to_cancel)
     written, refund = order, None
     if to_cancel:
-        reason = next(known.reason for known in reversed(answered) if known.cancels)
+        reasons = [known.reason for known in answered if known.cancels]
+        reason = reasons[-1] if reasons else _reason(order)
         kept = dict(Counter(refused) & (to_cancel - Counter(cancelled)))
         after = after.with_lines({line.line_id: _unwanted(line, cancelled, kept) for line in after.lines})
         written = weighed(order, with_cancelled(written, work.id, cancelled), now)
         if kept:
             written = written.with_exception("cancel_refused", work.id, now)
+        elif not any(line.unwanted for line in after.lines):
+            written = written.without_exception("cancel_refused", work.id)
         kinds = [
             *(["cancelled"] if cancelled else []),
             *(["cancel_refused"] if kept or not cancelled else []),
@@ -140,12 +161,17 @@ def answer(
         data = {"cancelled": cancelled, "refused": kept, "reason": reason}
         written = completed(written, now, *kinds, data=data)
         refund = cancellation_refund(order, written, refunds, cancelled, now) if cancelled else None
-    if reopened:
-        written = take_back(written, work.id, work.location, reopened, now, reason=POSITION_SHORT)
-        for line_id in reopened:
-            written = written.with_exception("stock_short", line_id, now)
+    rejected = dict(belated - needless)
+    short = dict(Counter(reopened) - Counter(rejected))
+    if short:
+        written = take_back(written, work.id, work.location, short, now, reason=POSITION_SHORT)
+    if rejected:
+        written = take_back(written, work.id, work.location, rejected, now, reason=REJECTED, rejected=True)
+    for line_id in reopened:
+        written = written.with_exception("stock_short", line_id, now)
     change = reclaimed(order, written)
-    return Answered(change, after, refund, sum(cancelled.values()), sum(reopened.values()))
+    freed = "order_cancelled" if cancelled else POSITION_SHORT if short else REJECTED
+    return Answered(change, after, refund, sum(cancelled.values()), sum(reopened.values()), freed)
 
 
 def _answered(fulfillment_order: FulfillmentOrder, fact: FulfillmentFact) -> list[Recall]:
@@ -161,6 +187,42 @@ def _answered(fulfillment_order: FulfillmentOrder, fact: FulfillmentFact) -> lis
     if asked and named <= asked and (named or fact.kind is FactKind.CANCEL_REFUSED):
         return alone
     return [known for known in fulfillment_order.recalls if fact.v is None or known.v <= fact.v]
+
+
+def _belated(
+    fulfillment_order: FulfillmentOrder, asked: Mapping[str, int], fact: FulfillmentFact
+) -> Counter[str]:
+    """Units by line that a location gives up besides: a rejection had been taken for this answer."""
+    if fact.kind is FactKind.CANCEL_REFUSED:
+        return Counter()
+    presumed = Counter(
+        {
+            line.line_id: min(line.presumed, line.remaining - asked.get(line.line_id, 0))
+            for line in fulfillment_order.lines
+        }
+    )
+    named = _named(fact)
+    return presumed & (named - Counter(asked)) if named else +presumed
+
+
+def _needless(work: FulfillmentOrder, belated: Mapping[str, int]) -> Counter[str]:
+    """Those of belated units, already gone from the work, that nobody wants in their place.
+
+    They were not to be shipped anyway, or it is asked to give up more than it has left without them.
+    """
+    needless = Counter[str]()
+    for line_id, units in belated.items():
+        line = work.line(line_id)
+        assert line is not None, "they are of its lines"
+        missed = max(0, work.cancelling(line_id) - line.remaining)
+        needless[line_id] = min(units, line.unwanted + missed)
+    return +needless
+
+
+def _reason(order: Order) -> str:
+    """Why units were to be cancelled that a location would not give up, or has not answered for."""
+    kinds = {"cancel_requested", "cancel_refused"}
+    return str(next(entry for entry in reversed(order.journal) if kinds & set(entry.kinds)).data["reason"])
 
 
 def _named(fact: FulfillmentFact) -> Counter[str]:

@@ -21,7 +21,7 @@ from oms.store.journal import decode_journal, encode_journal
 
 _COUNTERS = {
     **{"picked": "pi", "packed": "pa", "shipped": "sh"},
-    **{"rejected": "rj", "withdrawn": "wd", "unwanted": "uw"},
+    **{"rejected": "rj", "withdrawn": "wd", "unwanted": "uw", "presumed": "pr"},
 }
 ENDED = frozenset({FulfillmentState.CLOSED, FulfillmentState.CANCELLED})
 """States in which nobody has to look for a fulfillment order any more."""

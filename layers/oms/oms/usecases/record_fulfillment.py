@@ -18,7 +18,7 @@ from oms.fulfillment.progress import (
     skus_shipped,
 )
 from oms.fulfillment.recall import ANSWERS, answer
-from oms.orders.model import POSITION_SHORT, Order
+from oms.orders.model import Order
 from oms.payments.refunds import Refund
 from oms.problems import Code, Problem
 from oms.store import keys, queries
@@ -100,8 +100,7 @@ def _answer(table: Table, fact: FulfillmentFact, now: datetime) -> Recorded:
     if answered is None:
         return Recorded()
     refund, change = answered.refund, answered.change
-    reason = "order_cancelled" if answered.cancelled else POSITION_SHORT
-    why = Why(reason, work.public_id, "fulfillment", now)
+    why = Why(answered.reason, work.public_id, "fulfillment", now)
     after = answered.fulfillment_order
     table.commit(
         replace_item(

@@ -104,7 +104,7 @@ def _known(table: Table, fact: FulfillmentFact) -> FulfillmentOrder:
 def _given_first(
     table: Table, work: FulfillmentOrder, fact: FulfillmentFact, act: Act, now: datetime
 ) -> tuple[Recorded, FulfillmentFact | None]:
-    """Record that the location gives up the units that it was asked for.
+    """Record that the location gives up the units that it was asked for, as far as it has seen that.
 
     This answer has an id of its own, made of the message's: repeated after a crash it is found there.
 
@@ -123,7 +123,7 @@ def _given_first(
         else {
             line_id: asked
             for line_id, count in wanted.items()
-            if (asked := min(count, work.recalled(line_id)))
+            if (asked := min(count, work.recalled(line_id, fact.v)))
         }
     )
     if not units:
@@ -159,7 +159,7 @@ def _see(table: Table, fact: FulfillmentFact) -> _Seen:
 
 def _give_up(table: Table, said: FulfillmentFact, act: Act, now: datetime) -> Recorded:
     seen = _see(table, said)
-    answered = answer(seen.order, seen.work, seen.refunds.values(), said, now)
+    answered = answer(seen.order, seen.work, seen.refunds.values(), said, now, presumed=True)
     if answered is None:
         return Recorded()
     units = {packed.line_id: packed.units for packed in said.lines}
