@@ -25,6 +25,7 @@ from oms.channels import credentials, polling
 from oms.channels.generic import documents
 from oms.channels.protocol import Inbound
 from oms.events import derive
+from oms.orders import identity
 from oms.runtime import clients, http, logger, metrics
 from oms.store import attributes, fulfillment, orders, returns, stock
 
@@ -175,7 +176,10 @@ def _once(function: Callable[..., Any], name: Callable[..., object] | None = Non
     _given.append(known)
 
     def given(*things: object) -> object:
-        named = tuple(map(id, things)) if name is None else name(*things)
+        if name is not None:
+            named = name(*things)
+        else:
+            named = id(things[0]) if len(things) == 1 else tuple(map(id, things))
         found = known.get(named)
         if found is None:
             found = known[named] = things, function(*things)  # kept, so that no other thing gets its id
@@ -187,6 +191,7 @@ def _once(function: Callable[..., Any], name: Callable[..., object] | None = Non
 _PURE: tuple[Callable[..., Any], ...] = (
     *(attributes.decode, derive.events, fulfillment.decode_fulfillment_order, fulfillment.decode_shipment),
     *(orders.decode_order, orders.decode_body, returns.decode_refund, returns.decode_return),
+    identity.digest,
     *(stock.decode_position, stock.decode_demand, stock.decode_sku),
 )
 """What takes the most time, and reads the same images over and over."""
