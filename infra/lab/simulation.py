@@ -57,8 +57,8 @@ _OF_THE_REST = 0.5
 """How likely a step that a run can do without is part of it: what happens in each run hides what happens only
 without it ("Swarm Testing", Groce et al., ISSTA 2012), and takes the time of more runs."""
 
-_COLLECTED = 16
-"""Runs between two collections of garbage, of which each leaves some 7 MB."""
+_COLLECTED = 50
+"""Runs between two collections of garbage."""
 
 _runs = itertools.count(1)
 
@@ -189,6 +189,8 @@ def _simulated(plan: Plan, history: bool, see: Callable[[Outcome], object]) -> R
     finally:
         scheduler.stop()
     run.acts, run.faults, run.seconds, run.calls = world.acted, faults.struck, scheduler.now, cloud.calls
+    for part in (cloud.table, cloud, world, scheduler):
+        vars(part).clear()  # they know each other: so nearly all that a run has made goes at once with it
     return run
 
 
