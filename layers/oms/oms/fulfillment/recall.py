@@ -142,36 +142,43 @@ def answer(
     kinds = [*(["cancelled"] if given_up else []), *(["cancel_refused"] if refused or not given_up else [])]
     after = _standing(work).written(now, *kinds, data=told | {"message": fact.message_id})
     cancelled = dict(Counter(given_up) & to_cancel)
-    reopened = dict(Counter(given_up) - to_cancel)
+    rejected = belated - needless
+    short = Counter(given_up) - Counter(cancelled) - rejected
     written, refund = order, None
     if to_cancel:
-        reasons = [known.reason for known in answered if known.cancels]
-        reason = reasons[-1] if reasons else _reason(order)
         kept = dict(Counter(refused) & (to_cancel - Counter(cancelled)))
         after = after.with_lines({line.line_id: _unwanted(line, cancelled, kept) for line in after.lines})
-        written = weighed(order, with_cancelled(written, work.id, cancelled), now)
-        if kept:
-            written = written.with_exception("cancel_refused", work.id, now)
-        elif not any(line.unwanted for line in after.lines):
-            written = written.without_exception("cancel_refused", work.id)
-        kinds = [
-            *(["cancelled"] if cancelled else []),
-            *(["cancel_refused"] if kept or not cancelled else []),
-        ]
-        data = {"cancelled": cancelled, "refused": kept, "reason": reason}
-        written = completed(written, now, *kinds, data=data)
+        reasons = [known.reason for known in answered if known.cancels] or [_reason(order)]
+        written = _cancelled(order, after, cancelled, kept, reasons[-1], now)
         refund = cancellation_refund(order, written, refunds, cancelled, now) if cancelled else None
-    rejected = dict(belated - needless)
-    short = dict(Counter(reopened) - Counter(rejected))
     if short:
         written = take_back(written, work.id, work.location, short, now, reason=POSITION_SHORT)
     if rejected:
         written = take_back(written, work.id, work.location, rejected, now, reason=REJECTED, rejected=True)
-    for line_id in reopened:
+    for line_id in short | rejected:
         written = written.with_exception("stock_short", line_id, now)
     change = reclaimed(order, written)
     freed = "order_cancelled" if cancelled else POSITION_SHORT if short else REJECTED
-    return Answered(change, after, refund, sum(cancelled.values()), sum(reopened.values()), freed)
+    return Answered(change, after, refund, sum(cancelled.values()), (short + rejected).total(), freed)
+
+
+def _cancelled(
+    order: Order,
+    work: FulfillmentOrder,
+    cancelled: Mapping[str, int],
+    kept: Mapping[str, int],
+    reason: str,
+    now: datetime,
+) -> Order:
+    """The order with units cancelled that its work is rid of; an exception tells of those that it keeps."""
+    written = weighed(order, with_cancelled(order, work.id, cancelled), now)
+    if kept:
+        written = written.with_exception("cancel_refused", work.id, now)
+    elif not any(line.unwanted for line in work.lines):
+        written = written.without_exception("cancel_refused", work.id)
+    kinds = [*(["cancelled"] if cancelled else []), *(["cancel_refused"] if kept or not cancelled else [])]
+    data = {"cancelled": cancelled, "refused": kept, "reason": reason}
+    return completed(written, now, *kinds, data=data)
 
 
 def _answered(fulfillment_order: FulfillmentOrder, fact: FulfillmentFact) -> list[Recall]:
