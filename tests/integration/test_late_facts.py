@@ -41,7 +41,7 @@ from oms.store.errors import Busy
 from oms.store.stock import read_supplies
 from oms.store.table import Table
 from oms.store.transfers import find_transfer
-from oms.store.writes import Why, move
+from oms.store.writes import Why, Write, move
 from oms.usecases.check_ledger import check_ledger
 from oms.usecases.correct_stock import Correction, correct_stock
 from oms.usecases.count_stock import Count, Counted, count_stock
@@ -510,6 +510,27 @@ def test_a_later_write_that_is_dated_earlier_hides_nothing() -> None:
     correct_stock(shelf.table, shelf.places, found, minute(2) - timedelta(seconds=5))
     shelf.catch_up()
     shelf.count(minute(2))(minute(3))
+    assert shelf.agrees()
+
+
+@pytest.mark.parametrize("kind", ["receipt", "shipped", "found"])
+def test_a_fact_that_another_overtakes_while_it_is_written_does_not_hide_that_from_a_count(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf = Shelf()
+    earlier, later = shelf.happen(kind, minute(2)), shelf.happen("shipped", minute(6))
+    assert earlier and later
+    commit = shelf.table.commit
+
+    def overtaken(*writes: Write) -> None:
+        monkeypatch.undo()
+        later(minute(7))
+        commit(*writes)
+
+    monkeypatch.setattr(shelf.table, "commit", overtaken)
+    earlier(minute(3))
+    shelf.catch_up()
+    shelf.count(minute(4))(minute(8))
     assert shelf.agrees()
 
 

@@ -104,7 +104,8 @@ def move(
         why: reason, reference and actor of the movement.
         ended: units of expired reservations that the change gives back, on top of which it promises others.
         seen: the position that the change was computed from, when it depends on the time of its last count:
-            a count in between makes the write fail.
+            a count in between makes the write fail. So does a change of on_hand that is dated later: a count
+            must not take it for one that happened before.
         exact: whether any other write in between makes it fail, too.
         fact: whether units are promised however few are uncommitted, as they have come for that.
     """
@@ -130,6 +131,8 @@ def move(
     if delta.on_hand or why.redated:
         times = why.at, why.occurred_at, seen.moved_at if seen else None
         sets["moved_at"] = millis(max(time for time in times if time))
+        if not exact:  # somebody may have moved units meanwhile, with a clock that is ahead of ours
+            conditions.append("(attribute_not_exists(#moved_at) OR #moved_at <= :moved_at)")
     values |= sets
     if seen is not None and exact:
         conditions.append("#v = :seen" if seen.v else "attribute_not_exists(#PK)")
