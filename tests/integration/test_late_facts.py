@@ -452,6 +452,17 @@ def test_units_promised_since_a_net_count_are_not_added_back() -> None:
     assert (held.on_hand, held.allocated, held.uncommitted) == (HELD, 5, HELD - 5)
 
 
+def test_an_order_that_is_dated_before_a_net_count_does_not_hide_one_that_is_dated_after_it() -> None:
+    shelf = Shelf(CountBasis.NET)
+    counted = minute(5) - timedelta(seconds=10)
+    for name, units, now in (("after", 2, minute(5)), ("before", 1, minute(5) - timedelta(seconds=30))):
+        place_order(shelf.table, shelf.places, command(line(SKU, units), channel_order_id=name), now)
+    shelf.catch_up()
+    found = Count(SKU, AT, HELD - shelf.promised - 1, counted, "count", "test")
+    count_stock(shelf.table, shelf.places, found, minute(6))
+    assert (shelf.held.on_hand, shelf.held.allocated) == (HELD, shelf.promised + 3)
+
+
 def test_a_movement_that_is_not_there_yet_makes_a_late_count_wait_and_changes_nothing() -> None:
     shelf = Shelf()
     shelf.catch_up()

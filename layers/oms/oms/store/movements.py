@@ -13,7 +13,7 @@ from oms.store.stock import decode_position
 from oms.store.table import Table
 from oms.store.writes import encode_redated
 
-_OUT_OF_ORDER = timedelta(minutes=1)
+OUT_OF_ORDER = timedelta(minutes=1)
 """How much earlier a later write may be dated: each has the time at which its command began."""
 
 
@@ -110,7 +110,7 @@ def movements_back_to(table: Table, position: Position, since: datetime) -> Iter
             movement = decode_movement(item)
             if movement.v != v:
                 break
-            if movement.at < since - _OUT_OF_ORDER:
+            if movement.at < since - OUT_OF_ORDER:
                 return
             yield movement
             v -= 1

@@ -6,7 +6,7 @@ from oms.inventory.model import CountBasis, Delta, Position
 from oms.inventory.network import Network
 from oms.store import keys
 from oms.store.attributes import millis, moment
-from oms.store.movements import movements_back_to
+from oms.store.movements import OUT_OF_ORDER, movements_back_to
 from oms.store.stock import read_position
 from oms.store.table import Table
 from oms.store.writes import Why, count
@@ -89,7 +89,9 @@ def _since(table: Table, seen: Position, as_of: datetime, net: bool) -> Delta:
 
     A fact that was written later but happened before is in the count; one of the same millisecond is not.
     """
-    last = seen.written_at if net else seen.moved_at
+    last = seen.moved_at
+    if net and seen.written_at:  # what was written before it may be dated later
+        last = seen.written_at + OUT_OF_ORDER
     if last is None or last < as_of:
         return Delta()
     later = list(movements_back_to(table, seen, as_of))
