@@ -131,7 +131,7 @@ def move(
     if delta.on_hand or why.redated:
         times = why.at, why.occurred_at, seen.moved_at if seen else None
         sets["moved_at"] = millis(max(time for time in times if time))
-        if not exact:  # somebody may have moved units meanwhile, with a clock that is ahead of ours
+        if seen and not exact:  # somebody may have moved units meanwhile, with a clock that is ahead of ours
             conditions.append("(attribute_not_exists(#moved_at) OR #moved_at <= :moved_at)")
     values |= sets
     if seen is not None and exact:
