@@ -667,7 +667,9 @@ def test_a_count_below_what_is_promised_shows_the_shortage(rest: Rest, table: Ta
 
 
 def test_a_location_that_counts_net_of_orders_has_promised_units_added_back(rest: Rest, table: Table) -> None:
-    place(table)
+    stream = RecordingTable(table, "SKU#")
+    place(stream)
+    assert record_movements(table, stream.records).failure is None
     configure(table, Location(**{**location_fields(MADRID), "count_basis": CountBasis.NET}), CONNECTORS)
     process.reset()
     soon = keys.iso(NOW + timedelta(milliseconds=1))
