@@ -13,6 +13,7 @@ from typing import Any
 from infra.cli.arguments import positive
 from infra.lab.shrink import shrink
 from infra.lab.simulation import Plan, lab, plan_of, simulate
+from oms.problems import Code, Problem
 
 _SHRUNK = 3
 """Failing runs that are made small; the others are only named."""
@@ -90,12 +91,22 @@ def failure(plan: Plan) -> dict[str, Any]:
 
 def run_replay(args: argparse.Namespace) -> int:
     """Print the history of one run."""
-    document = json.loads(args.plan.read_text())
+    plan = _plan(args.plan)
     with lab():
-        run = simulate(plan_of(document.get("plan", document)), history=True)
+        run = simulate(plan, history=True)
     print("\n".join(run.history))
     print(json.dumps({"wrong": run.wrong, "faults": run.faults}, indent=2), file=sys.stderr)
     return int(bool(run.wrong))
+
+
+def _plan(file: Path) -> Plan:
+    """The plan of a file, alone or as a failing run is printed."""
+    try:
+        document = json.loads(file.read_text())
+        return plan_of(document.get("plan", document))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        detail = f"{file} is no plan as `oms lab faults` prints it: {error!r}"
+        raise Problem(Code.BAD_REQUEST, detail, "plan") from error
 
 
 def _made(seeds: Sequence[int], orders: int, processes: int) -> Iterator[dict[str, Any]]:
@@ -131,10 +142,18 @@ def _kept(state: Path | None) -> list[dict[str, Any]]:
     state.parent.mkdir(parents=True, exist_ok=True)
     state.touch()
     whole, end, cut_off = state.read_bytes().rpartition(b"\n")
+    runs: list[dict[str, Any]] = []
+    for number, line in enumerate(whole.splitlines(), 1):
+        try:
+            run = json.loads(line)
+            runs.append({name: run[name] for name in ("orders", "seed", "wrong", "cpu_s")})
+        except (ValueError, KeyError, TypeError) as error:
+            detail = f"line {number} of {state} is no run as this command keeps it: {error!r}"
+            raise Problem(Code.BAD_REQUEST, detail, "state") from error
     if cut_off:
         with state.open("r+b") as file:
             file.truncate(len(whole + end))
-    return [json.loads(line) for line in whole.splitlines()]
+    return runs
 
 
 def _progress(number: int, of: int, failed: int) -> None:

@@ -90,7 +90,7 @@ class Plan:
 def plan_of(document: dict[str, Any]) -> Plan:
     """A plan from its JSON."""
     acts, faults = (frozenset(document[name]) if name in document else None for name in ("acts", "faults"))
-    return Plan(document["seed"], document["orders"], acts, faults)
+    return Plan(int(document["seed"]), int(document["orders"]), acts, faults)
 
 
 @dataclass(slots=True)

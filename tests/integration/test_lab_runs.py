@@ -121,6 +121,31 @@ def test_a_command_that_was_killed_while_it_wrote_makes_that_run_again(tmp_path:
     assert [json.loads(line)["seed"] for line in state.read_text().splitlines()] == [5, 6]
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["garbage", "[]", "3", "{}", '{"seed": 1}', '{"seed": "x", "orders": 2}', '{"plan": 3}', '{"plan": {}}'],
+)
+def test_what_is_no_plan_is_refused(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plan = tmp_path / "plan.json"
+    plan.write_text(text)
+    assert main(["lab", "replay", str(plan)]) == 1
+    problem = json.loads(capsys.readouterr().err)
+    assert (problem["field"], str(plan) in problem["detail"]) == ("plan", True)
+
+
+@pytest.mark.parametrize("line", ["not json", "[1]", "7", '{"orders": 1}'])
+def test_a_file_that_is_not_the_command_s_is_refused_and_left_as_it_is(
+    line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = tmp_path / "notes"
+    text = f'{{"orders": 1, "seed": 5, "wrong": [], "cpu_s": 0.1}}\n{line}\nthe end'
+    state.write_text(text)
+    assert main(["lab", "faults", "--state", str(state)]) == 1
+    problem = json.loads(capsys.readouterr().err)
+    assert (problem["field"], f"line 2 of {state}" in problem["detail"]) == ("state", True)
+    assert state.read_text() == text
+
+
 def test_processes_share_the_runs(tmp_path: Path) -> None:
     state = tmp_path / "state.jsonl"
     shared = ["--runs", "3", "--processes", "2", "--state", str(state)]
