@@ -149,7 +149,7 @@ def answer(
         kept = dict(Counter(refused) & (to_cancel - Counter(cancelled)))
         after = after.with_lines({line.line_id: _unwanted(line, cancelled, kept) for line in after.lines})
         reasons = [known.reason for known in answered if known.cancels] or [_reason(order)]
-        written = _cancelled(order, after, cancelled, kept, reasons[-1], now)
+        written = cancel_given_up(order, after, cancelled, kept, reasons[-1], now)
         refund = cancellation_refund(order, written, refunds, cancelled, now) if cancelled else None
     if short:
         written = take_back(written, work.id, work.location, short, now, reason=POSITION_SHORT)
@@ -162,7 +162,7 @@ def answer(
     return Answered(change, after, refund, sum(cancelled.values()), (short + rejected).total(), freed)
 
 
-def _cancelled(
+def cancel_given_up(
     order: Order,
     work: FulfillmentOrder,
     cancelled: Mapping[str, int],
@@ -170,8 +170,17 @@ def _cancelled(
     reason: str,
     now: datetime,
 ) -> Order:
-    """The order with units cancelled that its work is rid of; an exception tells of those that it keeps."""
-    written = weighed(order, with_cancelled(order, work.id, cancelled), now)
+    """The order with units cancelled that a location does not ship; an exception tells of those that it does.
+
+    Args:
+        order: the header.
+        work: what they belonged to, without them.
+        cancelled: units by line id.
+        kept: units by line id that were to be cancelled and are shipped.
+        reason: why they were to be.
+        now: time of the write, UTC.
+    """
+    written = weighed(order, _with_cancelled(order, work.id, cancelled), now)
     if kept:
         written = written.with_exception("cancel_refused", work.id, now)
     elif not any(line.unwanted for line in work.lines):
@@ -280,7 +289,7 @@ def _unwanted(line: RequestLine, cancelled: Mapping[str, int], kept: Mapping[str
     return replace(line, unwanted=max(before, kept.get(line.line_id, 0)))
 
 
-def with_cancelled(order: Order, name: str, given_up: Mapping[str, int]) -> Order:
+def _with_cancelled(order: Order, name: str, given_up: Mapping[str, int]) -> Order:
     """The order with units of a fulfillment order, by line id, cancelled."""
     changed: dict[str, OrderLine] = {}
     for line_id, units in given_up.items():

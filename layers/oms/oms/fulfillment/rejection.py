@@ -5,12 +5,10 @@ from datetime import datetime
 
 from oms.fulfillment.events import FulfillmentFact
 from oms.fulfillment.model import FulfillmentOrder, FulfillmentState, RequestLine
-from oms.fulfillment.recall import with_cancelled
+from oms.fulfillment.recall import cancel_given_up
 from oms.inventory.model import Block, Delta, Position, add
 from oms.inventory.shortage import missing
-from oms.orders.cancelling import completed
 from oms.orders.claims import Reclaimed, reclaimed
-from oms.orders.holds import weighed
 from oms.orders.model import Order
 from oms.orders.resourcing import take_back
 from oms.payments.refunds import Refund, cancellation_refund
@@ -150,11 +148,8 @@ def _cancelled(
     for line_id, units in cancelled.items():
         requests[line_id] = replace(requests[line_id], unwanted=requests[line_id].unwanted - units)
     asked = next(entry for entry in reversed(order.journal) if "cancel_refused" in entry.kinds)
-    written = weighed(order, with_cancelled(order, work.id, cancelled), now)
-    if not any(line.unwanted for line in work.with_lines(requests).lines):
-        written = written.without_exception("cancel_refused", work.id)
-    data = {"cancelled": cancelled, "refused": {}, "reason": asked.data["reason"]}
-    written = completed(written, now, "cancelled", data=data)
+    reason = str(asked.data["reason"])
+    written = cancel_given_up(order, work.with_lines(requests), cancelled, {}, reason, now)
     return written, cancellation_refund(order, written, refunds, cancelled, now)
 
 
