@@ -301,7 +301,7 @@ def _shown(message: Message, *, whole: bool) -> dict[str, object]:
 def _ids(body: str) -> dict[str, object]:
     try:
         document = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {"problem": str(Code.MESSAGE_INVALID)}
     match document:
         case {"DDBStreamBatchInfo": dict(batch), "requestContext": {"condition": condition}}:
@@ -354,7 +354,7 @@ def _follow_again(stack: Target, reader: Reader, body: str) -> None:
         start = {"StreamArn": batch["streamArn"], "ShardId": batch["shardId"]}
         start["SequenceNumber"] = batch["startSequenceNumber"]
         end = int(batch["endSequenceNumber"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise Problem(
             Code.MESSAGE_INVALID, "this is not what a stream leaves when it is given up on"
         ) from None

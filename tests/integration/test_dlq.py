@@ -261,7 +261,7 @@ def test_deliveries_of_the_hot_lane_are_shown_each_by_its_order(
 def test_what_is_no_message_of_ours_is_shown_as_such(
     stack: Target, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for body in ("nonsense", "[1]"):
+    for body in ("nonsense", "[1]", "[" * 100_000):
         stack.sqs.send_message(QueueUrl=url(stack, "inbound-dead"), MessageBody=body)
     assert oms("list", "--queue", "inbound-dead") == 0
     assert {shown["problem"] for shown in printed(capsys)} == {"message_invalid"}
@@ -385,7 +385,9 @@ def test_a_range_of_the_stream_is_shown_by_its_times(
         assert shown[name] == left_behind["DDBStreamBatchInfo"][name]
 
 
-@pytest.mark.parametrize("body", ["[]", "nonsense", "{}", '{"DDBStreamBatchInfo": {"streamArn": "x"}}'])
+@pytest.mark.parametrize(
+    "body", ["[]", "nonsense", "{}", '{"DDBStreamBatchInfo": {"streamArn": "x"}}', "[" * 100_000]
+)
 def test_what_no_stream_leaves_behind_is_refused_and_stays(
     stack: Target, capsys: pytest.CaptureFixture[str], body: str
 ) -> None:
