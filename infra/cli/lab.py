@@ -18,6 +18,9 @@ from oms.problems import Code, Problem
 _SHRUNK = 3
 """Failing runs that are made small; the others are only named."""
 
+_BEGINNING = b'{"orders": '
+"""How the line of a run begins (`_run`), and what a command leaves of it that is killed while it writes."""
+
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the `lab` group to the `oms` command."""
@@ -136,7 +139,11 @@ def _run(plan: Plan) -> dict[str, Any]:
 
 
 def _kept(state: Path | None) -> list[dict[str, Any]]:
-    """Runs that a command before has made; the line that it was writing when it was killed is cut off."""
+    """Runs that a command before has made; the line that it was writing when it was killed is cut off.
+
+    Raises:
+        Problem: the file holds something else; it stays as it is.
+    """
     if state is None:
         return []
     state.parent.mkdir(parents=True, exist_ok=True)
@@ -151,6 +158,9 @@ def _kept(state: Path | None) -> list[dict[str, Any]]:
             detail = f"line {number} of {state} is no run as this command keeps it: {error!r}"
             raise Problem(Code.BAD_REQUEST, detail, "state") from error
     if cut_off:
+        if cut_off[: len(_BEGINNING)] != _BEGINNING[: len(cut_off)]:
+            detail = f"the end of {state} is no part of a run as this command keeps it"
+            raise Problem(Code.BAD_REQUEST, detail, "state")
         with state.open("r+b") as file:
             file.truncate(len(whole + end))
     return runs

@@ -133,6 +133,18 @@ def test_what_is_no_plan_is_refused(text: str, tmp_path: Path, capsys: pytest.Ca
     assert (problem["field"], str(plan) in problem["detail"]) == ("plan", True)
 
 
+@pytest.mark.parametrize("end", ["notes", '{"seed": 5', '{"plan": {"seed": 5}}'])
+def test_an_end_that_is_no_part_of_a_run_is_not_cut_off(
+    end: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = tmp_path / "notes"
+    state.write_text(end)
+    assert main(["lab", "faults", "--state", str(state)]) == 1
+    problem = json.loads(capsys.readouterr().err)
+    assert (problem["field"], f"the end of {state}" in problem["detail"]) == ("state", True)
+    assert state.read_text() == end
+
+
 @pytest.mark.parametrize("line", ["not json", "[1]", "7", '{"orders": 1}'])
 def test_a_file_that_is_not_the_command_s_is_refused_and_left_as_it_is(
     line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
