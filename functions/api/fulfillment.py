@@ -2,7 +2,7 @@
 
 from typing import Annotated, TypedDict
 
-from annotated_types import MaxLen
+from annotated_types import Ge, MaxLen
 
 from functions.api import cursors, orders
 from functions.api.fields import Closed, Cursor, Doc, Moment, Page, PageSize, SomeUnits, Text, Units
@@ -132,7 +132,7 @@ class FulfillmentEvent:
     fulfillment_order: Text
     lines: Annotated[tuple[PackedUnits, ...], MaxLen(500)] = ()
     packages: Annotated[tuple[Package, ...], MaxLen(50)] = ()
-    v: Annotated[int | None, Doc("The version of the fulfillment order that a request named.")] = None
+    v: Annotated[int | None, Ge(1), Doc("The version of the fulfillment order that a request named.")] = None
     reason: Annotated[Text | None, Doc("Why units are rejected: short_pick, damaged, closed, ..")] = None
 
 

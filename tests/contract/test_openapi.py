@@ -103,6 +103,7 @@ def test_what_a_queue_takes_the_api_takes(name: str, change: dict[str, Any]) -> 
         ("fulfillment_event.v1", {"type": "vanished"}),
         ("fulfillment_event.v1", {"message_id": ""}),
         ("fulfillment_event.v1", {"occurred_at": 5}),
+        ("fulfillment_event.v1", {"v": 0}),
         ("fulfillment_event.v1", {"packages": [{}]}),
         ("fulfillment_event.v1", {"packages": [{"package_id": "p1", "weight_g": -1}]}),
         ("fulfillment_event.v1", {"lines": [{"line_id": "1", "units": 0}]}),

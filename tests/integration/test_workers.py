@@ -153,6 +153,7 @@ def test_a_message_that_cannot_be_understood_fails_alone_and_names_its_field(
     ("change", "field"),
     [
         ({"occurred_at": "yesterday"}, "occurred_at"),
+        ({"v": 0}, "v"),
         ({"packages": [{}]}, "packages[0].package_id"),
         ({"packages": [{"package_id": "p", "lines": []}]}, "packages[0].lines"),
         ({"packages": [{"package_id": "p", "weight_g": -1}]}, "packages[0].weight_g"),

@@ -52,6 +52,9 @@ def parse_fulfillment_event(message: Json) -> FulfillmentFact:
     message_id = node.need(Node.text, "message_id")
     kind = choice(node, "type", FactKind)
     order_id, name = _public_id(node, "fulfillment_order")
+    v = node.integer("v")
+    if v is not None and v < 1:
+        raise node.invalid("v", "a version, 1 or higher")
     packages = tuple(_package(package) for package in node.children("packages"))
     if kind is FactKind.SHIPPED and not packages:
         packages = (Package(message_id, lines=_lines(node)),)
@@ -63,7 +66,7 @@ def parse_fulfillment_event(message: Json) -> FulfillmentFact:
         fulfillment_order=name,
         packages=packages,
         lines=_lines(node) if kind in (FactKind.CANCELLED, FactKind.REJECTED) else (),
-        v=node.integer("v"),
+        v=v,
         reason=node.text("reason"),
     )
 
