@@ -22,6 +22,7 @@ from oms.store import queries
 from oms.store.configuration import read_network
 from oms.store.errors import Busy
 from oms.store.keys import iso
+from oms.store.returns import read_refunds
 from oms.store.table import Table
 from oms.store.writes import Write
 from oms.usecases.cancel_order import cancel_order
@@ -472,6 +473,68 @@ def test_a_rejection_from_before_the_location_was_asked_is_not_its_answer(table:
     assert (first.rejected, first.cancelled, answered.cancelled) == (1, 0, 1)
     assert entries(table) == [("1", "wh-lyon", 1, "allocated")]
     assert_balanced(table, [ID], ["A"])
+
+
+@pytest.mark.parametrize("order", [*permutations(range(2)), (0, 0, 1, 1), (1, 0, 1, 0)])
+@pytest.mark.parametrize("named", [1, None])
+@pytest.mark.parametrize(("wished", "rejected"), [(1, 3), (1, None), (2, 2), (2, 3), (3, 2), (3, 1)])
+def test_units_that_were_to_be_cancelled_are_whatever_a_location_rejects_that_has_not_seen_that(
+    wished: int, rejected: int | None, named: int | None, order: tuple[int, ...], table: Table
+) -> None:
+    fill(table, "A", wh_madrid=3, wh_lyon=9)
+    work = placed(table, ("A", 3))
+    wish(table, wished)
+    said = replace(no(work, "no_box", "m-1", {"1": rejected} if rejected else None), v=1)
+    answered = given_up(work, "m-2", 2, wished if named else None)
+    say(table, *((said, answered)[at] for at in order))
+    serve_waiting(table, network(), "A", LATER, also=[ID])
+    (one,) = order_of(table, ID).lines
+    assert (one.cancelled, one.open) == (wished, 0)
+    assert sum(entry.units for entry in one.entries) == 3 - wished
+    assert order_of(table, ID).exceptions == ()
+    assert sum(refund.amount for refund in read_refunds(table, ID).values()) == 1000 * wished
+    assert_balanced(table, [ID], ["A"])
+
+
+def test_units_that_a_location_rejects_one_by_one_are_cancelled_once(table: Table) -> None:
+    fill(table, "A", wh_madrid=3, wh_lyon=9)
+    work = placed(table, ("A", 3))
+    wish(table, 2)
+    recorded = say(table, *(replace(no(work, "no_box", f"m-{number}", {"1": 1}), v=1) for number in range(3)))
+    assert [(one.rejected, one.cancelled) for one in recorded] == [(1, 0), (1, 1), (1, 1)]
+    assert entries(table) == [("1", "wh-lyon", 1, "allocated")]
+
+
+def test_a_rejection_whose_request_is_answered_meanwhile_is_about_other_units(table: Table) -> None:
+    fill(table, "A", wh_madrid=3, wh_lyon=9)
+    work = placed(table, ("A", 3))
+    wish(table, 1)
+    racing = Racing(table, lambda: say(table, given_up(work, "m-2", 2)))
+    recorded = reject(racing, replace(no(work, "no_box", lines={"1": 1}), v=2))
+    assert (recorded.rejected, recorded.cancelled, order_of(table, ID).lines[0].cancelled) == (1, 0, 1)
+    assert entries(table) == [("1", "wh-madrid", 1, "in_fulfillment"), ("1", "wh-lyon", 1, "allocated")]
+    assert_balanced(table, [ID], ["A"])
+
+
+@pytest.mark.parametrize("refused", [2, 3])
+@pytest.mark.parametrize("first", [0, 1])
+def test_units_of_one_request_are_refused_whatever_becomes_of_those_of_another(
+    refused: int, first: int, table: Table
+) -> None:
+    fill(table, "A", wh_madrid=3, wh_lyon=9)
+    work = placed(table, ("A", 3))
+    wish(table, 1)
+    wish(table, 1)
+    answers = (
+        FulfillmentFact("m-1", FactKind.CANCEL_REFUSED, LATER, ID, work, v=refused),
+        given_up(work, "m-2", 5 - refused),
+    )
+    say(table, answers[first], answers[1 - first])
+    assert [known.code for known in order_of(table, ID).exceptions] == ["cancel_refused"]
+    assert order_of(table, ID).lines[0].cancelled == 1
+    (rejected,) = say(table, no(work, "no_box", "m-3", {"1": 1}))
+    assert (rejected.cancelled, order_of(table, ID).exceptions) == (1, ())
+    assert entries(table) == [("1", "wh-madrid", 1, "in_fulfillment")]
 
 
 # ---- How it comes in ---------------------------------------------------------------------------------------

@@ -49,7 +49,8 @@ def recall(
     """The fulfillment order after its location has been asked not to ship units (by line id).
 
     They must be left to ship, and not asked for already; but those that were to be sourced again can be
-    cancelled instead, of which the location does not have to be told.
+    cancelled instead, of which the location does not have to be told. To cancel units is to ask once more for
+    those that it would not give up, if there are any.
     """
     fresh, again = Counter[str](), Counter[str]()
     for line_id, count in units.items():
@@ -64,10 +65,17 @@ def recall(
         parts = {reason: taken, known.reason: Counter(known.units) - taken}
         recalls += [Recall(known.v, dict(part), why) for why, part in parts.items() if part]
     asked = dict(+fresh)
+    lines = fulfillment_order.lines
     if asked:
-        recalls.append(Recall(fulfillment_order.v + 1, asked, reason))
+        latest = Recall(fulfillment_order.v + 1, asked, reason)
+        recalls.append(latest)
+        if latest.cancels:
+            lines = tuple(
+                replace(line, unwanted=max(0, line.unwanted - asked.get(line.line_id, 0))) for line in lines
+            )
     requested = replace(
         fulfillment_order,
+        lines=lines,
         state=FulfillmentState.CANCEL_REQUESTED,
         before=fulfillment_order.stage,
         recalls=tuple(recalls),
@@ -121,7 +129,7 @@ def answer(
     given_up = _given_up(fulfillment_order, asked + belated, fact)
     requests = {
         line.line_id: replace(
-            _withdrawn(line, given_up.get(line.line_id, 0)),
+            _withdrawn(line, given_up[line.line_id]),
             presumed=line.presumed + presumptions[line.line_id],
         )
         for line in fulfillment_order.lines
@@ -130,25 +138,27 @@ def answer(
         fulfillment_order.with_lines(requests),
         recalls=tuple(known for known in fulfillment_order.recalls if known not in answered),
     )
-    needless = _needless(work, belated)
-    to_cancel.update(needless)
+    given_back = given_up & to_cancel
+    needless, work = needless_units(work, belated)
+    cancelled = given_back + needless
     refused = {
         line.line_id: units
         for line in work.lines
-        if (units := min(line.remaining, asked[line.line_id] - given_up.get(line.line_id, 0))) > 0
+        if (units := min(line.remaining, asked[line.line_id] - given_up[line.line_id])) > 0
     }
     why = answered[-1].reason if answered else REJECTED
-    told = {"cancelled": given_up, "refused": refused, "reason": why}
+    told = {"cancelled": dict(given_up), "refused": refused, "reason": why}
     kinds = [*(["cancelled"] if given_up else []), *(["cancel_refused"] if refused or not given_up else [])]
     after = _standing(work).written(now, *kinds, data=told | {"message": fact.message_id})
-    cancelled = dict(Counter(given_up) & to_cancel)
     rejected = belated - needless
-    short = Counter(given_up) - Counter(cancelled) - rejected
+    short = given_up - cancelled - rejected
     written, refund = order, None
-    if to_cancel:
-        kept = dict(Counter(refused) & (to_cancel - Counter(cancelled)))
-        after = after.with_lines({line.line_id: _unwanted(line, cancelled, kept) for line in after.lines})
-        reasons = [known.reason for known in answered if known.cancels] or [_reason(order)]
+    if to_cancel or needless:
+        kept = Counter(refused) & (to_cancel - given_back)
+        after = after.with_lines(
+            {line.line_id: replace(line, unwanted=line.unwanted + kept[line.line_id]) for line in after.lines}
+        )
+        reasons = [known.reason for known in answered if known.cancels] or [cancel_reason(order)]
         written = cancel_given_up(order, after, cancelled, kept, reasons[-1], now)
         refund = cancellation_refund(order, written, refunds, cancelled, now) if cancelled else None
     if short:
@@ -159,7 +169,7 @@ def answer(
         written = written.with_exception("stock_short", line_id, now)
     change = reclaimed(order, written)
     freed = "order_cancelled" if cancelled else POSITION_SHORT if short else REJECTED
-    return Answered(change, after, refund, sum(cancelled.values()), (short + rejected).total(), freed)
+    return Answered(change, after, refund, cancelled.total(), (short + rejected).total(), freed)
 
 
 def cancel_given_up(
@@ -186,8 +196,38 @@ def cancel_given_up(
     elif not any(line.unwanted for line in work.lines):
         written = written.without_exception("cancel_refused", work.id)
     kinds = [*(["cancelled"] if cancelled else []), *(["cancel_refused"] if kept or not cancelled else [])]
-    data = {"cancelled": cancelled, "refused": kept, "reason": reason}
+    data = {"cancelled": dict(cancelled), "refused": dict(kept), "reason": reason}
     return completed(written, now, *kinds, data=data)
+
+
+def needless_units(work: FulfillmentOrder, gone: Mapping[str, int]) -> tuple[Counter[str], FulfillmentOrder]:
+    """Units that a location does not ship, and that nobody wants in their place, by line id.
+
+    They are those that it is asked to give up but has not left, and those that it would not give up.
+
+    Args:
+        work: without the units.
+        gone: the units that are gone from it, by line id.
+
+    Returns:
+        Those of them that are cancelled; the work, in whose lines these are unwanted no more.
+    """
+    needless, lines = Counter[str](), dict[str, RequestLine]()
+    for line_id, units in gone.items():
+        line = work.line(line_id)
+        assert line is not None, "they are of its lines"
+        missed = max(0, work.cancelling(line_id) - line.remaining)
+        missed -= max(0, missed - units)  # those before have been cancelled when they went
+        unwanted = min(line.unwanted, units - missed)
+        needless[line_id] = missed + unwanted
+        lines[line_id] = replace(line, unwanted=line.unwanted - unwanted)
+    return +needless, work.with_lines(lines)
+
+
+def cancel_reason(order: Order) -> str:
+    """Why units were to be cancelled that a location would not give up, or has not answered for."""
+    kinds = {"cancel_requested", "cancel_refused"}
+    return str(next(entry for entry in reversed(order.journal) if kinds & set(entry.kinds)).data["reason"])
 
 
 def _answered(fulfillment_order: FulfillmentOrder, fact: FulfillmentFact) -> list[Recall]:
@@ -221,26 +261,6 @@ def _belated(
     return presumed & (named - Counter(asked)) if named else +presumed
 
 
-def _needless(work: FulfillmentOrder, belated: Mapping[str, int]) -> Counter[str]:
-    """Those of belated units, already gone from the work, that nobody wants in their place.
-
-    They were not to be shipped anyway, or it is asked to give up more than it has left without them.
-    """
-    needless = Counter[str]()
-    for line_id, units in belated.items():
-        line = work.line(line_id)
-        assert line is not None, "they are of its lines"
-        missed = max(0, work.cancelling(line_id) - line.remaining)
-        needless[line_id] = min(units, line.unwanted + missed)
-    return +needless
-
-
-def _reason(order: Order) -> str:
-    """Why units were to be cancelled that a location would not give up, or has not answered for."""
-    kinds = {"cancel_requested", "cancel_refused"}
-    return str(next(entry for entry in reversed(order.journal) if kinds & set(entry.kinds)).data["reason"])
-
-
 def _named(fact: FulfillmentFact) -> Counter[str]:
     """Units by line that an answer names."""
     named = Counter[str]()
@@ -251,24 +271,20 @@ def _named(fact: FulfillmentFact) -> Counter[str]:
 
 def _given_up(
     fulfillment_order: FulfillmentOrder, asked: Mapping[str, int], fact: FulfillmentFact
-) -> dict[str, int]:
+) -> Counter[str]:
     """Units by line that a location gives up: those that it names, or all that it was asked for."""
     if not asked:
         detail = f"fulfillment order {fulfillment_order.public_id} was not asked to give anything up"
         raise Problem(Code.STATE_REFUSED, detail, "type", str(fulfillment_order.state))
     if fact.kind is FactKind.CANCEL_REFUSED:
-        return {}
+        return Counter()
     left = {line.line_id: min(line.remaining, asked.get(line.line_id, 0)) for line in fulfillment_order.lines}
     named = _named(fact)
     for line_id, units in named.items():
         if units > asked.get(line_id, 0):
             detail = f"of line {line_id} {asked.get(line_id, 0)} units were asked for, not {units}"
             raise Problem(Code.STATE_REFUSED, detail, "lines", str(fulfillment_order.state))
-    return {
-        line_id: given
-        for line_id, units in left.items()
-        if (given := min(units, named.get(line_id, 0) if named else units))
-    }
+    return +(Counter(left) & named if named else Counter(left))
 
 
 def _withdrawn(request: RequestLine, units: int) -> RequestLine:
@@ -281,12 +297,6 @@ def _withdrawn(request: RequestLine, units: int) -> RequestLine:
         packed=request.packed - (touched - picked),
         withdrawn=request.withdrawn + units,
     )
-
-
-def _unwanted(line: RequestLine, cancelled: Mapping[str, int], kept: Mapping[str, int]) -> RequestLine:
-    """The line after an answer; units that are asked for again are those that were asked for before."""
-    before = max(0, line.unwanted - cancelled.get(line.line_id, 0))
-    return replace(line, unwanted=max(before, kept.get(line.line_id, 0)))
 
 
 def _with_cancelled(order: Order, name: str, given_up: Mapping[str, int]) -> Order:

@@ -1,11 +1,12 @@
 """Rejection: a location says no to units that it was asked for; they wait for another source."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 from oms.fulfillment.events import FulfillmentFact
 from oms.fulfillment.model import FulfillmentOrder, FulfillmentState, RequestLine
-from oms.fulfillment.recall import cancel_given_up
+from oms.fulfillment.recall import cancel_given_up, cancel_reason, needless_units
 from oms.inventory.model import Block, Delta, Position, add
 from oms.inventory.shortage import missing
 from oms.orders.claims import Reclaimed, reclaimed
@@ -52,9 +53,9 @@ def reject(
     """Record that a location does not ship units; None when it was recorded before, or says nothing.
 
     The units are open again, and their line is not sourced from that location any more; other lines stay
-    with it. Those that were to be cancelled, and that the location would not give up, come first: they are
-    cancelled. Units that have left are not rejected. A count of the position after the rejection has seen
-    what is not there, and so has one that has found fewer than are promised: nothing is written off twice.
+    with it. Those that nobody wants in their place (`needless_units`) are cancelled. Units that have left are
+    not rejected. A count of the position after the rejection has seen what is not there, and so has one that
+    has found fewer than are promised: nothing is written off twice.
 
     Args:
         order: the header.
@@ -70,7 +71,7 @@ def reject(
         return None
     named = {packed.line_id: packed.units for packed in fact.lines}
     requests: dict[str, RequestLine] = {}
-    taken: dict[str, int] = {}
+    taken = Counter[str]()
     for request in fulfillment_order.lines:
         units = min(request.remaining, named.get(request.line_id, 0) if named else request.remaining)
         if units and order.line(request.line_id) is not None:
@@ -79,9 +80,12 @@ def reject(
     if not taken:
         return None
     reason, location = fact.reason or "unknown", fulfillment_order.location
-    unwanted = {line_id: min(units, requests[line_id].unwanted) for line_id, units in taken.items()}
-    written, refund = _cancelled(order, fulfillment_order, requests, unwanted, refunds, now)
-    reopened = {line_id: rest for line_id, units in taken.items() if (rest := units - unwanted[line_id])}
+    cancelled, work = needless_units(fulfillment_order.with_lines(requests), taken)
+    written, refund = order, None
+    if cancelled:
+        written = cancel_given_up(order, work, cancelled, {}, cancel_reason(order), now)
+        refund = cancellation_refund(order, written, refunds, cancelled, now)
+    reopened = taken - cancelled
     if reopened:
         written = take_back(
             written, fulfillment_order.id, location, reopened, now, reason=reason, rejected=True
@@ -92,9 +96,9 @@ def reject(
         written = written.with_exception(code, line_id, now)
     change = reclaimed(order, written)
     act_on(change, fulfillment_order, taken, positions, act, fact.occurred_at)
-    data = {"rejected": taken, "reason": reason, "message": fact.message_id}
-    work = _standing(fulfillment_order.with_lines(requests)).written(now, "rejected", data=data)
-    return Rejected(change, work, refund, sum(taken.values()), sum(unwanted.values()))
+    data = {"rejected": dict(taken), "reason": reason, "message": fact.message_id}
+    after = _standing(work).written(now, "rejected", data=data)
+    return Rejected(change, after, refund, taken.total(), cancelled.total())
 
 
 def act_on(
@@ -128,29 +132,6 @@ def act_on(
             unexplained[sku] -= min(known, unexplained[sku])
         if count > known:
             add(change.deltas, sku, work.location, _ACTS[act](count - known))
-
-
-def _cancelled(
-    order: Order,
-    work: FulfillmentOrder,
-    requests: dict[str, RequestLine],
-    unwanted: Mapping[str, int],
-    refunds: Iterable[Refund],
-    now: datetime,
-) -> tuple[Order, Refund | None]:
-    """The order with rejected units cancelled that nobody wants any more, and what is due for them.
-
-    The lines of the work in `requests` count them no longer as such.
-    """
-    cancelled = {line_id: units for line_id, units in unwanted.items() if units}
-    if not cancelled:
-        return order, None
-    for line_id, units in cancelled.items():
-        requests[line_id] = replace(requests[line_id], unwanted=requests[line_id].unwanted - units)
-    asked = next(entry for entry in reversed(order.journal) if "cancel_refused" in entry.kinds)
-    reason = str(asked.data["reason"])
-    written = cancel_given_up(order, work.with_lines(requests), cancelled, {}, reason, now)
-    return written, cancellation_refund(order, written, refunds, cancelled, now)
 
 
 def _without(request: RequestLine, units: int) -> RequestLine:

@@ -70,8 +70,7 @@ def record_rejection(table: Table, network: Network, fact: FulfillmentFact, now:
     """
     what = f"message {fact.message_id}"
     rule = network.profile.rejection(fact.reason)
-    work = _known(table, fact)
-    given, rest = _given_first(table, work, fact, rule.act, now)
+    work, given, rest = settle(lambda: _given_first(table, fact, rule.act, now), what)
     if rule.act is Act.CLOSE and work.location in network.locations:
         until = fact.occurred_at + timedelta(hours=rule.hours)
         network = _closed(table, network, work.location, until)
@@ -102,17 +101,18 @@ def _known(table: Table, fact: FulfillmentFact) -> FulfillmentOrder:
 
 
 def _given_first(
-    table: Table, work: FulfillmentOrder, fact: FulfillmentFact, act: Act, now: datetime
-) -> tuple[Recorded, FulfillmentFact | None]:
+    table: Table, fact: FulfillmentFact, act: Act, now: datetime
+) -> tuple[FulfillmentOrder, Recorded, FulfillmentFact | None]:
     """Record that the location gives up the units that it was asked for, as far as it has seen that.
 
     This answer has an id of its own, made of the message's: repeated after a crash it is found there.
 
     Returns:
-        What has changed, and what is left of the rejection; None when that is nothing.
+        The work as it was; what has changed; what is left of the rejection, None when that is nothing.
     """
+    work = _known(table, fact)
     if any(entry.data.get("message") == fact.message_id for entry in work.journal):
-        return Recorded(), fact  # what has been asked for since is not what it was about
+        return work, Recorded(), fact  # what has been asked for since is not what it was about
     message_id = f"{fact.message_id}.cancelled"
     named = {packed.line_id: packed.units for packed in fact.lines}
     wanted = named or {line.line_id: line.remaining for line in work.lines}
@@ -127,16 +127,16 @@ def _given_first(
         }
     )
     if not units:
-        return Recorded(), fact
+        return work, Recorded(), fact
     lines = tuple(PackedUnits(line_id, count) for line_id, count in units.items())
     said = replace(fact, message_id=message_id, kind=FactKind.CANCELLED, lines=lines)
-    given = settle(lambda: _give_up(table, said, act, now), f"message {fact.message_id}")
+    given = _give_up(table, work, said, act, now)
     rest = tuple(
         PackedUnits(line_id, count - units.get(line_id, 0))
         for line_id, count in named.items()
         if count > units.get(line_id, 0)
     )
-    return given, replace(fact, lines=rest) if rest or not named else None
+    return work, given, replace(fact, lines=rest) if rest or not named else None
 
 
 @frozen
@@ -149,16 +149,17 @@ class _Seen:
     positions: Mapping[str, Position]
 
 
-def _see(table: Table, fact: FulfillmentFact) -> _Seen:
-    work = _known(table, fact)
-    order = queries.known_order(table, fact.order_id)
+def _see(table: Table, work: FulfillmentOrder) -> _Seen:
+    order = queries.known_order(table, work.order_id)
     refunds = read_refunds(table, order.order_id, consistent=True) if order.captured else {}
     positions = {line.sku: read_position(table, line.sku, work.location) for line in work.lines}
     return _Seen(order, work, refunds, positions)
 
 
-def _give_up(table: Table, said: FulfillmentFact, act: Act, now: datetime) -> Recorded:
-    seen = _see(table, said)
+def _give_up(
+    table: Table, work: FulfillmentOrder, said: FulfillmentFact, act: Act, now: datetime
+) -> Recorded:
+    seen = _see(table, work)
     answered = answer(seen.order, seen.work, seen.refunds.values(), said, now, presumed=True)
     if answered is None:
         return Recorded()
@@ -169,7 +170,7 @@ def _give_up(table: Table, said: FulfillmentFact, act: Act, now: datetime) -> Re
 
 
 def _reject(table: Table, network: Network, fact: FulfillmentFact, act: Act, now: datetime) -> Recorded:
-    seen = _see(table, fact)
+    seen = _see(table, _known(table, fact))
     attempts = network.profile.attempts
     rejected = reject(seen.order, seen.work, seen.positions, seen.refunds.values(), fact, act, attempts, now)
     if rejected is None:
