@@ -173,6 +173,7 @@ class World:
         self._left: dict[str, Counter[str]] = {}  # units that locations still mean to ship, by work and line
         self._left_at: dict[Place, str] = {}
         self._answered: set[tuple[str, int]] = set()
+        self._denied: set[str] = set()  # works of which a location has rejected units: it does so once
         self.on_leaving: list[Hook] = []
         self.on_parcel: list[Hook] = []
         self._acts = acts
@@ -380,6 +381,9 @@ class World:
     def _say_no(self, work: Work, way: str) -> None:
         """A location does not ship some units: it has no time, they are damaged, or they are not there."""
         name = f"{work.public_id} says no"
+        if work.public_id in self._denied:
+            return
+        self._denied.add(work.public_id)
         line = self.chance.choice(sorted(work.lines), "line", name)
         units = min(1, self._left[work.public_id][line])
         if not units:
@@ -394,7 +398,9 @@ class World:
         self.rejected[work.order_id, line] += units
         if reason == "short_pick":
             self.shelves[place] -= units
-        self._tell(work, way, "rejected", lines=[{"line_id": line, "units": units}], reason=reason)
+        known = {"v": 1} if self.chance.happens(0.5, "names a version", name) else {}  # before all requests
+        lines = [{"line_id": line, "units": units}]
+        self._tell(work, way, "rejected", lines=lines, reason=reason, **known)
 
     def give_up(self, public_id: str, v: int, asked: Mapping[str, int], way: str) -> None:
         """A location answers, once, whether it gives units up: those that have not left, if it likes."""
@@ -405,6 +411,8 @@ class World:
         if work is None:
             self.wrong.append(f"{public_id} is to be given up and was never requested")
             return
+        if self.chance.happens(0.6, "says no before it looks", public_id):
+            self._say_no(work, way)
         willing = self.chance.happens(0.8, "gives up", public_id, v)
         given = {line: min(units, left[line]) for line, units in asked.items() if willing and left[line]}
         for line, units in given.items():
