@@ -2,7 +2,7 @@
 
 import heapq
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
@@ -146,8 +146,8 @@ def test_a_failing_endpoint_is_tried_on_the_recommended_schedule_and_then_given_
     gaps = [(after - before).total_seconds() for before, after in zip(times, times[1:], strict=False)]
     assert len(times) == len(WEBHOOK_WAITS_S) + 1
     for gap, wait in zip(gaps, WEBHOOK_WAITS_S, strict=True):
-        assert wait * 0.9 <= gap <= wait * 1.1 + 2
-    assert times[-1] - times[0] > timedelta(hours=60)
+        assert wait <= gap <= wait * 1.1 + 2
+    assert times[-1] - times[0] > timedelta(days=3)
 
 
 def test_every_try_has_the_same_id_and_the_time_of_the_try(endpoint: Endpoint) -> None:
@@ -207,7 +207,11 @@ def test_an_endpoint_that_is_gone_is_sent_nothing_more(endpoint: Endpoint) -> No
     assert endpoint.waiting == []
 
 
-def test_an_endpoint_that_takes_nothing_for_days_is_disabled(endpoint: Endpoint) -> None:
+@pytest.mark.parametrize("drawn", [min, max])
+def test_an_endpoint_that_takes_nothing_for_days_is_disabled_with_the_first_event_given_up(
+    drawn: Callable[[float, float], float], endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("random.uniform", drawn)
     endpoint.says = 500
     endpoint.announce()
     endpoint.run()

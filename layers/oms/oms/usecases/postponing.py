@@ -48,7 +48,8 @@ def postponed(
 ) -> Message | None:
     """A message that failed, for its next try; None when it has had its last one.
 
-    The wait varies by a tenth, so that what failed together does not come back together.
+    The wait is up to a tenth longer, so that what failed together does not come back together. It is never
+    shorter: the tries of a webhook last long enough to find that its endpoint took nothing for days.
 
     Args:
         document: of the message; `attempt` counts the tries before this one.
@@ -61,5 +62,5 @@ def postponed(
     assert isinstance(attempt, int), "we count it"
     if attempt >= len(waits_s):
         return None
-    wait = max(waits_s[attempt] * random.uniform(0.9, 1.1), at_least_s or 0.0)
+    wait = max(waits_s[attempt] * random.uniform(1, 1.1), at_least_s or 0.0)
     return delayed({**document, "attempt": attempt + 1}, correlation_id, now + timedelta(seconds=wait), now)
