@@ -441,6 +441,27 @@ def test_both_are_done_when_all_is_given_up(shop: Table) -> None:
     proved(shop)
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_what_is_given_up_for_a_shortage_is_first_what_nobody_wants(shop: Table, first: int) -> None:
+    release(shop, 2)
+    work = release(shop, 3)
+    one = CancelRequest(CancelReason.CUSTOMER, {"1": 1})
+    cancel_order(shop, network(), work.order_id, one, LATER)
+    count(shop, 2)
+    assert (resolve(shop).asked, asked(shop)) == (1, [0, 0, 2])
+    say(shop, 3, FactKind.REJECTED, 1, "m-1", v=work.v)
+    answers = [
+        lambda: say(shop, 3, FactKind.CANCELLED, 1, "m-2", v=work.v + 2),
+        lambda: say(shop, 3, FactKind.CANCEL_REFUSED, 0, "m-3", v=work.v + 1),
+    ]
+    done = [answers[first](), answers[1 - first]()]
+    assert (sum(one.cancelled for one in done), sum(one.reopened for one in done)) == (1, 0)
+    line = order(shop, 3).lines[0]
+    assert (line.cancelled, line.open, line.in_fulfillment) == (1, 1, 0)
+    assert "cancel_refused" not in exceptions(shop)[2]
+    proved(shop)
+
+
 def test_what_is_not_there_is_not_written_off_twice(shop: Table) -> None:
     """The count has found it missing already, whoever says so once more."""
     for number in (1, 2, 3):

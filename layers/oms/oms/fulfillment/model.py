@@ -34,7 +34,8 @@ class RequestLine:
     """A line of a fulfillment order.
 
     requested = pending + picked + packed + shipped + rejected + withdrawn. `unwanted` are units that were to
-    be cancelled and that the location would not give up: it ships them, or they are cancelled after all.
+    be cancelled and that the location would not give up, or has shipped: it ships them, or they are cancelled
+    after all.
     `presumed` are units that it was asked to give up and has not answered for, because a rejection was taken
     for its answer; should that come after all, these are gone as well as those rejected.
     """
@@ -126,6 +127,10 @@ class FulfillmentOrder(Journaled):
     def cancelling(self, line_id: str) -> int:
         """Those of them that are cancelled when the location gives them up."""
         return sum(recall.units.get(line_id, 0) for recall in self.recalls if recall.cancels)
+
+    def undecided(self, line: RequestLine) -> int:
+        """Those of them that the location still has to ship; it was asked for others that are gone by now."""
+        return min(self.cancelling(line.line_id), line.remaining)
 
     def refuses(self, line_id: str) -> bool:
         """Whether the location has shipped, or ships, units of a line that it was asked to give up."""

@@ -13,6 +13,7 @@ from oms.fulfillment.model import (
     ShipmentState,
     ShippedLine,
 )
+from oms.fulfillment.recall import decided, with_unwanted
 from oms.inventory.model import Delta, Deltas, Position, add
 from oms.inventory.movements import Redated
 from oms.orders.model import Order, OrderLine
@@ -92,7 +93,7 @@ def ship(
 
     On hand and allocated fall together. A count of the position later than the shipment has left the parcel
     out already, so on hand is not moved again. Units beyond what the fulfillment order still asks for have
-    left all the same: on hand falls, and an exception is opened. So it is when everything has left that the
+    left all the same: on hand falls, and an exception is opened. So it is when fewer are left than the
     location was asked to give up: shipped beats a request to cancel.
 
     Args:
@@ -142,9 +143,11 @@ def ship(
     if not shipments:
         return None
     shipped = fulfillment_order.with_lines(requests)
+    lost = decided(fulfillment_order, shipped)
+    if lost:
+        shipped = with_unwanted(shipped, lost)
+        order = order.with_exception("cancel_refused", shipped.id, now)
     if not any(line.remaining for line in requests.values()):
-        if any(recall.cancels for recall in shipped.recalls):
-            order = order.with_exception("cancel_refused", shipped.id, now)
         shipped = replace(shipped, state=FulfillmentState.CLOSED, recalls=(), before=None)
     data = {"shipments": [shipment.id for shipment in shipments]}
     kept = _kept(fulfillment_order, requests)

@@ -65,17 +65,14 @@ def recall(
         parts = {reason: taken, known.reason: Counter(known.units) - taken}
         recalls += [Recall(known.v, dict(part), why) for why, part in parts.items() if part]
     asked = dict(+fresh)
-    lines = fulfillment_order.lines
+    requested = fulfillment_order
     if asked:
         latest = Recall(fulfillment_order.v + 1, asked, reason)
         recalls.append(latest)
         if latest.cancels:
-            lines = tuple(
-                replace(line, unwanted=max(0, line.unwanted - asked.get(line.line_id, 0))) for line in lines
-            )
+            requested = with_unwanted(requested, asked, -1)
     requested = replace(
-        fulfillment_order,
-        lines=lines,
+        requested,
         state=FulfillmentState.CANCEL_REQUESTED,
         before=fulfillment_order.stage,
         recalls=tuple(recalls),
@@ -102,6 +99,7 @@ def answer(
 
     An answer that we have taken a rejection for may come after all: then that was about other units, and
     those given up now are open again as if they had been rejected, but for those that are not wanted anyway.
+    So it is with those that are given up for a shortage: whatever is not shipped is first what nobody wants.
 
     Args:
         order: the header.
@@ -127,19 +125,19 @@ def answer(
         return None
     presumptions = asked if presumed else Counter({line_id: -units for line_id, units in belated.items()})
     given_up = _given_up(fulfillment_order, asked + belated, fact)
-    requests = {
-        line.line_id: replace(
-            _withdrawn(line, given_up[line.line_id]),
-            presumed=line.presumed + presumptions[line.line_id],
-        )
-        for line in fulfillment_order.lines
-    }
+    given_back = given_up & to_cancel
     work = replace(
-        fulfillment_order.with_lines(requests),
+        _without(fulfillment_order, given_back),
         recalls=tuple(known for known in fulfillment_order.recalls if known not in answered),
     )
-    given_back = given_up & to_cancel
-    needless, work = needless_units(work, belated)
+    kept = decided(fulfillment_order, work) - given_back
+    needless, work = needless_units(work, _without(work, given_up - given_back))
+    work = work.with_lines(
+        {
+            line.line_id: replace(line, presumed=line.presumed + presumptions[line.line_id])
+            for line in with_unwanted(work, kept).lines
+        }
+    )
     cancelled = given_back + needless
     refused = {
         line.line_id: units
@@ -154,10 +152,6 @@ def answer(
     short = given_up - cancelled - rejected
     written, refund = order, None
     if to_cancel or needless:
-        kept = Counter(refused) & (to_cancel - given_back)
-        after = after.with_lines(
-            {line.line_id: replace(line, unwanted=line.unwanted + kept[line.line_id]) for line in after.lines}
-        )
         reasons = [known.reason for known in answered if known.cancels] or [cancel_reason(order)]
         written = cancel_given_up(order, after, cancelled, kept, reasons[-1], now)
         refund = cancellation_refund(order, written, refunds, cancelled, now) if cancelled else None
@@ -200,28 +194,48 @@ def cancel_given_up(
     return completed(written, now, *kinds, data=data)
 
 
-def needless_units(work: FulfillmentOrder, gone: Mapping[str, int]) -> tuple[Counter[str], FulfillmentOrder]:
+def decided(before: FulfillmentOrder, after: FulfillmentOrder) -> Counter[str]:
+    """Units by line that were to be cancelled if a location gave them up, and of which that is known now.
+
+    They are given up, refused, or gone: units are alike, so of three that it has and two that it is asked for
+    one is gone for good when two leave, whichever of them the request meant.
+    """
+    pairs = zip(before.lines, after.lines, strict=True)
+    return +Counter({one.line_id: before.undecided(one) - after.undecided(other) for one, other in pairs})
+
+
+def needless_units(
+    before: FulfillmentOrder, after: FulfillmentOrder
+) -> tuple[Counter[str], FulfillmentOrder]:
     """Units that a location does not ship, and that nobody wants in their place, by line id.
 
     They are those that it is asked to give up but has not left, and those that it would not give up.
 
     Args:
-        work: without the units.
-        gone: the units that are gone from it, by line id.
+        before: the work with the units.
+        after: the work without them.
 
     Returns:
-        Those of them that are cancelled; the work, in whose lines these are unwanted no more.
+        Those of them that are cancelled; the work after, in whose lines these are unwanted no more.
     """
-    needless, lines = Counter[str](), dict[str, RequestLine]()
-    for line_id, units in gone.items():
-        line = work.line(line_id)
-        assert line is not None, "they are of its lines"
-        missed = max(0, work.cancelling(line_id) - line.remaining)
-        missed -= max(0, missed - units)  # those before have been cancelled when they went
-        unwanted = min(line.unwanted, units - missed)
-        needless[line_id] = missed + unwanted
-        lines[line_id] = replace(line, unwanted=line.unwanted - unwanted)
-    return +needless, work.with_lines(lines)
+    missed = decided(before, after)
+    unwanted = Counter(
+        {
+            other.line_id: min(other.unwanted, one.remaining - other.remaining - missed[other.line_id])
+            for one, other in zip(before.lines, after.lines, strict=True)
+        }
+    )
+    return +(missed + unwanted), with_unwanted(after, unwanted, -1)
+
+
+def with_unwanted(work: FulfillmentOrder, units: Mapping[str, int], sign: int = 1) -> FulfillmentOrder:
+    """The work with units by line that it is to do without and does not give up: more of them, or fewer."""
+    return work.with_lines(
+        {
+            line.line_id: replace(line, unwanted=max(0, line.unwanted + sign * units.get(line.line_id, 0)))
+            for line in work.lines
+        }
+    )
 
 
 def cancel_reason(order: Order) -> str:
@@ -285,6 +299,13 @@ def _given_up(
             detail = f"of line {line_id} {asked.get(line_id, 0)} units were asked for, not {units}"
             raise Problem(Code.STATE_REFUSED, detail, "lines", str(fulfillment_order.state))
     return +(Counter(left) & named if named else Counter(left))
+
+
+def _without(work: FulfillmentOrder, units: Mapping[str, int]) -> FulfillmentOrder:
+    """The work without units by line that are given up."""
+    return work.with_lines(
+        {line.line_id: _withdrawn(line, units.get(line.line_id, 0)) for line in work.lines}
+    )
 
 
 def _withdrawn(request: RequestLine, units: int) -> RequestLine:

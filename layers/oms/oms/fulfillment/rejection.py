@@ -80,7 +80,7 @@ def reject(
     if not taken:
         return None
     reason, location = fact.reason or "unknown", fulfillment_order.location
-    cancelled, work = needless_units(fulfillment_order.with_lines(requests), taken)
+    cancelled, work = needless_units(fulfillment_order, fulfillment_order.with_lines(requests))
     written, refund = order, None
     if cancelled:
         written = cancel_given_up(order, work, cancelled, {}, cancel_reason(order), now)
