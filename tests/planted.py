@@ -4,6 +4,7 @@ A bug exchanges a function of the product for one that does it wrong, wherever i
 """
 
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
@@ -13,7 +14,7 @@ from functions.intake import handler as intake
 from infra.lab.substitutes import modules
 from oms.channels.woocommerce import publish
 from oms.events.publish import Bus, Queue
-from oms.fulfillment import elsewhere
+from oms.fulfillment import elsewhere, progress, recall
 from oms.inventory import transfers
 from oms.inventory.model import Delta, Position
 from oms.orders import identity, judgement, placing, replacing, work
@@ -163,6 +164,10 @@ def _stays_held(order: Any, *_: Any) -> Any:
     return order
 
 
+def _wanted_all_the_same(work: Any, gone: Mapping[str, int]) -> tuple[Counter[str], Any]:
+    return Counter(), work
+
+
 def _on_queue(self: Any, *args: Any, **kwargs: Any) -> tuple[list[Any], None]:
     return [], None
 
@@ -220,6 +225,14 @@ BUGS = (
         everywhere(replacing.may_still_ship, lambda _: False),
     ),
     Bug("an order waits for good for the one that it replaces", everywhere(replacing.after, _stays_held)),
+    Bug(
+        "what is to be cancelled comes from elsewhere when its location rejects it",
+        everywhere(recall.needless_units, _wanted_all_the_same),
+    ),
+    Bug(
+        "nobody is told of a parcel with units that were to be cancelled",
+        method(progress, "decided", lambda *_: Counter()),
+    ),
     Bug("the clock finds nothing due", method(Table, "keys_in_index", _on_queue)),
 )
 """All of them."""

@@ -11,13 +11,12 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
-from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from infra.lab.invariants import Outcome, Wrong, public_events
-from infra.lab.steps import BURST, PAUSE_S, cancel, step
+from infra.lab.steps import cancel, step
 from infra.lab.substitutes import instant
-from infra.lab.world import SHOPS, SKUS, SUBSCRIBER, Sent, World
+from infra.lab.world import SHOPS, SKUS, SUBSCRIBER, World
 from oms.channels.exchange import Request, Response
 from oms.channels.headers import Headers
 from oms.events.subscribers import Subscriber
@@ -44,7 +43,6 @@ class Servers:
         parcels: tracking numbers by order of the shop.
         refunds: amounts in minor units by order of the shop and key of the refund.
         cancelled: orders of the shop that it was told to cancel.
-        agents: orders of the shop of which an agent has cancelled something.
         events: the contents that the subscriber has had of each event, by its id.
     """
 
@@ -54,7 +52,6 @@ class Servers:
         self.parcels: defaultdict[str, set[str]] = defaultdict(set)
         self.refunds: defaultdict[str, dict[str, int]] = defaultdict(dict)
         self.cancelled: set[str] = set()
-        self.agents: set[str] = set()
         self.events: defaultdict[str, set[bytes]] = defaultdict(set)
 
     def answer(self, request: Request) -> Response:
@@ -138,32 +135,11 @@ def others_listen(world: World, orders: int) -> None:
         listing = {"command": "listing_recorded", "item_id": f"{sku}-w", "sku": sku, "as_of": world.time(0)}
         at = world.chance.between(0, 60, name)
         world.act(name, at, partial(world.webhook, name, SHOPS[0], listing, lambda: None))
-    _agents_cancel(world, servers)
     for number, at in enumerate((300, 700, 1500, _LAST_POLL_S)):
         name = f"poll {number}"
         world.act(name, at, partial(world.cloud.send, "PublishQueue", '{"task": "poll_channels"}'))
     world.checks.append(partial(_subscriber_has_heard, servers))
     world.checks.append(partial(_shop_has_heard, servers))
-
-
-def _agents_cancel(world: World, servers: Servers) -> None:
-    """Of a few orders of the first shop an agent cancels all, or a unit, which the shop cannot be told."""
-
-    def answered(sent: Sent, status: int, document: Any) -> None:
-        if status == 200 and document["cancelled"]:
-            servers.agents.add(sent.channel_order_id)
-
-    theirs = [(n, sent) for n, sent in enumerate(world.orders.values()) if sent.channel == SHOPS[0]]
-    for number, sent in theirs:
-        name = f"agent cancels {number}"
-        if world.chance.happens(0.3, name):
-            whole = world.chance.happens(0.5, "whole", name)
-            body = {"reason": "customer"} | ({} if whole else {"lines": [{"line_id": "1", "units": 1}]})
-            at = number // BURST * PAUSE_S + world.chance.choice((0.5, 5, 60, 300), "at", name)
-            path = f"/orders/{sent.order_id}/cancel"
-            # Refused where the order has not come, or nothing of it is left to cancel.
-            then = partial(answered, sent)
-            world.act(name, at, partial(world.api, name, "POST", path, body, then=then))
 
 
 def _subscriber_has_heard(servers: Servers, outcome: Outcome) -> Wrong:
@@ -205,7 +181,7 @@ def _order_was_told(servers: Servers, outcome: Outcome, order: Order) -> Iterato
     if whole and ours and shop not in servers.cancelled:
         yield f"the shop was never told to cancel {shop}"
     by_person = any(known.code == "cancel_untold" for known in order.exceptions)
-    if shop in servers.agents and not whole and ours and not by_person:
+    if outcome.world.cancelled_at_once[order.order_id] and not whole and ours and not by_person:
         yield f"nobody is to tell the shop that units of {shop} are cancelled"
     for refund in outcome.refunds:
         asked = servers.refunds[shop].get(refund.public_id)

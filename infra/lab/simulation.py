@@ -18,6 +18,7 @@ from functools import cache, partial
 from typing import Any
 
 from infra.lab import (  # noqa: F401 (their steps)
+    agents,
     carriers,
     elsewhere,
     money,

@@ -137,6 +137,10 @@ class World:
         tracked, silent: parcels that their carrier tells of, and those of which their location says nothing.
         aside: where units were put aside that may be promised.
         given_back: what shops say that they have given back, by order id.
+        cancelled_at_once: units that agents have cancelled which no location had, by order id.
+        asked_back: the most of which an agent was told that locations are asked for them, by order id.
+        wished: units that an agent has named, by order id and line; some of them once more.
+        called_off: orders of which agents have cancelled everything.
         served: whether servers of others are there.
         afterwards: what happens when all is quiet, days later.
         checks: what else must hold in the end.
@@ -164,6 +168,10 @@ class World:
         self.tracked: set[str] = set()
         self.silent: set[str] = set()
         self.aside: set[Place] = set()
+        self.cancelled_at_once: Counter[str] = Counter()
+        self.asked_back: Counter[str] = Counter()
+        self.wished: Counter[tuple[str, str]] = Counter()
+        self.called_off: set[str] = set()
         self.served = False
         self.afterwards: list[Callable[[], None]] = []
         self.checks: list[Callable[[Any], Iterator[str]]] = []
