@@ -282,6 +282,8 @@ def test_shipped_beats_a_request_to_cancel() -> None:
         (),
     )
     assert [known.code for known in shipping.order.exceptions] == ["cancel_refused"]
+    said = shipping.order.journal[-1]
+    assert (said.kinds, said.data["refused"]) == (("shipped", "cancel_refused"), {"1": 2})
     assert answer(shipping.order, shipping.fulfillment_order, (), fact(FactKind.CANCELLED), LATER) is None
 
 

@@ -16,6 +16,7 @@ from oms.fulfillment.model import (
 from oms.fulfillment.recall import decided, with_unwanted
 from oms.inventory.model import Delta, Deltas, Position, add
 from oms.inventory.movements import Redated
+from oms.orders.journal import Journaled
 from oms.orders.model import Order, OrderLine
 from oms.orders.status import is_complete
 from oms.values import frozen, replace
@@ -149,15 +150,21 @@ def ship(
         order = order.with_exception("cancel_refused", shipped.id, now)
     if not any(line.remaining for line in requests.values()):
         shipped = replace(shipped, state=FulfillmentState.CLOSED, recalls=(), before=None)
-    data = {"shipments": [shipment.id for shipment in shipments]}
-    kept = _kept(fulfillment_order, requests)
-    kinds = ("shipped", "cancel_refused") if kept else ("shipped",)
+    names = [shipment.id for shipment in shipments]
     return Shipping(
-        order.with_lines(lines).written(now, "shipped", data=data),
-        shipped.written(now, *kinds, data=data | ({"refused": kept} if kept else {})),
+        _told(order.with_lines(lines), names, lost, now),
+        _told(shipped, names, _kept(fulfillment_order, requests), now),
         tuple(shipments),
         deltas,
     )
+
+
+def _told[T: Journaled](one: T, shipments: list[str], kept: Mapping[str, int], now: datetime) -> T:
+    """An order or its work after parcels, with units by line in them that were asked back."""
+    data = {"shipments": shipments}
+    if kept:
+        return one.written(now, "shipped", "cancel_refused", data=data | {"refused": dict(kept)})
+    return one.written(now, "shipped", data=data)
 
 
 def overtaken(shipment: Shipment, fact: FulfillmentFact) -> bool:

@@ -70,7 +70,7 @@ def recall(
         latest = Recall(fulfillment_order.v + 1, asked, reason)
         recalls.append(latest)
         if latest.cancels:
-            requested = with_unwanted(requested, asked, -1)
+            requested = with_unwanted(requested, {line_id: -units for line_id, units in asked.items()})
     requested = replace(
         requested,
         state=FulfillmentState.CANCEL_REQUESTED,
@@ -219,20 +219,19 @@ def needless_units(
         Those of them that are cancelled; the work after, in whose lines these are unwanted no more.
     """
     missed = decided(before, after)
-    unwanted = Counter(
-        {
-            other.line_id: min(other.unwanted, one.remaining - other.remaining - missed[other.line_id])
-            for one, other in zip(before.lines, after.lines, strict=True)
-        }
-    )
-    return +(missed + unwanted), with_unwanted(after, unwanted, -1)
+    unwanted = {
+        other.line_id: min(other.unwanted, one.remaining - other.remaining - missed[other.line_id])
+        for one, other in zip(before.lines, after.lines, strict=True)
+    }
+    fewer = {line_id: -units for line_id, units in unwanted.items()}
+    return missed + Counter(unwanted), with_unwanted(after, fewer)
 
 
-def with_unwanted(work: FulfillmentOrder, units: Mapping[str, int], sign: int = 1) -> FulfillmentOrder:
-    """The work with units by line that it is to do without and does not give up: more of them, or fewer."""
+def with_unwanted(work: FulfillmentOrder, change: Mapping[str, int]) -> FulfillmentOrder:
+    """The work with more units by line that were to be cancelled and are not given up; fewer, below zero."""
     return work.with_lines(
         {
-            line.line_id: replace(line, unwanted=max(0, line.unwanted + sign * units.get(line.line_id, 0)))
+            line.line_id: replace(line, unwanted=max(0, line.unwanted + change.get(line.line_id, 0)))
             for line in work.lines
         }
     )
@@ -240,8 +239,8 @@ def with_unwanted(work: FulfillmentOrder, units: Mapping[str, int], sign: int = 
 
 def cancel_reason(order: Order) -> str:
     """Why units were to be cancelled that a location would not give up, or has not answered for."""
-    kinds = {"cancel_requested", "cancel_refused"}
-    return str(next(entry for entry in reversed(order.journal) if kinds & set(entry.kinds)).data["reason"])
+    asked = (entry for entry in reversed(order.journal) if "cancel_requested" in entry.kinds)
+    return str(next(asked).data["reason"])
 
 
 def _answered(fulfillment_order: FulfillmentOrder, fact: FulfillmentFact) -> list[Recall]:
