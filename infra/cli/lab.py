@@ -34,7 +34,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "one JSON line with the smallest plan found, which `oms lab replay` plays again. Exits with 1 then.",
     )
     faults.add_argument("--orders", type=positive, default=20, help="orders of a run (default: 20)")
-    faults.add_argument("--seed", type=int, default=1, help="of the first run; the others follow it")
+    faults.add_argument("--seed", type=positive, default=1, help="of the first run; the others follow it")
     faults.add_argument("--runs", type=positive, default=1, help="how many (default: 1)")
     faults.add_argument("--processes", type=positive, default=1, help="how many at a time (default: 1)")
     faults.add_argument(

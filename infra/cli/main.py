@@ -63,8 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status. Wrong usage leaves by `SystemExit(2)`, as argparse does.
     """
     arguments = sys.argv[1:] if argv is None else argv
-    args = build_parser(arguments).parse_args(arguments)
     try:
+        args = build_parser(arguments).parse_args(arguments)  # the group is imported here
         status = args.run(args) or 0
         sys.stdout.flush()
     except Problem as problem:

@@ -4,6 +4,7 @@ References are resolved to plain text: `!Ref InboundQueue` to `InboundQueue`, `!
 `InboundQueue.Arn`, also within `!Sub`. The stack is called `oms`.
 """
 
+import logging
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ _PSEUDO_PARAMETERS = {
     "AWS::StackName": "oms",
     "AWS::URLSuffix": "amazonaws.com",
 }
+logging.getLogger("samtranslator.feature_toggle").setLevel(logging.ERROR)  # of switches that AWS alone has
 _SUBSTITUTION = re.compile(r"\$\{([^!}]+)\}")
 
 

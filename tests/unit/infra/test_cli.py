@@ -48,6 +48,18 @@ def test_a_file_that_is_not_there_is_bad_input(
     assert "order.json" in json.loads(capsys.readouterr().err)["detail"]
 
 
+def test_a_command_that_is_interrupted_exits_130_also_while_it_is_imported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupted(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    command(monkeypatch, interrupted)
+    assert cli.main(["probe"]) == 130
+    monkeypatch.setitem(sys.modules, "probe_module", SimpleNamespace(register=interrupted))
+    assert cli.main(["probe"]) == 130
+
+
 @pytest.mark.parametrize("argv", [[], ["unknown"], ["probe", "--unknown"]])
 def test_wrong_usage_exits_2(monkeypatch: pytest.MonkeyPatch, argv: list[str]) -> None:
     command(monkeypatch, lambda args: None)
