@@ -78,7 +78,7 @@ def _what_was_wished_is_done_or_told(outcome: Outcome) -> Wrong:
 
 
 def _kept(outcome: Outcome) -> Counter[str]:
-    """Units by order that a location was asked for and has shipped, which it said or which it did before."""
+    """Units by order that a location was asked to give up and has shipped: it has refused, or was faster."""
     kept: Counter[str] = Counter()
     for work in map(decode_fulfillment_order, outcome.by_type.get("fulfillment_order", ())):
         answers: list[Any] = [entry.data.get("refused", {}) for entry in work.journal]

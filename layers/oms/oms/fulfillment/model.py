@@ -34,8 +34,7 @@ class RequestLine:
     """A line of a fulfillment order.
 
     requested = pending + picked + packed + shipped + rejected + withdrawn. `unwanted` are units that were to
-    be cancelled and that the location would not give up, or has shipped: it ships them, or they are cancelled
-    after all.
+    be cancelled and that the location has shipped or would not give up; those may be cancelled after all.
     `presumed` are units that it was asked to give up and has not answered for, because a rejection was taken
     for its answer; should that come after all, these are gone as well as those rejected.
     """
